@@ -1,0 +1,21 @@
+"""The one error that bad input raises."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+
+class InputError(ValueError):
+    """Input that cannot be used: says where it is, what was expected and what came.
+
+    ``where`` is a file, ``row`` the row, record, key or item inside it; either may be absent for values passed in code.
+
+    >>> str(InputError("a number", "'three'", where="params.yaml", row="finetune.steps"))
+    "params.yaml, finetune.steps: expected a number, got 'three'"
+    """
+
+    def __init__(self, expected: str, got: object, *, where: str | Path | None = None, row: object = None):
+        self.expected, self.got, self.where, self.row = expected, got, where, row
+        place = ", ".join(str(part) for part in (where, row) if part is not None)
+        message = f"expected {expected}, got {got}"
+        super().__init__(f"{place}: {message}" if place else message)

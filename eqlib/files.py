@@ -1,0 +1,70 @@
+"""Files that are whole or absent, paths that stay under their root, and content hashes."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path, PurePosixPath
+
+from eqlib.errors import InputError
+
+
+@contextmanager
+def whole(path: str | Path) -> Iterator[Path]:
+    """A temporary name beside ``path``; renamed to ``path`` when the block ends well, removed when it raises.
+
+    Works for a file and for a folder (create the folder under the name given). An existing folder is replaced.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    parent = tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent)
+    draft = Path(parent) / path.name
+    try:
+        yield draft
+        if path.is_dir():
+            path.rename(Path(parent) / "replaced")  # rename cannot replace a folder that is not empty
+        os.replace(draft, path)
+    finally:
+        shutil.rmtree(parent, ignore_errors=True)
+
+
+def write_json(path: str | Path, value: object) -> None:
+    """JSON with sorted keys and a final newline, written whole. NaN is refused: no reader agrees on it."""
+    text = json.dumps(value, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False)
+    with whole(path) as draft:
+        draft.write_text(text + "\n", encoding="utf-8")
+
+
+def read_json(path: str | Path) -> object:
+    """A small JSON file. Raises InputError where it is missing, truncated or not JSON."""
+    try:
+        return json.loads(Path(path).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError("a readable file", error.strerror or "an error", where=path) from error
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise InputError("JSON", str(error), where=path) from error
+
+
+def under(root: str | Path, name: object, *, where: str | Path | None = None, row: object = None) -> Path:
+    """``root / name`` for a path read from an annotation. Absolute and climbing names are refused (InputError)."""
+    if not isinstance(name, str) or not name:
+        raise InputError("a relative path", repr(name), where=where, row=row)
+    pure = PurePosixPath(name)
+    if pure.is_absolute() or ".." in pure.parts or "\\" in name or "\0" in name:
+        raise InputError("a path under its root", repr(name), where=where, row=row)
+    return Path(root) / pure
+
+
+def content_hash(paths: list[Path] | Path) -> str:
+    """SHA-256 (hex) of the bytes of one file, or of several in the order given."""
+    digest = hashlib.sha256()
+    for path in [paths] if isinstance(paths, Path) else paths:
+        with path.open("rb") as file:
+            while block := file.read(1 << 20):
+                digest.update(block)
+    return digest.hexdigest()

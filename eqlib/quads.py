@@ -1,0 +1,80 @@
+"""The one convention: ``scores[n, image, caption]``.
+
+A quad is two matched image-caption pairs that differ by one minimal visual change. Its scores are a 2 x 2 block:
+``scores[n, i, c]`` is the similarity of image ``i`` with caption ``c`` in quad ``n``. The official EqBen names read
+caption first, so ``c0_i1`` is ``scores[:, 1, 0]``.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from eqlib.errors import InputError
+
+OFFICIAL_COLUMNS = ("c0_i0", "c1_i0", "c0_i1", "c1_i1")
+"""Column order of the official (n, 4) arrays: row-major ``scores[n, image, caption]``."""
+
+SCORE_COLUMNS = ("s00", "s01", "s10", "s11")
+"""Column names in a score table: ``s`` image caption."""
+
+TABLE_COLUMNS = ("suite", "edition", "subset", "quad", "cluster", *SCORE_COLUMNS)
+"""A score table: one row a quad. ``quad`` identifies it within the suite; ``cluster`` is the unit of resampling
+(quads of one video or one base scene share it)."""
+
+
+def check_scores(scores: object, *, where: str | Path | None = None) -> np.ndarray:
+    """``scores`` as a finite float array (n, 2, 2); float32 stays float32, everything else becomes float64.
+
+    Raises InputError naming the shape that came, or the first quad with a value that is not finite.
+    """
+    array = np.asarray(scores)
+    if array.ndim != 3 or array.shape[1:] != (2, 2):
+        raise InputError("scores (n, 2, 2) = [quad, image, caption]", array.shape, where=where)
+    if array.dtype.kind not in "fiu":
+        raise InputError("real numbers as scores", array.dtype, where=where)
+    if array.dtype not in (np.float32, np.float64):
+        array = array.astype(np.float64)
+    finite = np.isfinite(array)
+    if not finite.all():
+        quad, image, caption = np.argwhere(~finite)[0]
+        got = f"{array[quad, image, caption]} at [image {image}, caption {caption}]"
+        raise InputError("finite scores", got, where=where, row=f"quad {quad}")
+    return array
+
+
+def from_official(columns: object, *, where: str | Path | None = None) -> np.ndarray:
+    """An (n, 4) array in the official order c0_i0, c1_i0, c0_i1, c1_i1 as ``scores[n, image, caption]``."""
+    array = np.asarray(columns)
+    if array.ndim != 2 or array.shape[1] != 4:
+        raise InputError(f"an array (n, 4) of {', '.join(OFFICIAL_COLUMNS)}", array.shape, where=where)
+    return check_scores(array.reshape(-1, 2, 2), where=where)
+
+
+def score_table(
+    scores: object,
+    *,
+    suite: str,
+    edition: str,
+    subset: object = "all",
+    quad: object = None,
+    cluster: object = None,
+) -> pd.DataFrame:
+    """A score table (TABLE_COLUMNS) from ``scores`` (n, 2, 2). ``quad`` defaults to 0..n-1, ``cluster`` to the quad."""
+    scores = check_scores(scores)
+    quad = np.arange(len(scores)).astype(str) if quad is None else np.asarray(quad, dtype=object)
+    table = pd.DataFrame({"quad": quad})
+    table["suite"], table["edition"], table["subset"] = suite, edition, subset
+    table["cluster"] = quad if cluster is None else cluster
+    table[list(SCORE_COLUMNS)] = scores.reshape(-1, 4)
+    return table[list(TABLE_COLUMNS)]
+
+
+def scores_of(table: pd.DataFrame, *, where: str | Path | None = None) -> np.ndarray:
+    """The scores (n, 2, 2) of a score table. Raises InputError when a column is missing or a value is not finite."""
+    missing = [name for name in SCORE_COLUMNS if name not in table]
+    if missing:
+        raise InputError(f"columns {', '.join(SCORE_COLUMNS)}", f"{', '.join(missing)} missing", where=where)
+    return check_scores(table[list(SCORE_COLUMNS)].to_numpy().reshape(-1, 2, 2), where=where)
