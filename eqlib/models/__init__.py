@@ -1,0 +1,1 @@
+"""Models behind one interface: open_clip loading and saving, embeddings, scoring of suites."""

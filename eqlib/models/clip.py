@@ -1,0 +1,225 @@
+"""Any open_clip model by one call, and back to a folder that open_clip reads.
+
+``load`` accepts, in this order:
+
+=========================================  ========================================================================
+``{"embed_dim": .., "vision_cfg": ..}``    a new model from a config (a dict, or a path that ends in ``.json``)
+``hf-hub:laion/CLIP-ViT-B-32-...``         a model on the Hugging Face hub
+``local-dir:PATH`` or a folder             open_clip_config.json and weights, as ``save`` and open_clip write them
+``ViT-B-32/openai``                        ARCHITECTURE/TAG: an architecture of open_clip with a pretrained tag
+``ViT-B-32/runs/epoch_5.pt``               ARCHITECTURE/FILE: the same with a local checkpoint file
+``ViT-B-32``                               an architecture with new weights
+=========================================  ========================================================================
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import tempfile
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from copy import deepcopy
+from dataclasses import dataclass
+from pathlib import Path
+
+import open_clip
+import torch
+from open_clip.constants import HF_CONFIG_NAME, HF_SAFE_WEIGHTS_NAME
+from open_clip.pretrained import get_pretrained_cfg
+from safetensors.torch import save_file
+
+from eqlib.errors import InputError
+from eqlib.files import read_json, whole
+
+
+class QuickGELUWarning(UserWarning):
+    """The activation of the config is not the one the weights were trained with: scores come out wrong, not absent."""
+
+
+@dataclass(frozen=True, eq=False)
+class CLIP:
+    """A model with all that belongs to it.
+
+    ``preprocess_train`` and ``preprocess_val`` take a PIL image to a float tensor (3, H, W); ``tokenizer`` takes a list
+    of texts to token ids (n, context_length). ``config`` is open_clip's ``{"model_cfg": .., "preprocess_cfg": ..}``.
+    """
+
+    model: torch.nn.Module
+    preprocess_train: Callable
+    preprocess_val: Callable
+    tokenizer: Callable
+    name: str
+    config: dict
+    precision: str = "fp32"
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 (hex) of config and weights as they are now: training changes it, so it is never stored."""
+        digest = hashlib.sha256(json.dumps(self.config, sort_keys=True, default=list).encode())
+        for name, tensor in sorted(self.model.state_dict().items()):
+            digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+            digest.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy())
+        return digest.hexdigest()
+
+    @property
+    def device(self) -> torch.device:
+        return next(self.model.parameters()).device
+
+
+def load(
+    spec: str | Path | dict,
+    *,
+    device: str | torch.device = "cpu",
+    precision: str = "fp32",
+    seed: int = 0,
+    quick_gelu: bool | None = None,
+    aug_cfg: dict | None = None,
+) -> CLIP:
+    """A CLIP bundle, in eval mode, from any form of ``spec`` the module's docstring lists.
+
+    ``seed`` draws new weights; the global random state is left as it was. ``precision`` is open_clip's (fp32, bf16,
+    fp16, pure_bf16, ...). ``quick_gelu=True`` forces the activation. ``aug_cfg`` goes to open_clip's training
+    transform.
+
+    Raises InputError for a spec that names nothing, a config open_clip cannot build, or weights that cannot be fetched.
+    Warns (QuickGELUWarning) where config and pretrained tag disagree on the activation.
+    """
+    name, model_name, pretrained, config = _resolve(spec)
+    check_quick_gelu(name, model_name, pretrained, config["model_cfg"], forced=bool(quick_gelu))
+    if quick_gelu is not None:
+        config["model_cfg"]["quick_gelu"] = quick_gelu
+    with tempfile.TemporaryDirectory() as folder:
+        if (
+            model_name is None
+        ):  # a config of our own: open_clip reads it from a folder, without touching its global registry
+            (Path(folder) / HF_CONFIG_NAME).write_text(json.dumps(config))
+            model_name = f"local-dir:{folder}"
+        try:
+            with torch.random.fork_rng(devices=[]), _expected(model_name), warnings.catch_warnings():
+                warnings.filterwarnings("ignore", message="QuickGELU mismatch")  # said above, before the download
+                torch.manual_seed(seed)
+                model, train, val = open_clip.create_model_and_transforms(
+                    model_name,
+                    pretrained=pretrained,
+                    device=device,
+                    precision=precision,
+                    force_quick_gelu=bool(quick_gelu),
+                    aug_cfg=aug_cfg,
+                )
+            tokenizer = open_clip.get_tokenizer(model_name)
+        except Exception as error:  # open_clip, the hub and torch raise a dozen types here
+            expected = "weights that can be read or downloaded" if pretrained else "a model that open_clip can build"
+            raise InputError(expected, f"{type(error).__name__}: {error}", where=name) from error
+    config["preprocess_cfg"] = dict(model.visual.preprocess_cfg)
+    return CLIP(model.eval(), train, val, tokenizer, name, config, precision)
+
+
+def save(bundle: CLIP, folder: str | Path) -> Path:
+    """``bundle`` as the folder open_clip calls ``local-dir:`` (open_clip_config.json, safetensors); whole or absent.
+
+    ``load(folder)`` gives the same weights, transforms and tokenizer back, as does ``open_clip.create_model``.
+    """
+    # safetensors refuses views and shared storage; clones are neither.
+    tensors = {k: v.detach().cpu().clone().contiguous() for k, v in bundle.model.state_dict().items()}
+    with whole(folder) as draft:
+        draft.mkdir()
+        text = json.dumps(bundle.config, indent=1, sort_keys=True)
+        (draft / HF_CONFIG_NAME).write_text(text + "\n", encoding="utf-8")
+        save_file(tensors, draft / HF_SAFE_WEIGHTS_NAME, metadata={"format": "pt"})
+        if hasattr(bundle.tokenizer, "save_pretrained"):
+            bundle.tokenizer.save_pretrained(str(draft))
+    return Path(folder)
+
+
+def check_quick_gelu(
+    name: str, architecture: str | None, tag: str | None, model_cfg: dict, *, forced: bool = False
+) -> None:
+    """Warn where OpenAI's weights meet a config without QuickGELU, or weights trained without it a config that has it.
+
+    open_clip checks tags only, and after the download. Hub and local folders carry the activation in their own config,
+    so there the name is the only hint: a name with ``openai`` means QuickGELU.
+    """
+    has = bool(model_cfg.get("quick_gelu")) or forced
+    known = get_pretrained_cfg(architecture, tag) if architecture and tag else None
+    if known:
+        wants = bool(known.get("quick_gelu"))
+    elif "openai" in name.lower():
+        wants = True
+    else:
+        return
+    timm = "timm_model_name" in model_cfg.get("vision_cfg", {})  # timm towers ignore the flag; their names carry it
+    if wants != has and not timm:
+        plain = (architecture or name).removesuffix("-quickgelu")
+        remedy = f"use {plain}-quickgelu, or load(..., quick_gelu=True)" if wants else f"use {plain}"
+        warnings.warn(
+            f"{name}: the weights were trained {'with' if wants else 'without'} QuickGELU, the config is "
+            f"{'with' if has else 'without'} it. Every score will be wrong by a few points: {remedy}.",
+            QuickGELUWarning,
+            stacklevel=3,
+        )
+
+
+@contextmanager
+def _expected(model_name: str) -> Iterator[None]:
+    """Mute open_clip's "no weights" warnings where none were asked for. It logs to the root logger."""
+    quiet = not model_name.startswith("hf-hub:")
+
+    def keep(record: logging.LogRecord) -> bool:
+        text = record.getMessage()
+        return not (quiet and ("no CLIP weights found" in text or "No pretrained weights loaded" in text))
+
+    root = logging.getLogger()
+    root.addFilter(keep)
+    try:
+        yield
+    finally:
+        root.removeFilter(keep)
+
+
+def _resolve(spec: str | Path | dict) -> tuple[str, str | None, str | None, dict]:
+    """(shown name, open_clip's model name or None for an own config, tag or checkpoint file, full config)."""
+    if isinstance(spec, dict):
+        return "own config", None, None, _full_config(spec, "model config")
+    text = str(spec)
+    if text.startswith("hf-hub:"):
+        try:
+            return text, text, None, {"model_cfg": open_clip.get_model_config(text)}
+        except Exception as error:  # no network, no such model, gated, ...
+            raise InputError(
+                "a model on the hub, downloadable or cached", f"{type(error).__name__}: {error}", where=text
+            ) from error
+    architecture, _, rest = text.partition("/")
+    if not text.startswith("local-dir:") and architecture in open_clip.list_models():
+        if rest and not get_pretrained_cfg(architecture, rest) and not Path(rest).is_file():
+            tags = open_clip.list_pretrained_tags_by_model(architecture)
+            raise InputError(f"a pretrained tag ({', '.join(tags)}) or a checkpoint file", repr(rest), where=text)
+        return text, architecture, rest or None, {"model_cfg": open_clip.get_model_config(architecture)}
+    path = Path(text.removeprefix("local-dir:"))
+    if path.suffix == ".json" and path.is_file():
+        return path.stem, None, None, _full_config(read_json(path), path)
+    if path.is_dir():
+        config = _full_config(read_json(path / HF_CONFIG_NAME), path / HF_CONFIG_NAME)
+        if not any(path.glob("*.safetensors")) and not any(path.glob("*.bin")) and not any(path.glob("*.pth")):
+            raise InputError("weights beside open_clip_config.json", "none", where=path)
+        return path.name, f"local-dir:{path}", None, config
+    expected = "ARCHITECTURE/TAG or ARCHITECTURE/FILE of open_clip, hf-hub:ID, a model folder or a JSON config"
+    raise InputError(expected, repr(text), where="model")
+
+
+def _full_config(config: object, where: str | Path) -> dict:
+    """``{"model_cfg", "preprocess_cfg"}`` from that form, or from a bare model config."""
+    if isinstance(config, dict) and "model_cfg" not in config:
+        config = {"model_cfg": config}
+    model_cfg = config["model_cfg"] if isinstance(config, dict) else None
+    missing = [
+        k for k in ("embed_dim", "vision_cfg", "text_cfg") if not isinstance(model_cfg, dict) or k not in model_cfg
+    ]
+    if missing:
+        raise InputError(
+            "a model config with embed_dim, vision_cfg, text_cfg", f"{', '.join(missing)} missing", where=where
+        )
+    config = deepcopy(config)
+    return {"model_cfg": config["model_cfg"], "preprocess_cfg": config.get("preprocess_cfg") or {}}

@@ -1,0 +1,15 @@
+"""Benchmark formats: one reader a format, one table ``name -> reader``."""
+
+from eqlib.suites.read import READERS, read
+from eqlib.suites.suite import FoilSuite, ImagePairSuite, QuadSuite, RetrievalSuite, StatementSuite, Suite
+
+__all__ = [
+    "READERS",
+    "FoilSuite",
+    "ImagePairSuite",
+    "QuadSuite",
+    "RetrievalSuite",
+    "StatementSuite",
+    "Suite",
+    "read",
+]

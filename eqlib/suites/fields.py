@@ -1,0 +1,105 @@
+"""Fields of a record read from a file: each the right type, or an InputError that names file and row."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from eqlib.errors import InputError
+from eqlib.files import under
+
+
+class Row:
+    """One record and where it stands; a method for each type of field, so that no check is forgotten."""
+
+    def __init__(self, record: object, where: str | Path, row: object):
+        if not isinstance(record, dict):
+            raise InputError("a record (JSON object)", _shown(record), where=where, row=row)
+        self.record, self.where, self.row = record, where, row
+
+    def get(self, key: str) -> object:
+        if key not in self.record:
+            raise InputError(f"the key {key!r}", f"keys {_shown(sorted(map(str, self.record)))}", **self.place)
+        return self.record[key]
+
+    @property
+    def place(self) -> dict:
+        return {"where": self.where, "row": self.row}
+
+    def fail(self, expected: str, got: object) -> InputError:
+        return InputError(expected, _shown(got), **self.place)
+
+    def text(self, key: str) -> str:
+        """A string that is not blank."""
+        value = self.get(key)
+        if not isinstance(value, str) or not value.strip():
+            raise self.fail(f"text under {key!r}", value)
+        return value
+
+    def label(self, key: str) -> str:
+        """A string or an integer, as a string: ids and subset names."""
+        value = self.get(key)
+        if isinstance(value, bool) or not isinstance(value, str | int) or value == "":
+            raise self.fail(f"a name or number under {key!r}", value)
+        return str(value)
+
+    def optional_label(self, key: str, default: str) -> str:
+        return default if self.record.get(key) is None else self.label(key)
+
+    def number(self, key: str) -> int:
+        value = self.get(key)
+        if isinstance(value, bool) or not isinstance(value, int):
+            raise self.fail(f"an integer under {key!r}", value)
+        return value
+
+    def image(self, key: str, suffix: str | None = None) -> str:
+        """A relative path that stays under its root; ``suffix`` maps pictures of another edition (".png" to ".jpg")."""
+        return image_path(self.get(key), suffix, **self.place)
+
+    def first_text(self, key: str) -> str:
+        """A text, or the first of a list of texts (EqBen's AG part keeps its caption in a list; the first counts)."""
+        value = self.get(key)
+        if isinstance(value, list) and value:
+            value = value[0]
+        if not isinstance(value, str) or not value.strip():
+            raise self.fail(f"text, or a list of texts, under {key!r}", value)
+        return value
+
+    def texts(self, key: str) -> list[str]:
+        value = self.get(key)
+        if not isinstance(value, list) or not value or not all(isinstance(v, str) and v.strip() for v in value):
+            raise self.fail(f"a list of texts under {key!r}", value)
+        return value
+
+
+def image_path(name: object, suffix: str | None = None, *, where: str | Path, row: object) -> str:
+    """``name`` once checked. YouCook2's ``.npy`` frames exist in one format only and keep their suffix."""
+    under(".", name, where=where, row=row)
+    if suffix is not None:
+        stem, dot, old = name.rpartition(".")
+        if dot and "/" not in old and old.lower() != "npy":
+            return stem + suffix
+    return name
+
+
+def records_of(value: object, where: str | Path) -> list:
+    """A file's content as a list of records; an empty file is an error, never a suite without items."""
+    if not isinstance(value, list):
+        raise InputError("a list of records", _shown(value), where=where)
+    if not value:
+        raise InputError("at least one record", "none", where=where)
+    return value
+
+
+def unique(values: Iterable[str], what: str, where: str | Path) -> None:
+    """Raise InputError naming the first value that comes twice."""
+    seen: set[str] = set()
+    for row, value in enumerate(values):
+        if value in seen:
+            raise InputError(f"a {what} of its own for every record", f"{value!r} again", where=where, row=row)
+        seen.add(value)
+
+
+def _shown(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 120 else text[:117] + "..."

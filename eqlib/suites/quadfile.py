@@ -1,0 +1,107 @@
+"""The generic quad format: bring your own set.
+
+One record a quad, as a JSON list, JSONL, CSV or parquet; EqBen's own per-quad form and its 10 % and mini files are
+instances::
+
+    {"image0": "a/1.png", "image1": "a/2.png", "caption0": "a red cup", "caption1": "a blue cup"}
+
+Optional: ``subset`` (default "all"), ``id`` (default the row number), ``cluster`` (unit of resampling, default the id).
+Every other key becomes an extra column where all its values are plain; image paths are relative to the file's folder,
+or to ``root``.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pandas as pd
+
+from eqlib.errors import InputError
+from eqlib.files import content_hash, read_json
+from eqlib.suites.fields import Row, records_of, unique
+from eqlib.suites.suite import QuadSuite
+
+OWN = ("image0", "image1", "caption0", "caption1", "subset", "id", "cluster")
+
+
+def read_quads(
+    path: str | Path,
+    *,
+    root: str | Path | None = None,
+    name: str | None = None,
+    edition: str = "own",
+    suffix: str | None = None,
+) -> QuadSuite:
+    """A QuadSuite from a generic quad file (.json, .jsonl, .csv, .parquet).
+
+    ``root``: the pictures' folder, default the file's own. ``suffix``: replaces the pictures' suffix (".png" ->
+    ".jpg"). Raises InputError naming file and row on a missing key, a wrong type, a path that leaves its root, or an id
+    that repeats.
+    """
+    path = Path(path)
+    rows = [Row(record, path, number) for number, record in enumerate(read_records(path))]
+    records = pd.DataFrame([quad_record(row, str(row.row), suffix) for row in rows])
+    unique(records["quad"], "id", path)
+    records = records.assign(**_extras(rows))
+    return QuadSuite(name or path.stem, edition, content_hash(path), Path(root or path.parent), records)
+
+
+def quad_record(row: Row, number: str, suffix: str | None = None, subset: str = "all") -> dict[str, str]:
+    """The columns of a QuadSuite from one record of the generic form."""
+    quad = row.optional_label("id", number)
+    return {
+        "quad": quad,
+        "subset": row.optional_label("subset", subset),
+        "cluster": row.optional_label("cluster", quad),
+        "image0": row.image("image0", suffix),
+        "image1": row.image("image1", suffix),
+        "caption0": row.first_text("caption0"),
+        "caption1": row.first_text("caption1"),
+    }
+
+
+def read_records(path: Path) -> list:
+    """Records of a .json, .jsonl, .csv or .parquet file, each still unchecked. Raises InputError for any other file."""
+    kind = path.suffix.lower()
+    if kind == ".json":
+        return records_of(read_json(path), path)
+    if kind == ".jsonl":
+        return records_of(_read_lines(path), path)
+    if kind not in (".csv", ".parquet"):
+        raise InputError("a .json, .jsonl, .csv or .parquet file", repr(path.name), where=path)
+    try:
+        # Every CSV cell stays text: pandas would read a caption "None" or "NA" as missing and an id "007" as 7.
+        table = pd.read_csv(path, dtype=str, keep_default_na=False) if kind == ".csv" else pd.read_parquet(path)
+    except Exception as error:  # pandas and pyarrow raise a dozen types on a damaged file
+        raise InputError(f"a readable {kind} table", str(error).splitlines()[0], where=path) from error
+    rows = [
+        {str(key): value for key, value in row.items() if not _absent(value)}
+        for row in table.astype(object).to_dict("records")
+    ]
+    return records_of(rows, path)
+
+
+def _read_lines(path: Path) -> list:
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError("a readable JSONL file", str(error), where=path) from error
+    records = []
+    for number, line in enumerate(lines):
+        if line.strip():
+            try:
+                records.append(json.loads(line))
+            except (json.JSONDecodeError, RecursionError) as error:
+                raise InputError("one JSON record a line", str(error), where=path, row=f"line {number + 1}") from error
+    return records
+
+
+def _absent(value: object) -> bool:
+    return value is None or value == "" or (isinstance(value, float) and value != value)
+
+
+def _extras(rows: list[Row]) -> dict[str, list]:
+    keys = dict.fromkeys(key for row in rows for key in row.record if key not in (*OWN, "quad"))
+    columns = {key: [row.record.get(key) for row in rows] for key in keys}
+    return {k: v for k, v in columns.items() if all(isinstance(x, str | int | float | bool | None) for x in v)}

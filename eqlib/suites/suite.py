@@ -1,0 +1,108 @@
+"""What a reader returns: records with pictures under one root, stamped with an edition and a content hash.
+
+Each kind of suite is one frozen dataclass around a table of records, one row an item. ``item`` (``quad`` in a
+QuadSuite) is unique within the suite, ``subset`` names the part that is reported on its own, ``cluster`` the unit of
+resampling (items cut from one video or one picture share it). Image paths are relative to ``root``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+import pandas as pd
+
+
+@dataclass(frozen=True, eq=False)
+class Suite:
+    """Base of every suite with a record table.
+
+    ``digest`` is the SHA-256 (hex) of the annotation read, not of the pictures: two editions of one set that differ
+    only in picture format share records but differ in ``edition``. ``notes`` says what the reader chose (filters, first
+    captions).
+    """
+
+    name: str
+    edition: str
+    digest: str
+    root: Path
+    records: pd.DataFrame
+    notes: tuple[str, ...] = ()
+
+    COLUMNS: ClassVar[tuple[str, ...]] = ()
+    IMAGES: ClassVar[tuple[str, ...]] = ()
+    CAPTIONS: ClassVar[tuple[str, ...]] = ()
+    ID: ClassVar[str] = "item"
+
+    def __post_init__(self) -> None:
+        missing = [name for name in self.COLUMNS if name not in self.records]
+        if missing:
+            raise ValueError(f"{type(self).__name__} {self.name!r} lacks columns {missing}")
+
+    def __len__(self) -> int:
+        return len(self.records)
+
+    def counts(self) -> dict[str, int]:
+        """Records per subset, in order of first appearance."""
+        return self.records["subset"].value_counts(sort=False).to_dict()
+
+
+class QuadSuite(Suite):
+    """Two matched image-caption pairs a record: ``image0`` with ``caption0``, ``image1`` with ``caption1``."""
+
+    IMAGES = ("image0", "image1")
+    CAPTIONS = ("caption0", "caption1")
+    ID = "quad"
+    COLUMNS = ("quad", "subset", "cluster", *IMAGES, *CAPTIONS)
+
+
+class FoilSuite(Suite):
+    """One image with its caption and a foil: right when the caption scores higher (VALSE, SugarCrepe)."""
+
+    IMAGES = ("image",)
+    CAPTIONS = ("caption", "foil")
+    COLUMNS = ("item", "subset", "cluster", *IMAGES, *CAPTIONS)
+
+
+class ImagePairSuite(Suite):
+    """One caption, the image it describes and another: right when ``image`` scores higher (ImageCoDe)."""
+
+    IMAGES = ("image", "other")
+    CAPTIONS = ("caption",)
+    COLUMNS = ("item", "subset", "cluster", *IMAGES, *CAPTIONS)
+
+
+class StatementSuite(Suite):
+    """One image and one statement with ``label`` (bool): true or false of the image (VSR)."""
+
+    IMAGES = ("image",)
+    CAPTIONS = ("caption",)
+    COLUMNS = ("item", "subset", "cluster", *IMAGES, *CAPTIONS, "label")
+
+
+@dataclass(frozen=True, eq=False)
+class RetrievalSuite:
+    """Images and captions to find each other; ``image_of_caption`` (m,) int64 indexes ``images``."""
+
+    name: str
+    edition: str
+    digest: str
+    root: Path
+    images: list[str]
+    captions: list[str]
+    image_of_caption: np.ndarray
+    notes: tuple[str, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.captions)
+
+
+def table_digest(records: pd.DataFrame) -> str:
+    """SHA-256 (hex) of a record table, column names included: the digest of a suite made in code rather than read."""
+    digest = hashlib.sha256("\x1f".join(map(str, records.columns)).encode())
+    for row in records.itertuples(index=False):
+        digest.update(("\x1e" + "\x1f".join(map(str, row))).encode("utf-8", "surrogatepass"))
+    return digest.hexdigest()
