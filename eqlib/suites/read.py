@@ -6,13 +6,19 @@ from collections.abc import Callable
 from pathlib import Path
 
 from eqlib.errors import InputError
+from eqlib.suites.aurora import read_aurora
+from eqlib.suites.imagecode import read_imagecode
 from eqlib.suites.karpathy import read_karpathy
+from eqlib.suites.near_session import read_near_session
 from eqlib.suites.quadfile import read_quads
 from eqlib.suites.suite import RetrievalSuite, Suite
 
 READERS: dict[str, Callable[..., Suite | RetrievalSuite]] = {
     "quads": read_quads,
     "karpathy": read_karpathy,
+    "aurora": read_aurora,
+    "near_session": read_near_session,
+    "imagecode": read_imagecode,
 }
 
 

@@ -1,0 +1,44 @@
+"""One picture from a file: png, jpg and the rest through Pillow, YouCook2's ``.npy`` frames as BGR arrays."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from eqlib.errors import InputError
+
+
+def open_image(path: str | Path, *, row: object = None) -> Image.Image:
+    """The picture at ``path``, decoded whole, as a PIL image in RGB.
+
+    ``.npy`` files hold uint8 (height, width, 3) in BGR, as EqBen stores YouCook2 frames (OpenCV's order); they are
+    never unpickled. Palette and grey pictures become RGB, transparency is dropped, as open_clip's own transform does.
+
+    Raises InputError naming the file (and ``row``, the record that asked for it) where it is missing, truncated, or no
+    picture.
+    """
+    path = Path(path)
+    try:
+        if path.suffix.lower() == ".npy":
+            return _from_array(np.load(path, allow_pickle=False), path, row)
+        with Image.open(path) as image:
+            return image.convert("RGB")
+    except FileNotFoundError as error:
+        raise InputError("an image file", "nothing there", where=path, row=row) from error
+    except InputError:
+        raise
+    except Exception as error:  # damage: OSError, SyntaxError, struct.error, ...
+        raise InputError("a readable image", f"{type(error).__name__}: {error}", where=path, row=row) from error
+
+
+def image_array(path: str | Path) -> np.ndarray:
+    """``open_image`` as uint8 (height, width, 3), RGB."""
+    return np.asarray(open_image(path))
+
+
+def _from_array(array: np.ndarray, path: Path, row: object) -> Image.Image:
+    if array.dtype != np.uint8 or array.ndim != 3 or array.shape[2] != 3:
+        raise InputError("uint8 (height, width, 3) in BGR", f"{array.dtype} {array.shape}", where=path, row=row)
+    return Image.fromarray(np.ascontiguousarray(array[:, :, ::-1]))
