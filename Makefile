@@ -1,0 +1,44 @@
+# Everything a user does, one word each. `make` needs Python 3.11 or newer and git; the rest it installs into .venv.
+PYTHON ?= python3
+export PATH := $(CURDIR)/.venv/bin:$(PATH)
+export UV_HTTP_TIMEOUT ?= 180
+
+.PHONY: study smoke photographs test lint bench lab lock clean
+
+study: .venv/ready  ## the whole study, from scenes to report
+	dvc repro
+	@echo "report: reports/index.html"
+
+smoke: .venv/ready  ## the same pipeline in 3 minutes, in a copy under scratch/
+	python -m eqlib.profile smoke
+
+photographs: .venv/ready  ## the same pipeline on Flickr8k and AURORA: make photographs DATA=folder-that-holds-both
+	python -m eqlib.profile photographs --set data.root=$(abspath $(DATA))
+
+test: lint  ## lint and the test suite
+	pytest -q -n 2 --dist loadfile tests
+
+lint: .venv/ready
+	ruff check .
+	ruff format --check .
+
+bench: .venv/ready  ## speed, as ratios in one run
+	pytest tests/speed --benchmark-only --benchmark-disable-gc --benchmark-columns=median,min,max,rounds -p no:xdist
+
+lab: .venv/ready  ## JupyterLab on the overview
+	jupyter lab notebooks/00_overview.ipynb
+
+.venv/ready: requirements.lock pyproject.toml
+	test -x .venv/bin/python || $(PYTHON) -m venv .venv
+	.venv/bin/python -m pip install --quiet uv
+	.venv/bin/uv pip install --quiet --compile-bytecode --python .venv/bin/python -r requirements.lock
+	.venv/bin/uv pip install --quiet --python .venv/bin/python --no-deps -e .
+	touch $@
+
+lock:  ## requirements.lock and environment.yml from pyproject.toml
+	uv pip compile pyproject.toml --all-extras --universal --no-annotate --no-header --quiet --output-file requirements.lock
+	{ printf 'name: eqlib\nchannels:\n  - conda-forge\ndependencies:\n  - python=3.11\n  - pip\n  - pip:\n'; \
+	  sed 's/.*/      - "&"/' requirements.lock; } > environment.yml
+
+clean:  ## what a study leaves outside git
+	rm -rf build data scratch

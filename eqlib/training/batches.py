@@ -1,0 +1,90 @@
+"""Batches as a pure function of (seed, step): any run can stop and go on without a sampler's state.
+
+Which images a step takes, which of their captions, and how each is augmented depend on nothing but the seed, the epoch
+and the image, so a resumed run, a run with other workers and a run on more processes see the same data.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import torch
+from torch.utils.data import DataLoader, Dataset
+
+from eqlib.errors import InputError
+from eqlib.suites import RetrievalSuite
+from eqlib.suites.images import open_image
+
+_ORDER, _CAPTION, _AUGMENT = range(3)  # independent random streams of one seed
+
+
+def step_indices(images: int, batch: int, step: int, *, seed: int) -> tuple[int, np.ndarray]:
+    """The epoch of ``step`` and the ``batch`` distinct image indices (int64) that it takes.
+
+    Every epoch is one seeded permutation cut into whole batches; what is left over waits for the next permutation.
+    """
+    per_epoch = images // batch
+    epoch, position = divmod(step, per_epoch)
+    order = np.random.default_rng([seed, _ORDER, epoch]).permutation(images)
+    return epoch, order[position * batch : (position + 1) * batch]
+
+
+class CaptionedImages(Dataset):
+    """Item ``(epoch, index)``: the preprocessed image (3, H, W) and the tokens (context,) of one drawn caption."""
+
+    def __init__(self, suite: RetrievalSuite, preprocess: Callable, tokenizer: Callable, *, seed: int):
+        self.suite, self.preprocess, self.seed = suite, preprocess, seed
+        order = np.argsort(suite.image_of_caption, kind="stable")
+        self.captions_of = np.split(order, np.cumsum(np.bincount(suite.image_of_caption, minlength=len(suite.images))))
+        self.tokens = tokenizer(suite.captions)
+
+    def __getitem__(self, key: tuple[int, int]) -> tuple[torch.Tensor, torch.Tensor]:
+        epoch, index = key
+        image = open_image(self.suite.root / self.suite.images[index])
+        with torch.random.fork_rng(devices=[]):  # torchvision draws from the global generator
+            torch.manual_seed(int(np.random.SeedSequence([self.seed, _AUGMENT, epoch, index]).generate_state(1)[0]))
+            pixels = self.preprocess(image)
+        captions = self.captions_of[index]
+        chosen = np.random.default_rng([self.seed, _CAPTION, epoch, index]).integers(len(captions))
+        return pixels, self.tokens[captions[chosen]]
+
+
+class _Steps:
+    """Batch sampler: the keys of this process's share of every step from ``first`` to ``last``."""
+
+    def __init__(self, images: int, batch: int, first: int, last: int, *, seed: int, rank: int, world: int):
+        self.images, self.batch, self.first, self.last = images, batch, first, last
+        self.seed, self.rank, self.world = seed, rank, world
+
+    def __len__(self) -> int:
+        return self.last - self.first
+
+    def __iter__(self) -> Iterator[list[tuple[int, int]]]:
+        local = self.batch // self.world
+        for step in range(self.first, self.last):
+            epoch, indices = step_indices(self.images, self.batch, step, seed=self.seed)
+            yield [(epoch, int(i)) for i in indices[self.rank * local : (self.rank + 1) * local]]
+
+
+def batches(
+    data: CaptionedImages,
+    *,
+    batch: int,
+    first: int,
+    last: int,
+    seed: int,
+    workers: int = 0,
+    rank: int = 0,
+    world: int = 1,
+) -> DataLoader:
+    """Batches ``(images (b, 3, H, W), tokens (b, context))`` of steps ``first`` to ``last - 1``; ``batch`` is the
+    global size and ``b = batch / world``. Raises InputError where the set is smaller than a batch or does not divide.
+    """
+    images = len(data.suite.images)
+    if not 2 <= batch <= images:
+        raise InputError(f"a batch of 2 to {images} images ({data.suite.name})", batch)
+    if batch % world:
+        raise InputError(f"a batch divisible by {world} processes", batch)
+    steps = _Steps(images, batch, first, last, seed=seed, rank=rank, world=world)
+    return DataLoader(data, batch_sampler=steps, num_workers=workers, pin_memory=torch.cuda.is_available())
