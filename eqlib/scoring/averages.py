@@ -1,0 +1,25 @@
+"""Which average of a suite's subsets: three are in use for EqBen and they differ by a factor of two."""
+
+from __future__ import annotations
+
+import numpy as np
+
+SOURCES = {name: "eqbenkubric" for name in ("eqbenkubric_loc", "eqbenkubric_cnt", "eqbenkubric_attr")}
+"""Subsets that come from one source and are averaged first in EqBen's macro-5; every other subset is its own source."""
+
+
+def averages(subsets: list[str]) -> dict[str, np.ndarray | None]:
+    """The averages of these subsets by name: weights (subsets,) that sum to 1, or None for ``micro``.
+
+    ``micro`` is over quads. ``macro7`` is over seven subsets, ``macro5`` over their five sources: the number in a name
+    says how many means were averaged, so an incomplete EqBen cannot pass for a complete one. One subset has no macro.
+    """
+    rows: dict[str, np.ndarray | None] = {"micro": None}
+    if len(subsets) > 1:
+        rows[f"macro{len(subsets)}"] = np.full(len(subsets), 1 / len(subsets))
+        sources = [SOURCES.get(name, name) for name in subsets]
+        distinct = sorted(set(sources))
+        if 1 < len(distinct) < len(subsets):
+            weights = np.array([1 / (len(distinct) * sources.count(source)) for source in sources])
+            rows[f"macro{len(distinct)}"] = weights
+    return rows

@@ -1,0 +1,87 @@
+"""Two methods on the same quads: paired differences with an interval and a p value."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from eqlib.errors import InputError
+from eqlib.scoring.inference import bootstrap_name, bootstrap_p, holm, mcnemar_exact, percentile
+from eqlib.scoring.panel import OUTCOMES, SCORES, measure, panels, resample
+from eqlib.scoring.resampling import resampled_seeds
+
+
+def compare(
+    table: pd.DataFrame,
+    *,
+    baseline: str,
+    scores: tuple[str, ...] = SCORES,
+    level: float = 0.95,
+    resamples: int = 10_000,
+    seed: int = 0,
+    where: str | Path | None = None,
+) -> pd.DataFrame:
+    """Every other method of a score table minus ``baseline``, on the same quads, per subset and average.
+
+    ``table`` has the columns of ``eqlib.quads.TABLE_COLUMNS`` and ``method``; ``seed`` where a method was run several
+    times. Columns of the result: method, baseline, suite, edition, subset, score, point, low, high, p, p_holm, n,
+    clusters, seeds, test.
+
+    Both methods see the same draw of clusters. Methods run with the same set of seeds are paired by seed as well
+    (a seed fixes the order of the data and the pretrained weights); otherwise the seeds of each are drawn on their own.
+    ``test`` is ``mcnemar exact`` for outcomes of independent quads with one seed each; otherwise p is read off the same
+    bootstrap as the interval. ``p_holm`` adjusts over the subsets of one suite, method and score; an average stands for
+    the whole suite and is a family of its own, so there it equals p.
+
+    Raises InputError when ``baseline`` is not among the methods, or runs are not on the same quads.
+    """
+    if "method" not in table or baseline not in set(table["method"]):
+        got = ", ".join(map(str, pd.unique(table["method"]))) if "method" in table else "no column method"
+        raise InputError(f"a score table with method {baseline!r}", got, where=where)
+    rows = []
+    for panel in panels(table, where=where):
+        names = {method: [r for r, (m, _) in enumerate(panel.runs) if m == method] for method, _ in panel.runs}
+        if baseline not in names:
+            continue
+        cells = resample(panel, tuple(scores), resamples, seed)
+        for method in names:
+            if method != baseline:
+                rows += _differences(panel, cells, method, baseline, names, level, seed)
+    columns = ["method", "baseline", "suite", "edition", "subset", "score", "point", "low", "high", "p", "p_holm"]
+    result = pd.DataFrame(rows, columns=[*columns, "n", "clusters", "seeds", "test", "average"])
+    subsets = result[~result["average"]]
+    for _, family in subsets.groupby(["method", "suite", "edition", "score"], sort=False):
+        tested = family.index[family["p"].notna()]
+        result.loc[tested, "p_holm"] = holm(family["p"][tested])
+    return result.drop(columns="average")
+
+
+def _differences(panel, cells, method, baseline, names, level, seed):
+    ours, theirs = names[method], names[baseline]
+    # In the order of their seeds, so that equal seeds stand in equal places.
+    ours, theirs = (sorted(runs, key=lambda run: panel.runs[run][1]) for runs in (ours, theirs))
+    resamples = len(cells.draws)
+    rng = np.random.default_rng(seed)
+    weights = resampled_seeds(len(ours), resamples, rng)
+    paired = [panel.runs[r][1] for r in ours] == [panel.runs[r][1] for r in theirs]
+    other = weights if paired else resampled_seeds(len(theirs), resamples, rng)
+    draws = np.einsum("dr,drcs->dcs", weights, cells.draws[:, ours])
+    draws -= np.einsum("dr,drcs->dcs", other, cells.draws[:, theirs])
+    point = cells.point[ours].mean(axis=0) - cells.point[theirs].mean(axis=0)
+    single = len(ours) == len(theirs) == 1
+    outcomes = [measure(panel.scores[runs[0]], cells.names) for runs in (ours, theirs)]
+    for c, cell in enumerate(cells.cells):
+        average = c >= len(panel.subsets)
+        inside = np.ones(len(panel.subset), dtype=bool) if average else panel.subset == c
+        n, clusters = int(inside.sum()), len(pd.unique(panel.cluster[inside]))
+        for s, score in enumerate(cells.names):
+            low, high = percentile(draws[:, c, s], level) if clusters > 1 else (np.nan, np.nan)
+            if single and n == clusters and score in OUTCOMES and (cell == "micro" or not average):
+                p, test = mcnemar_exact(*(values[score][inside] for values in outcomes)), "mcnemar exact"
+            else:
+                p = bootstrap_p(draws[:, c, s]) if clusters > 1 else np.nan
+                test = bootstrap_name(max(len(ours), len(theirs)), n == clusters)
+            row = (method, baseline, panel.suite, panel.edition, cell, score, point[c, s], low, high, p, p)
+            yield (*row, n, clusters, max(len(ours), len(theirs)), test, average)

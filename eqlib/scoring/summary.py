@@ -1,0 +1,61 @@
+"""One method at a time: the mean of every score per subset and average, with an interval."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from eqlib.scoring.inference import bootstrap_name, percentile, wilson
+from eqlib.scoring.panel import OUTCOMES, SCORES, panels, resample
+from eqlib.scoring.resampling import resampled_seeds
+
+
+def summarise(
+    table: pd.DataFrame,
+    *,
+    scores: tuple[str, ...] = SCORES,
+    level: float = 0.95,
+    resamples: int = 10_000,
+    seed: int = 0,
+    where: str | Path | None = None,
+) -> pd.DataFrame:
+    """Tidy summary of a score table: one row a method, suite, edition, subset (or average) and score.
+
+    Columns: method (where the table has it), suite, edition, subset, score, point, low, high, n (quads), clusters,
+    seeds, interval. ``point`` is the mean over quads and then over seeds: a proportion in [0, 1] for text, image,
+    group, group_match and headroom, in units of the scores for the equivariance quantities. After a suite's subsets
+    come its averages (``micro``, ``macro7``, ``macro5`` ..., see ``averages``).
+
+    ``interval`` says how ``low`` and ``high`` were found at ``level``: ``wilson`` for an outcome of independent quads
+    with one seed; else a percentile ``bootstrap`` over quads, ``cluster bootstrap`` where quads share clusters, ``seed
+    x cluster bootstrap`` where seeds are drawn as well. Two or three seeds say little about a method's spread over
+    seeds, whatever the interval. ``low`` and ``high`` are NaN where there is only one cluster.
+    """
+    rows = []
+    for panel in panels(table, where=where):
+        cells = resample(panel, tuple(scores), resamples, seed)
+        sizes = dict(zip(panel.subsets, panel.sizes, strict=True))
+        clusters = [len(pd.unique(panel.cluster[panel.subset == code])) for code in range(len(panel.subsets))]
+        clusters = dict(zip(panel.subsets, clusters, strict=True))
+        for method in dict.fromkeys(method for method, _ in panel.runs):
+            runs = [place for place, (name, _) in enumerate(panel.runs) if name == method]
+            weights = resampled_seeds(len(runs), resamples, np.random.default_rng(seed))
+            draws = np.einsum("dr,drcs->dcs", weights, cells.draws[:, runs])
+            point = cells.point[runs].mean(axis=0)
+            for c, cell in enumerate(cells.cells):
+                n, units = int(sizes.get(cell, len(panel.subset))), clusters.get(cell, panel.clusters)
+                plain = len(runs) == 1 and n == units and (cell in sizes or cell == "micro")
+                for s, score in enumerate(cells.names):
+                    if plain and score in OUTCOMES:
+                        low, high = wilson(round(point[c, s] * n), n, level)
+                        kind = "wilson"
+                    else:
+                        low, high = percentile(draws[:, c, s], level) if units > 1 else (np.nan, np.nan)
+                        kind = bootstrap_name(len(runs), n == units)
+                    row = (method, panel.suite, panel.edition, cell, score, point[c, s], low, high, n, units)
+                    rows.append((*row, len(runs), kind))
+    columns = ["method", "suite", "edition", "subset", "score", "point", "low", "high", "n", "clusters"]
+    summary = pd.DataFrame(rows, columns=[*columns, "seeds", "interval"])
+    return summary if "method" in table else summary.drop(columns="method")
