@@ -129,6 +129,7 @@ def save(bundle: CLIP, folder: str | Path) -> Path:
         text = json.dumps(bundle.config, indent=1, sort_keys=True)
         (draft / HF_CONFIG_NAME).write_text(text + "\n", encoding="utf-8")
         save_file(tensors, draft / HF_SAFE_WEIGHTS_NAME, metadata={"format": "pt"})
+        (draft / HF_SAFE_WEIGHTS_NAME).chmod(0o644)  # safetensors writes for the owner alone
         if hasattr(bundle.tokenizer, "save_pretrained"):
             bundle.tokenizer.save_pretrained(str(draft))
     return Path(folder)

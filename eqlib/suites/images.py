@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -36,6 +37,33 @@ def open_image(path: str | Path, *, row: object = None) -> Image.Image:
 def image_array(path: str | Path) -> np.ndarray:
     """``open_image`` as uint8 (height, width, 3), RGB."""
     return np.asarray(open_image(path))
+
+
+def require_images(root: str | Path, names: Mapping[str, object]) -> None:
+    """Raise InputError for the first picture that is missing or cut off; ``names``: path -> record that asks for it.
+
+    Reads both ends of each file. Only a file that does not end as its format does is decoded, to be sure: a JPEG may
+    carry other data behind its end.
+    """
+    root = Path(root)
+    for name, row in names.items():
+        if not looks_whole(root / name):
+            open_image(root / name, row=row)
+
+
+def looks_whole(path: Path) -> bool:
+    """Whether a file starts and ends as a whole png, jpg or npy file does. False is a suspicion, not a verdict."""
+    try:
+        with path.open("rb") as file:
+            head = file.read(8)
+            size = file.seek(0, 2)
+            file.seek(-min(size, 12), 2)
+            tail = file.read()
+    except OSError:
+        return False
+    if head.startswith(b"\x89PNG\r\n\x1a\n"):
+        return tail == b"\0\0\0\0IEND\xaeB`\x82"
+    return head.startswith(b"\xff\xd8") and tail.endswith(b"\xff\xd9")
 
 
 def _from_array(array: np.ndarray, path: Path, row: object) -> Image.Image:

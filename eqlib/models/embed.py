@@ -1,0 +1,168 @@
+"""Embeddings: each distinct picture and caption is encoded once, streamed in batches, kept in a cache.
+
+Pictures are told apart by the SHA-256 of their file, captions by that of their text, so a frame that 40 quads share
+costs one forward pass. Features have unit length and float32 whatever the model's precision; a similarity is their dot
+product.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import tempfile
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import open_clip
+import torch
+from torch.utils.data import DataLoader, Dataset
+from tqdm.auto import tqdm
+
+from eqlib.errors import InputError
+from eqlib.models.cache import FeatureCache
+from eqlib.models.clip import CLIP
+from eqlib.suites.images import open_image
+
+SHARD = 4096
+"""Inputs between two writes to the cache: what a kill can cost at most."""
+
+
+class Embedder:
+    """A CLIP bundle with its cache. ``cache=None`` keeps features in a temporary folder for the life of the object.
+
+    The cache's folder is shared by all models; weights, config, preprocessing and precision make the key, the device
+    does not. Weights are hashed once, here: make a new Embedder after a training step. ``workers=None`` decodes in the
+    main process below 512 pictures and with up to 8 processes above.
+    """
+
+    def __init__(
+        self,
+        bundle: CLIP,
+        *,
+        cache: str | Path | None = None,
+        batch_size: int = 64,
+        workers: int | None = None,
+        progress: bool = True,
+    ):
+        if batch_size < 1:
+            raise InputError("a batch size of at least 1", batch_size)
+        self.bundle, self.batch_size, self.workers, self.progress = bundle, batch_size, workers, progress
+        self._temporary = tempfile.TemporaryDirectory(prefix="features-") if cache is None else None
+        folder = Path(self._temporary.name if cache is None else cache) / model_key(bundle)
+        self._images, self._captions = FeatureCache(folder, "image"), FeatureCache(folder, "caption")
+
+    def images(self, paths: Sequence[str | Path], rows: Sequence[object] | None = None) -> np.ndarray:
+        """Features (n, d) float32 of unit length. ``rows`` names the record behind each path, for an InputError.
+
+        Raises InputError naming the file where one is missing, truncated or no picture.
+        """
+        rows = [None] * len(paths) if rows is None else rows
+        return self._features(self._images, list(paths), digests(paths, rows), partial(self._encode_images, rows=rows))
+
+    def captions(self, texts: Sequence[str]) -> np.ndarray:
+        """Features (m, d) float32 of unit length."""
+        keys = [hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest() for text in texts]
+        return self._features(self._captions, list(texts), keys, self._encode_captions)
+
+    def _features(self, cache: FeatureCache, inputs: list, keys: list[bytes], encode) -> np.ndarray:
+        cache.refresh()
+        todo = cache.missing(keys)
+        done: list[np.ndarray] = []
+        bar = tqdm(total=len(todo), unit=cache.kind, disable=not self.progress or not todo, leave=False)
+        start = 0
+        for features in encode(inputs, todo):
+            done.append(features)
+            bar.update(len(features))
+            count = sum(map(len, done))
+            if count >= SHARD or start + count == len(todo):
+                cache.put([keys[n] for n in todo[start : start + count]], np.concatenate(done))
+                start, done = start + count, []
+        bar.close()
+        return cache.get(keys)
+
+    def _encode_images(self, paths: list, todo: list[int], rows: Sequence[object]) -> Iterable[np.ndarray]:
+        workers = self.workers
+        if workers is None:
+            workers = 0 if len(todo) < 512 else min(8, len(os.sched_getaffinity(0)))
+        pictures = Pictures([paths[n] for n in todo], [rows[n] for n in todo], self.bundle.preprocess_val)
+        loader = DataLoader(pictures, batch_size=self.batch_size, num_workers=workers, collate_fn=_stack)
+        for batch in loader:
+            if isinstance(batch, dict):
+                raise InputError(**batch)
+            yield self._forward(self.bundle.model.encode_image, batch, pixels=True)
+
+    def _encode_captions(self, texts: list[str], todo: list[int]) -> Iterable[np.ndarray]:
+        for start in range(0, len(todo), self.batch_size):
+            tokens = self.bundle.tokenizer([texts[n] for n in todo[start : start + self.batch_size]])
+            yield self._forward(self.bundle.model.encode_text, tokens)
+
+    @torch.inference_mode()
+    def _forward(self, encode, batch: torch.Tensor, pixels: bool = False) -> np.ndarray:
+        bundle = self.bundle
+        batch = batch.to(bundle.device, dtype=open_clip.get_input_dtype(bundle.precision) if pixels else None)
+        training = bundle.model.training
+        bundle.model.eval()
+        with _autocast(bundle):
+            features = encode(batch)
+        bundle.model.train(training)
+        return torch.nn.functional.normalize(features.float(), dim=-1).cpu().numpy()
+
+
+class Pictures(Dataset):
+    """Decoded, preprocessed pictures. A damaged one comes out as the fields of its InputError.
+
+    A loader's worker can only send an exception that is built from one message; it would make this one a RuntimeError.
+    """
+
+    def __init__(self, paths: list, rows: list, transform):
+        self.paths, self.rows, self.transform = paths, rows, transform
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def __getitem__(self, n: int) -> torch.Tensor | dict:
+        try:
+            return self.transform(open_image(self.paths[n], row=self.rows[n]))
+        except InputError as error:
+            return {"expected": error.expected, "got": error.got, "where": error.where, "row": error.row}
+
+
+def model_key(bundle: CLIP) -> str:
+    """What decides a feature besides the input (weights, config, preprocessing, precision), as 32 hex digits."""
+    tokenizer = f"{type(bundle.tokenizer).__name__} {getattr(bundle.tokenizer, 'context_length', None)}"
+    preprocessing = re.sub(r" at 0x[0-9a-f]+", "", repr(bundle.preprocess_val))
+    text = "\n".join([bundle.fingerprint, preprocessing, tokenizer, bundle.precision])
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+def digests(paths: Sequence[str | Path], rows: Sequence[object]) -> list[bytes]:
+    """SHA-256 of each file, 32 bytes; a path that comes twice is read once. Raises InputError for a missing file."""
+    distinct = {str(path): row for path, row in zip(reversed(paths), reversed(rows), strict=True)}
+    with ThreadPoolExecutor() as pool:  # hashing and reading both release the interpreter's lock
+        found = dict(zip(distinct, pool.map(_digest, distinct, distinct.values()), strict=True))
+    return [found[str(path)] for path in paths]
+
+
+def _digest(path: str, row: object) -> bytes:
+    try:
+        with open(path, "rb") as file:
+            return hashlib.file_digest(file, "sha256").digest()
+    except OSError as error:
+        raise InputError("an image file", error.strerror or "an error", where=path, row=row) from error
+
+
+def _stack(items: list) -> torch.Tensor | dict:
+    return next((item for item in items if isinstance(item, dict)), None) or torch.stack(items)
+
+
+def _autocast(bundle: CLIP):
+    """open_clip's ``amp`` precisions keep float32 weights and cast in the forward pass."""
+    if not bundle.precision.startswith("amp"):
+        return nullcontext()
+    dtype = torch.float16 if bundle.precision == "amp" and bundle.device.type == "cuda" else torch.bfloat16
+    return torch.autocast(bundle.device.type, dtype=dtype)
