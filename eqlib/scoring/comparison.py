@@ -9,7 +9,7 @@ import pandas as pd
 
 from eqlib.errors import InputError
 from eqlib.scoring.inference import bootstrap_name, bootstrap_p, holm, mcnemar_exact, percentile
-from eqlib.scoring.panel import OUTCOMES, SCORES, measure, panels, resample
+from eqlib.scoring.panel import SCORES, panels, resample
 from eqlib.scoring.resampling import resampled_seeds
 
 
@@ -41,11 +41,11 @@ def compare(
         got = ", ".join(map(str, pd.unique(table["method"]))) if "method" in table else "no column method"
         raise InputError(f"a score table with method {baseline!r}", got, where=where)
     rows = []
-    for panel in panels(table, where=where):
+    for panel in panels(table, tuple(scores), where=where):
         names = {method: [r for r, (m, _) in enumerate(panel.runs) if m == method] for method, _ in panel.runs}
         if baseline not in names:
             continue
-        cells = resample(panel, tuple(scores), resamples, seed)
+        cells = resample(panel, resamples, seed)
         for method in names:
             if method != baseline:
                 rows += _differences(panel, cells, method, baseline, names, level, seed)
@@ -71,15 +71,15 @@ def _differences(panel, cells, method, baseline, names, level, seed):
     draws -= np.einsum("dr,drcs->dcs", other, cells.draws[:, theirs])
     point = cells.point[ours].mean(axis=0) - cells.point[theirs].mean(axis=0)
     single = len(ours) == len(theirs) == 1
-    outcomes = [measure(panel.scores[runs[0]], cells.names) for runs in (ours, theirs)]
     for c, cell in enumerate(cells.cells):
         average = c >= len(panel.subsets)
         inside = np.ones(len(panel.subset), dtype=bool) if average else panel.subset == c
         n, clusters = int(inside.sum()), len(pd.unique(panel.cluster[inside]))
         for s, score in enumerate(cells.names):
             low, high = percentile(draws[:, c, s], level) if clusters > 1 else (np.nan, np.nan)
-            if single and n == clusters and score in OUTCOMES and (cell == "micro" or not average):
-                p, test = mcnemar_exact(*(values[score][inside] for values in outcomes)), "mcnemar exact"
+            values = panel.values[score]
+            if single and n == clusters and values.dtype == bool and (cell == "micro" or not average):
+                p, test = mcnemar_exact(values[ours[0]][inside], values[theirs[0]][inside]), "mcnemar exact"
             else:
                 p = bootstrap_p(draws[:, c, s]) if clusters > 1 else np.nan
                 test = bootstrap_name(max(len(ours), len(theirs)), n == clusters)

@@ -1,4 +1,4 @@
-"""A score table as arrays: runs (method x seed) on the same quads, their per-quad values, and one resampling of all."""
+"""A table as arrays: runs (method x seed) on the same quads, their values per quad, and one resampling of all."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from eqlib.errors import InputError
-from eqlib.quads import SCORE_COLUMNS, check_scores
+from eqlib.quads import SCORE_COLUMNS, scores_of
 from eqlib.scoring.averages import averages
 from eqlib.scoring.equivariance import EQUIVARIANCE, equivariance, headroom
 from eqlib.scoring.matching import MATCHING, matching, one_way
@@ -19,12 +19,11 @@ ONE_WAY = ("text_1way", "image_1way", "mean_1way")
 SCORES = (*MATCHING, "headroom", *EQUIVARIANCE)
 """What a summary holds unless told otherwise."""
 
-OUTCOMES = frozenset((*MATCHING, "headroom"))
-"""Right or wrong per quad; the others are quantities."""
+KEYS = ("suite", "edition", "subset", "quad", "cluster")
 
 
 def measure(scores: np.ndarray, names: tuple[str, ...] = SCORES) -> dict[str, np.ndarray]:
-    """The named scores of ``scores`` (n, 2, 2), each (n,) per quad: bool for OUTCOMES, float64 for the others."""
+    """The named scores of ``scores`` (n, 2, 2), each (n,) per quad: bool for outcomes, float64 for quantities."""
     known = {*SCORES, *ONE_WAY}
     if unknown := [name for name in names if name not in known]:
         raise InputError(f"scores among {', '.join((*SCORES, *ONE_WAY))}", ", ".join(unknown))
@@ -40,7 +39,10 @@ def measure(scores: np.ndarray, names: tuple[str, ...] = SCORES) -> dict[str, np
 
 @dataclass(frozen=True)
 class Panel:
-    """One suite in one edition: ``scores`` (runs, n, 2, 2) of ``runs`` (method, seed) on the same n quads."""
+    """One suite in one edition: ``values`` by score name, (runs, n), of (method, seed) ``runs`` on the same n quads.
+
+    Outcomes (right or wrong) are bool, quantities float64.
+    """
 
     suite: str
     edition: str
@@ -48,17 +50,11 @@ class Panel:
     subsets: list[str]
     subset: np.ndarray  # (n,) codes into subsets
     cluster: np.ndarray  # (n,) codes 0 .. clusters-1
-    quads: np.ndarray  # (n,)
-    scores: np.ndarray
+    values: dict[str, np.ndarray]
 
     @property
     def clusters(self) -> int:
         return int(self.cluster.max()) + 1
-
-    @property
-    def independent(self) -> bool:
-        """Every quad is its own cluster."""
-        return self.clusters == len(self.cluster)
 
     @property
     def sizes(self) -> np.ndarray:
@@ -66,46 +62,62 @@ class Panel:
         return np.bincount(self.subset, minlength=len(self.subsets))
 
 
-def panels(table: pd.DataFrame, *, where: str | Path | None = None) -> list[Panel]:
-    """The panels of a score table: ``eqlib.quads.TABLE_COLUMNS``, and ``method`` and ``seed`` if it has several runs.
+def panels(table: pd.DataFrame, names: tuple[str, ...], *, where: str | Path | None = None) -> list[Panel]:
+    """The panels of a table with KEYS, and ``method`` and ``seed`` where it holds several runs.
 
-    Raises InputError when a column is missing, a score is not finite, a quad comes twice in one run, or two runs of a
-    suite are not on the same quads.
+    A name that is a column is taken as it stands (bool: an outcome; numbers: a quantity); the others are measured from
+    the scores s00, s01, s10, s11. Raises InputError when a column is missing, a value is not finite, a quad comes twice
+    in one run, or two runs of a suite are not on the same quads.
     """
-    needed = ["suite", "edition", "subset", "quad", "cluster", *SCORE_COLUMNS]
-    if missing := [name for name in needed if name not in table]:
-        raise InputError(
-            f"a score table with columns {', '.join(needed)}", f"{', '.join(missing)} missing", where=where
-        )
+    if missing := [name for name in KEYS if name not in table]:
+        raise InputError(f"a table with columns {', '.join(KEYS)}", f"{', '.join(missing)} missing", where=where)
     if not len(table):
-        raise InputError("a score table with at least one quad", "an empty one", where=where)
+        raise InputError("a table with at least one quad", "an empty one", where=where)
     extra = [name for name in ("method", "seed") if name in table]
     found = []
     for (suite, edition), part in table.groupby(["suite", "edition"], sort=False):
-        runs, aligned, first = [], [], None
+        labels, measured, first = [], [], None
         for key, run in part.groupby(extra, sort=False) if extra else [((), part)]:
-            named = dict(zip(extra, key, strict=True))
-            label = (str(named.get("method", "")), int(named.get("seed", 0)))
-            place = ", ".join(str(x) for x in (suite, *key))
+            label = dict(zip(extra, key, strict=True))
+            place = ", ".join(map(str, (suite, *key)))
             if (twice := run["quad"].duplicated()).any():
                 raise InputError("each quad once", f"{run['quad'][twice].iloc[0]!r} twice", where=where, row=place)
-            if first is None:
-                first = run
-            elif not np.array_equal(first["quad"].to_numpy(), run["quad"].to_numpy()):
-                if set(first["quad"]) != set(run["quad"]):
-                    odd = next(iter(set(first["quad"]) ^ set(run["quad"])))
-                    raise InputError("the same quads in every run", f"{odd!r} in one only", where=where, row=place)
-                run = run.set_index("quad").loc[first["quad"]].reset_index()
-            runs.append(label)
-            aligned.append(check_scores(run[list(SCORE_COLUMNS)].to_numpy().reshape(-1, 2, 2), where=where))
+            first = run if first is None else first
+            run = _on_the_quads_of(first, run, where, place)
+            labels.append((str(label.get("method", "")), int(label.get("seed", 0))))
+            measured.append(_values(run, names, where, place))
         subset, subsets = pd.factorize(first["subset"])
         cluster, _ = pd.factorize(first["cluster"])
         if min(subset.min(), cluster.min()) < 0:
             raise InputError("a subset and a cluster for every quad", "an empty cell", where=where, row=suite)
-        scores = np.stack(aligned)
-        quads = first["quad"].to_numpy()
-        found.append(Panel(suite, edition, runs, [str(s) for s in subsets], subset, cluster, quads, scores))
+        values = {name: np.stack([value[name] for value in measured]) for name in names}
+        found.append(Panel(suite, edition, labels, [str(name) for name in subsets], subset, cluster, values))
     return found
+
+
+def _on_the_quads_of(first, run, where, place):
+    """The rows of ``run`` in the order of ``first``."""
+    if np.array_equal(first["quad"].to_numpy(), run["quad"].to_numpy()):
+        return run
+    if odd := set(first["quad"]) ^ set(run["quad"]):
+        raise InputError("the same quads in every run", f"{min(odd, key=str)!r} in one only", where=where, row=place)
+    return run.set_index("quad").loc[first["quad"]].reset_index()
+
+
+def _values(run, names, where, place):
+    given = {name: run[name].to_numpy() for name in names if name in run}
+    for name, column in given.items():
+        if column.dtype != bool:
+            try:
+                given[name] = column.astype(np.float64)
+            except (TypeError, ValueError) as error:
+                raise InputError(f"numbers or bool under {name!r}", str(error), where=where, row=place) from error
+            if not np.isfinite(given[name]).all():
+                raise InputError(f"finite values under {name!r}", "NaN or infinity", where=where, row=place)
+    measured = tuple(name for name in names if name not in given)
+    if measured and not set(SCORE_COLUMNS) <= set(run):
+        raise InputError(f"columns {', '.join(SCORE_COLUMNS)}, or {', '.join(measured)}", "neither", where=where)
+    return given | (measure(scores_of(run, where=where), measured) if measured else {})
 
 
 @dataclass(frozen=True)
@@ -121,20 +133,20 @@ class Cells:
     draws: np.ndarray
 
 
-def resample(panel: Panel, names: tuple[str, ...], resamples: int, seed: int) -> Cells:
-    """Means of ``names`` per subset and average, and the same over resampled clusters.
+def resample(panel: Panel, resamples: int, seed: int) -> Cells:
+    """Means per subset and average, and the same over resampled clusters.
 
     Every run sees the same draw of clusters, so differences of runs are paired. Clusters are drawn within their subset
     where none reaches over two; otherwise from the whole suite.
     """
-    columns = [measure(run, names) for run in panel.scores]
-    rng = np.random.default_rng(seed)
+    names, rng = tuple(panel.values), np.random.default_rng(seed)
     shape = (len(panel.runs), len(panel.subsets) + len(averages(panel.subsets)), len(names))
     point, draws = np.empty(shape), np.empty((resamples, *shape))
     # Apart, because whole-numbered sums of outcomes resample much faster (see resampled_sums).
-    for block in ([n for n in names if n in OUTCOMES], [n for n in names if n not in OUTCOMES]):
+    outcomes = [name for name in names if panel.values[name].dtype == bool]
+    for block in (outcomes, [name for name in names if name not in outcomes]):
         if block:
-            values = np.stack([values[name] for values in columns for name in block], axis=1)
+            values = np.stack([panel.values[name][run] for run in range(len(panel.runs)) for name in block], axis=1)
             at = [names.index(name) for name in block]
             exact, drawn, sizes, drawn_sizes = _totals(panel, values, resamples, rng)
             split = (*exact.shape[:-1], len(panel.runs), len(block))

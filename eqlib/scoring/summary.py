@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from eqlib.scoring.inference import bootstrap_name, percentile, wilson
-from eqlib.scoring.panel import OUTCOMES, SCORES, panels, resample
+from eqlib.scoring.panel import SCORES, panels, resample
 from eqlib.scoring.resampling import resampled_seeds
 
 
@@ -23,6 +23,8 @@ def summarise(
 ) -> pd.DataFrame:
     """Tidy summary of a score table: one row a method, suite, edition, subset (or average) and score.
 
+    ``scores`` are names of SCORES or of columns that the table already has (outcomes as bool, quantities as numbers).
+
     Columns: method (where the table has it), suite, edition, subset, score, point, low, high, n (quads), clusters,
     seeds, interval. ``point`` is the mean over quads and then over seeds: a proportion in [0, 1] for text, image,
     group, group_match and headroom, in units of the scores for the equivariance quantities. After a suite's subsets
@@ -34,8 +36,8 @@ def summarise(
     seeds, whatever the interval. ``low`` and ``high`` are NaN where there is only one cluster.
     """
     rows = []
-    for panel in panels(table, where=where):
-        cells = resample(panel, tuple(scores), resamples, seed)
+    for panel in panels(table, tuple(scores), where=where):
+        cells = resample(panel, resamples, seed)
         sizes = dict(zip(panel.subsets, panel.sizes, strict=True))
         clusters = [len(pd.unique(panel.cluster[panel.subset == code])) for code in range(len(panel.subsets))]
         clusters = dict(zip(panel.subsets, clusters, strict=True))
@@ -48,7 +50,7 @@ def summarise(
                 n, units = int(sizes.get(cell, len(panel.subset))), clusters.get(cell, panel.clusters)
                 plain = len(runs) == 1 and n == units and (cell in sizes or cell == "micro")
                 for s, score in enumerate(cells.names):
-                    if plain and score in OUTCOMES:
+                    if plain and panel.values[score].dtype == bool:
                         low, high = wilson(round(point[c, s] * n), n, level)
                         kind = "wilson"
                     else:
