@@ -19,3 +19,11 @@ class InputError(ValueError):
         place = ", ".join(str(part) for part in (where, row) if part is not None)
         message = f"expected {expected}, got {got}"
         super().__init__(f"{place}: {message}" if place else message)
+
+    def __reduce__(self):
+        # without this a data loader's worker cannot send it: exceptions are rebuilt from their message alone
+        return _rebuilt, (self.expected, self.got, self.where, self.row)
+
+
+def _rebuilt(expected: str, got: object, where: object, row: object) -> InputError:
+    return InputError(expected, got, where=where, row=row)

@@ -109,6 +109,7 @@ def run(
             progress_bar=False,
             request_save_on_cell_execute=True,
             stderr_file=sys.stderr,
+            extra_arguments=["--IPKernelApp.log_level=ERROR"],  # it warns of its local port at every start
         )
         _check_finished(executed)
     except BaseException as error:
@@ -137,7 +138,7 @@ def upstream(stage: str, **values: Any) -> str:
     found = sorted(root.glob(f"notebooks/[0-9][0-9]_{stage}.ipynb"))
     if len(found) != 1:
         raise InputError("the name of a stage with a notebook", stage)
-    leaf = "-".join(str(value) for value in values.values()) or "default"
+    leaf = re.sub(r"\W+", "-", "-".join(map(str, values.values()))) or "default"
     output = Path("scratch") / "tour" / key / stage / leaf
     if not (root / output / "notebook.ipynb").is_file():
         print(f"tour: running {found[0].name} for {output}", file=sys.stderr, flush=True)

@@ -1,0 +1,61 @@
+"""What a study reads: captioned images to train on and quads to test on, named in params.yaml's section ``data``."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from eqlib.errors import InputError
+from eqlib.suites import QuadSuite, RetrievalSuite, read
+
+
+def read_suites(root: str | Path, suites: dict[str, dict]) -> dict[str, QuadSuite]:
+    """The quad suites of ``suites`` (name -> ``{reader, path, ...options}``, paths under ``root``), by that name.
+
+    Raises InputError for an unknown reader or option, a missing file or a malformed record.
+    """
+    found = {}
+    for name, entry in suites.items():
+        options = {key: value for key, value in entry.items() if key not in ("reader", "path")}
+        if missing := {"reader", "path"} - entry.keys():
+            raise InputError("keys `reader` and `path`", f"{sorted(missing)} missing", where=f"data.suites.{name}")
+        try:
+            suite = read(entry["reader"], Path(root) / entry["path"], **options)
+        except TypeError as error:  # an option that the reader lacks
+            raise InputError("options of the reader", str(error), where=f"data.suites.{name}") from error
+        if not isinstance(suite, QuadSuite):
+            raise InputError("a reader of quads", entry["reader"], where=f"data.suites.{name}")
+        found[name] = replace(suite, name=name)
+    return found
+
+
+def read_captions(
+    root: str | Path, captions: str, split: str, *, held_out: dict[str, QuadSuite] | None = None
+) -> RetrievalSuite:
+    """One split of a Karpathy-style file under ``root``, without the images that any quad of ``held_out`` shows.
+
+    What was left out is said in ``notes``. Raises InputError when nothing is left.
+    """
+    suite = read("karpathy", Path(root) / captions, split=split)
+    shown = {
+        (quads.root / image).resolve()
+        for quads in (held_out or {}).values()
+        for column in quads.IMAGES
+        for image in quads.records[column]
+    }
+    keep = np.array([(suite.root / image).resolve() not in shown for image in suite.images])
+    if keep.all():
+        return suite
+    if not keep.any():
+        raise InputError("images that no test quad shows", f"none of {len(keep)}", where=captions, row=split)
+    new_index = np.cumsum(keep) - 1
+    of_kept = keep[suite.image_of_caption]
+    return replace(
+        suite,
+        images=[image for image, kept in zip(suite.images, keep, strict=True) if kept],
+        captions=[caption for caption, kept in zip(suite.captions, of_kept, strict=True) if kept],
+        image_of_caption=new_index[suite.image_of_caption[of_kept]],
+        notes=(*suite.notes, f"{int((~keep).sum())} of {len(keep)} images held out: test quads show them"),
+    )
