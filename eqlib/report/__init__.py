@@ -1,0 +1,1 @@
+"""Figures, tables, the report page and the item browser, drawn from the study's tables. Imports no torch."""

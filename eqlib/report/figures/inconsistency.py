@@ -1,0 +1,41 @@
+"""Distribution of the two sides' inconsistency: how far a swap of captions (images) misses being mirrored."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from scipy.stats import gaussian_kde
+
+from eqlib.report.style import QUIET, colours, in_order, label
+
+SIDES = {
+    "text_gap": ("Text side", r"$(s_{00}-s_{01})-(s_{11}-s_{10}) = a+b$"),
+    "image_gap": ("Image side", r"$(s_{00}-s_{10})-(s_{11}-s_{01}) = a-b$"),
+}
+
+
+def inconsistency(axes: Sequence[Axes], items: pd.DataFrame) -> Sequence[Axes]:
+    """Two panels, text and image side: density of the signed inconsistency by method, its RMS in the legend."""
+    methods = in_order(items["method"])
+    shades = colours(methods)
+    reach = float(items[list(SIDES)].abs().quantile(0.995).max())
+    grid = np.linspace(-reach, reach, 241)
+    for ax, (column, (title, formula)) in zip(axes, SIDES.items(), strict=True):
+        for number, method in enumerate(methods):
+            values = items.loc[items["method"] == method, column].to_numpy()
+            if np.ptp(values) == 0:
+                continue
+            density = gaussian_kde(values)(grid)
+            rms = float(np.sqrt(np.mean(values**2)))
+            ax.plot(grid, density, color=shades[method], label=f"{label(method)} (RMS {rms:.3f})", zorder=3 + number)
+            ax.fill_between(grid, density, color=shades[method], alpha=0.07, linewidth=0)
+        ax.axvline(0, color=QUIET, linewidth=0.6, linestyle=(0, (1.5, 2)))
+        ax.set(xlim=(-reach, reach), ylim=(0, ax.get_ylim()[1] * 1.3), yticks=[], xlabel=formula)
+        ax.spines["left"].set_visible(False)
+        ax.grid(False)
+        ax.set_title(title)
+        ax.legend(loc="upper right", handlelength=1)
+    return axes

@@ -1,0 +1,49 @@
+"""Published models on the subsets of EqBen, and the study's methods beside them where they were scored on it."""
+
+from __future__ import annotations
+
+import pandas as pd
+from matplotlib.axes import Axes
+
+from eqlib.report.style import QUIET, colours, in_order, label, markers
+
+ORDER = ("eqbenag", "eqbenyoucook2", "eqbengebc", "eqbenkubric_loc", "eqbenkubric_cnt", "eqbenkubric_attr", "eqbensd")
+NAMES = (
+    "Action Genome",
+    "YouCook2",
+    "GEBC",
+    "Kubric location",
+    "Kubric counting",
+    "Kubric attribute",
+    "Stable Diffusion",
+)
+
+
+def eqben(published: pd.DataFrame) -> pd.DataFrame:
+    """The rows of ``published`` (benchmark, subset, model, metric, value in %) that are group scores of EqBen."""
+    table = published[(published["benchmark"] == "eqben") & (published["metric"] == "group")]
+    return table[table["subset"].isin(ORDER)]
+
+
+def published(ax: Axes, table: pd.DataFrame, summary: pd.DataFrame | None = None) -> Axes:
+    """A dot a model and subset, group score in percent; the study's methods (``summary`` of suite eqben) in colour."""
+    place = {name: number for number, name in enumerate(ORDER)}
+    ax.scatter(table["value"], table["subset"].map(place), s=14, facecolors="none", edgecolors=QUIET, linewidths=0.7,
+               label=f"published ({table['model'].nunique()} models)", zorder=2)  # fmt: skip
+    if summary is not None:
+        methods = in_order(summary["method"])
+        shade, mark = colours(methods), markers(methods)
+        for method in methods:
+            rows = summary[
+                (summary["method"] == method) & (summary["score"] == "group") & summary["subset"].isin(ORDER)
+            ]
+            y = rows["subset"].map(place)
+            ax.hlines(y, 100 * rows["low"], 100 * rows["high"], color=shade[method], linewidth=1.5)
+            ax.plot(100 * rows["point"], y, mark[method], color=shade[method], label=label(method), zorder=3)
+    ax.set_yticks(range(len(ORDER)), NAMES)
+    ax.set_ylim(len(ORDER) - 0.5, -0.5)
+    ax.grid(axis="x")
+    ax.tick_params(axis="y", length=0)
+    ax.set(xlabel="Group score (%)", xlim=(0, 100))
+    ax.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=4)
+    return ax

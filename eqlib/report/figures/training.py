@@ -1,0 +1,53 @@
+"""Training curves: each term of the loss and what it acts on, mean and range over seeds."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
+
+from eqlib.report.style import colours, in_order, label
+
+TITLES = {
+    "contrastive": "Contrastive term",
+    "eqsim": "EqSim term",
+    "eqsim_active": "EqSim hinge active",
+    "mean_a2": r"mean $a^2$ in the batch",
+    "mean_b2": r"mean $b^2$ in the batch",
+    "mean_I": r"mean $I$ in the batch",
+    "logit_scale": "Logit scale",
+    "lr": "Learning rate",
+}
+
+
+def logged(histories: pd.DataFrame) -> list[str]:
+    """The columns with a curve to draw, known ones in the order of TITLES, then other terms by name."""
+    numbers = histories.select_dtypes("number").columns.difference(["step", "seed"])
+    with_values = {name for name in numbers if histories[name].notna().any()}
+    return [name for name in TITLES if name in with_values] + sorted(with_values - set(TITLES))
+
+
+def training(axes: Sequence[Axes], histories: pd.DataFrame, columns: Sequence[str]) -> Sequence[Axes]:
+    """One panel a column of ``histories`` (method, seed, step, ...): line = mean over seeds, band = their range."""
+    methods = in_order(histories["method"])
+    shades = colours(methods)
+    for ax, column in zip(axes, columns, strict=True):
+        for method in methods:
+            runs = histories[histories["method"] == method].dropna(subset=[column])
+            if runs.empty:
+                continue
+            by_step = runs.groupby("step")[column]
+            mean, low, high = by_step.mean(), by_step.min(), by_step.max()
+            ax.plot(mean.index, mean, color=shades[method], label=label(method))
+            ax.fill_between(mean.index, low, high, color=shades[method], alpha=0.18, linewidth=0)
+        ax.set_title(TITLES.get(column, column.replace("_", " ")), fontweight="normal")
+        ax.margins(x=0)
+        if column.endswith("_active"):
+            ax.set_ylim(0, 1.05)
+        ax.xaxis.set_major_locator(MaxNLocator(4, integer=True))
+        ax.yaxis.set_major_locator(MaxNLocator(4))
+        ax.yaxis.set_major_formatter("{x:g}")
+    axes[0].legend(loc="upper right")
+    return axes

@@ -1,0 +1,139 @@
+"""What the numbers say, in sentences: the abstract and the captions are made from the tables, never typed in."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from eqlib.report.study import Study
+from eqlib.report.style import label
+
+LEVEL = 0.05
+"""Below this Holm-corrected p a difference is called one."""
+
+
+def percent(value: float) -> str:
+    """0.4312 as ``43.1 %``."""
+    return f"{100 * value:.1f} %"
+
+
+def points(value: float, *, signed: bool = True) -> str:
+    """0.0123 as ``+1.2``: percentage points, with a true minus."""
+    text = f"{100 * value:{'+' if signed else ''}.1f}"
+    return ("0.0" if text in ("+0.0", "-0.0") else text).replace("-", "−")
+
+
+def probability(value: float) -> str:
+    """``p = 0.012``, ``p < 0.001``."""
+    return "p < 0.001" if value < 0.001 else f"p = {value:.3f}" if value < 0.1 else f"p = {value:.2f}"
+
+
+def difference(
+    study: Study, score: str = "group", *, method: str | None = None, baseline: str | None = None
+) -> pd.Series | None:
+    """The row of ``differences`` for all quads of the main suite, None where absent.
+
+    Default: the study's treatment against its baseline.
+    """
+    table = study.differences
+    wanted = {
+        "suite": study.main,
+        "subset": "micro",
+        "score": score,
+        "method": method or study.treatment,
+        "baseline": baseline or study.baseline,
+    }
+    for column, value in wanted.items():
+        table = table[table[column] == value]
+    return None if table.empty else table.iloc[0]
+
+
+def value(study: Study, method: str, score: str = "group", subset: str = "micro") -> pd.Series | None:
+    """The row of ``summary`` for the main suite, None where absent."""
+    table = study.summary
+    for column, name in {"suite": study.main, "subset": subset, "score": score, "method": method}.items():
+        table = table[table[column] == name]
+    return None if table.empty else table.iloc[0]
+
+
+def verdict(row: pd.Series) -> str:
+    """``higher``, ``lower`` or ``none`` (not told apart from zero) for a row of differences.
+
+    Both the Holm-corrected p and the interval must leave zero: near the edge the two can disagree.
+    """
+    if float(row["p_holm"]) < LEVEL and float(row["low"]) > 0:
+        return "higher"
+    if float(row["p_holm"]) < LEVEL and float(row["high"]) < 0:
+        return "lower"
+    return "none"
+
+
+def headline(study: Study) -> str:
+    """The report's first sentence, honest when nothing was found."""
+    row = difference(study)
+    if row is None:
+        return f"No method was compared with a baseline on {study.main}: there is no difference to report."
+    method, baseline = label(row["method"]), label(row["baseline"])
+    low, high = points(row["low"]), points(row["high"])
+    evidence = f"95 % interval {low} to {high}; {probability(float(row['p_holm']))}"
+    kind = verdict(row)
+    if kind != "none":
+        verb = {"higher": "raises", "lower": "lowers"}[kind]
+        by = points(abs(row["point"]), signed=False)
+        start = f"{method} {verb} the group score by {by} percentage points over {baseline.lower()} fine-tuning"
+        start = (
+            start
+            if row["baseline"] != "pretrained"
+            else f"{method} {verb} the group score by {by} points over the start"
+        )
+        return f"{start} ({evidence})."
+    bound = points(max(abs(row["low"]), abs(row["high"])), signed=False)
+    return (
+        f"No difference in the group score between {method} and {baseline.lower()} fine-tuning could be shown: "
+        f"{points(row['point'])} percentage points ({evidence}). Effects beyond ±{bound} points are unlikely; "
+        "smaller ones stay open."
+    )
+
+
+def mechanism(study: Study) -> str:
+    """The second sentence: what happened to the threshold abs(a) + abs(b), to I and to the headroom."""
+    rows = {score: difference(study, score) for score in ("abs_a", "abs_b", "I", "headroom")}
+    base = {score: value(study, study.baseline, score) if study.baseline else None for score in rows}
+    if any(row is None for row in (*rows.values(), *base.values())):
+        return ""
+
+    def moved(score: str, name: str) -> str:
+        row, start = rows[score], float(base[score]["point"])
+        now = start + float(row["point"])
+        kind = verdict(row)
+        if kind == "none":
+            return f"{name} does not move measurably ({start:.3f} to {now:.3f})"
+        change = abs(float(row["point"]) / start) if start else 0.0
+        return f"{name} {'grows' if kind == 'higher' else 'shrinks'} by {100 * change:.0f} % ({start:.3f} to {now:.3f})"
+
+    before = float(base["headroom"]["point"])
+    room = f"{percent(before)} to {percent(before + float(rows['headroom']['point']))}"
+    return (
+        f"Against {label(study.baseline).lower()}, the mean inconsistency {moved('abs_a', '|a|')}, "
+        f"{moved('abs_b', '|b|')}, and the evidence {moved('I', 'I')}; the headroom, quads won by assignment but "
+        f"lost by the group score, goes from {room}."
+    )
+
+
+def abstract(study: Study) -> list[str]:
+    """The paragraphs of the abstract."""
+    items = study.of()
+    quads, parts = items["quad"].nunique(), items["subset"].nunique()
+    seeds = len(study.seeds)
+    setting = (
+        f"Measured on {quads:,} quads of {study.main} ({parts} {'subset' if parts == 1 else 'subsets'}), {seeds} "
+        f"fine-tuning {'seed' if seeds == 1 else 'seeds'} a method, all methods from one pretrained model; "
+        "differences are paired by quad and seed, p values Holm-corrected."
+    )
+    scores = []
+    for method in study.methods:
+        row = value(study, method)
+        if row is not None:
+            scores.append(f"{label(method)} {percent(row['point'])} [{points(row['low'], signed=False)}, "
+                          f"{points(row['high'], signed=False)}]")  # fmt: skip
+    listed = f"Group score: {', '.join(scores)}." if scores else ""
+    return [text for text in (headline(study), f"{setting} {listed}".strip(), mechanism(study)) if text]

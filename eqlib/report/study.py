@@ -1,0 +1,202 @@
+"""The study's tables, read once for every figure, table and page."""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pandas as pd
+
+from eqlib.errors import InputError
+from eqlib.quads import scores_of
+from eqlib.report.style import in_order
+from eqlib.scoring.equivariance import components
+from eqlib.scoring.matching import matching
+from eqlib.suites.quadfile import read_quads
+from eqlib.suites.suite import QuadSuite
+
+log = logging.getLogger(__name__)
+
+PRETRAINED, BASELINE, TREATMENT = "pretrained", "contrastive", "eqsim"
+"""The model that every run starts from, the plain fine-tuning, and the method on trial."""
+
+_AVERAGE = re.compile(r"micro|macro\d*")
+
+
+@dataclass(frozen=True, eq=False)
+class Study:
+    """What the report draws from. An absent optional part is None (or empty) and its figure is left out.
+
+    ``items``: score tables of all runs with ``method``, ``seed`` and the measures of ``with_measures``; ``summary``,
+    ``differences``, ``retrieval``: the tables of the compare stage; ``histories``: one row a logged step, with
+    ``method`` and ``seed``; ``suites``: records and pictures by suite; ``main``: the suite of the headline;
+    ``selection``: validation score by ``weight`` x ``margin``; ``path``: group score and R@1 along ``alpha``;
+    ``published``: others' numbers.
+    """
+
+    items: pd.DataFrame
+    summary: pd.DataFrame
+    differences: pd.DataFrame
+    main: str
+    retrieval: pd.DataFrame | None = None
+    histories: pd.DataFrame | None = None
+    selection: pd.DataFrame | None = None
+    path: pd.DataFrame | None = None
+    published: pd.DataFrame | None = None
+    suites: dict[str, QuadSuite] = field(default_factory=dict)
+
+    @property
+    def methods(self) -> list[str]:
+        return in_order(self.items["method"])
+
+    @property
+    def seeds(self) -> list[int]:
+        """Seeds of the trained methods: the pretrained model has one run and no seed of its own."""
+        trained = self.items[self.items["method"] != PRETRAINED]
+        return sorted(set((trained if len(trained) else self.items)["seed"]))
+
+    @property
+    def baseline(self) -> str | None:
+        """Contrastive fine-tuning where the study has it, otherwise the pretrained model."""
+        return next((method for method in (BASELINE, PRETRAINED) if method in self.methods), None)
+
+    @property
+    def treatment(self) -> str | None:
+        """The method that the headline speaks about: EqSim where the study has it, otherwise the last by name."""
+        others = [method for method in self.methods if method not in (PRETRAINED, BASELINE)]
+        return TREATMENT if TREATMENT in others else (others[-1] if others else None)
+
+    @property
+    def trio(self) -> list[str]:
+        """Pretrained, baseline and treatment, as far as the study has them."""
+        return in_order(method for method in (PRETRAINED, self.baseline, self.treatment) if method in self.methods)
+
+    def of(self, suite: str | None = None) -> pd.DataFrame:
+        """The items of one suite (default: the main one)."""
+        return self.items[self.items["suite"] == (suite or self.main)]
+
+    def pictures(self) -> QuadSuite | None:
+        """Records of the main suite."""
+        return self.suites.get(self.main)
+
+
+def with_measures(items: pd.DataFrame) -> pd.DataFrame:
+    """``items`` with ``a``, ``b``, ``I``, the signed inconsistencies ``text_gap`` = a + b, ``image_gap`` = a - b, and
+    what is right (bool): ``text``, ``image``, ``group``, ``group_match``. See ``eqlib.scoring`` for each.
+    """
+    scores = scores_of(items)
+    parts = components(scores)
+    gaps = {"text_gap": parts["a"] + parts["b"], "image_gap": parts["a"] - parts["b"]}
+    return items.assign(**parts, **gaps, **matching(scores))
+
+
+def is_average(subset: str) -> bool:
+    """True for the name of an average over subsets (``eqlib.scoring.averages``) rather than of one subset."""
+    return _AVERAGE.fullmatch(str(subset)) is not None
+
+
+def parts(table: pd.DataFrame) -> list[str]:
+    """What a figure shows of one suite: the average over quads first, then the single subsets by name.
+
+    A suite of one subset is shown once. The macro averages are left to the tables.
+    """
+    single = sorted(name for name in set(table["subset"]) if not is_average(name))
+    if "micro" not in set(table["subset"]):
+        return single
+    return ["micro", *single] if len(single) > 1 else ["micro"]
+
+
+def part_label(subset: str) -> str:
+    """How a subset or average is printed: ``micro`` as All quads, ``macro5`` as Mean of 5 subsets."""
+    if subset == "micro":
+        return "All quads"
+    return f"Mean of {subset.removeprefix('macro')} subsets" if is_average(subset) else str(subset).replace("_", " ")
+
+
+def read_study(
+    compare: str | Path,
+    *,
+    finetune: str | Path = "",
+    data: str | Path = "",
+    methods: Sequence[str] = (),
+    seeds: Sequence[int] = (),
+    main: str = "",
+    selection: str | Path = "",
+    path: str | Path = "",
+    published: str | Path = "",
+) -> Study:
+    """The study under the folders of the stages ``compare`` and ``finetune`` and the pictures under ``data``/quads.
+
+    ``methods`` and ``seeds``: exactly these are kept (the pretrained model always), all where empty; naming one that
+    the tables lack raises InputError, as does a missing table. ``main``: the suite of the headline, default "test",
+    else the suite with the most quads. ``selection``, ``path``, ``published``: optional CSV files.
+    """
+    compare = Path(compare)
+    items = _table(compare / "items.parquet")
+    kept = [PRETRAINED, *methods] if methods else sorted(set(items["method"]))
+    for name, wanted in (("method", methods), ("seed", seeds)):
+        lacking = sorted(set(wanted) - set(items[name]))
+        if lacking:
+            raise InputError(f"runs of {name} {lacking}", f"only {sorted(set(items[name]))}", where=compare)
+    items = items[items["method"].isin(kept)]
+    if seeds:
+        items = items[items["seed"].isin(seeds) | (items["method"] == PRETRAINED)]
+    items = with_measures(items.reset_index(drop=True))
+    sizes = items.groupby("suite")["quad"].nunique().sort_values(ascending=False, kind="stable")
+    main = main or ("test" if "test" in sizes.index else str(sizes.index[0]))
+    if main not in sizes.index:
+        raise InputError(f"a suite ({', '.join(sorted(sizes.index))})", repr(main), where=compare)
+
+    def of_methods(file: str) -> pd.DataFrame | None:
+        table = _table(compare / file, optional=file == "retrieval.csv")
+        return table if table is None else table[table["method"].isin(kept)].reset_index(drop=True)
+
+    return Study(
+        items,
+        summary=of_methods("summary.csv"),
+        differences=of_methods("differences.csv"),
+        main=main,
+        retrieval=of_methods("retrieval.csv"),
+        histories=_histories(finetune, kept, seeds),
+        selection=_table(selection, optional=True),
+        path=_table(path, optional=True),
+        published=_table(published, optional=True),
+        suites=_suites(data, items),
+    )
+
+
+def _table(path: str | Path, *, optional: bool = False) -> pd.DataFrame | None:
+    if not str(path) or (optional and not Path(path).is_file()):
+        return None
+    path = Path(path)
+    try:
+        return pd.read_parquet(path) if path.suffix == ".parquet" else pd.read_csv(path)
+    except Exception as error:  # pandas and pyarrow raise a dozen types on a damaged file
+        raise InputError("a readable table", str(error).splitlines()[0], where=path) from error
+
+
+def _histories(folder: str | Path, methods: Sequence[str], seeds: Sequence[int]) -> pd.DataFrame | None:
+    tables = []
+    for path in sorted(Path(folder).glob("*/history.csv")) if str(folder) else []:
+        method, _, seed = path.parent.name.rpartition("-")
+        if method in methods and seed.isdigit() and (not seeds or int(seed) in seeds):
+            tables.append(_table(path).assign(method=method, seed=int(seed)))
+    return pd.concat(tables, ignore_index=True) if tables else None
+
+
+def _suites(data: str | Path, items: pd.DataFrame) -> dict[str, QuadSuite]:
+    """Records by suite name: the file named like the suite, else the one that holds all of the suite's quads."""
+    files = sorted((Path(data) / "quads").glob("*.json")) if str(data) else []
+    read = {file.stem: read_quads(file) for file in files}
+    found = {}
+    for suite, group in items.groupby("suite"):
+        quads = set(group["quad"])
+        holders = [s for _, s in sorted(read.items(), key=lambda e: e[0] != suite) if quads <= set(s.records["quad"])]
+        if holders:
+            found[str(suite)] = holders[0]
+        else:
+            log.info("no pictures for suite %s under %s", suite, data or "(no data folder)")
+    return found
