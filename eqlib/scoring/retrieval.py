@@ -1,0 +1,95 @@
+"""Recall at K among all images and captions of a set, with ties counted. Block by block: no n x m matrix is held."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from eqlib.errors import InputError
+
+KS = (1, 5, 10)
+DIRECTIONS = ("text_retrieval", "image_retrieval")
+"""Text retrieval: an image looks for a caption (TR, image-to-text). Image retrieval: a caption looks for its image."""
+
+
+def query_ranks(similarity: np.ndarray, own: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Ranks of the best own item of each query: ``similarity`` (q, g) and ``own`` (q, g) bool.
+
+    Returns ``rank`` (q,) int64, from 1, ties against the query (as strict comparison has it), and ``tied`` (q,) int64,
+    how many foreign items score exactly like the best own one. ``rank - tied`` is the rank with ties for the query.
+    """
+    best = np.where(own, similarity, -np.inf).max(axis=1, keepdims=True)
+    above, level = (similarity > best).sum(axis=1), ((similarity == best) & ~own).sum(axis=1)
+    return above + level + 1, level
+
+
+def retrieval_table(
+    images: object,
+    captions: object,
+    image_of_caption: object,
+    *,
+    suite: str,
+    edition: str,
+    ks: tuple[int, ...] = KS,
+    block: int = 1024,
+) -> pd.DataFrame:
+    """One row a query, from features ``images`` (n, d) and ``captions`` (m, d) whose dot product is the similarity.
+
+    ``image_of_caption`` (m,) indexes images; an image may have several captions, any of which counts. Columns: suite,
+    edition, subset (DIRECTIONS), quad (the query), cluster (its image), rank, tied, and ``R@1`` ... (bool): ready for
+    ``summarise(table, scores=("R@1", "R@5", "R@10"))``, whose subsets are the two directions. Memory grows with
+    ``block`` x max(n, m). Raises InputError on shapes that do not fit, values that are not finite, an index out of
+    range or an image without a caption.
+    """
+    images, captions, of = _checked(images, captions, image_of_caption)
+    n, m = len(images), len(captions)
+    ranks = {direction: ([], []) for direction in DIRECTIONS}
+    for direction, queries, gallery in zip(DIRECTIONS, (images, captions), (captions, images), strict=True):
+        for start in range(0, len(queries), block):
+            rows = np.arange(start, min(start + block, len(queries)))
+            own = of[None, :] == rows[:, None] if queries is images else of[rows][:, None] == np.arange(n)[None, :]
+            rank, tied = query_ranks(queries[rows] @ gallery.T, own)
+            ranks[direction][0].append(rank)
+            ranks[direction][1].append(tied)
+    rank, tied = (np.concatenate([part for d in DIRECTIONS for part in ranks[d][which]]) for which in (0, 1))
+    table = pd.DataFrame({"subset": np.repeat(DIRECTIONS, (n, m))})
+    table["quad"] = [f"image {i}" for i in range(n)] + [f"caption {j}" for j in range(m)]
+    table["cluster"] = np.concatenate([np.arange(n), of]).astype(str)
+    table["rank"], table["tied"] = rank, tied
+    for k in ks:
+        table[f"R@{k}"] = rank <= k
+    table.insert(0, "edition", edition)
+    table.insert(0, "suite", suite)
+    return table
+
+
+def recalls(table: pd.DataFrame, ks: tuple[int, ...] = KS) -> dict[str, float]:
+    """``{"text_retrieval_R@1": proportion, ...}`` of a retrieval table, with ties against the query; and for each the
+    same with ties broken at random under ``..._tie_split`` where the table has any."""
+    result = {}
+    for direction in DIRECTIONS:
+        part = table[table["subset"] == direction]
+        for k in ks:
+            result[f"{direction}_R@{k}"] = float((part["rank"] <= k).mean())
+            if part["tied"].any():
+                # The own item is uniform among the tied + 1 places that end at the rank counted against it.
+                first = part["rank"] - part["tied"]
+                share = ((k - first + 1) / (part["tied"] + 1)).clip(0, 1)
+                result[f"{direction}_R@{k}_tie_split"] = float(share.mean())
+    return result
+
+
+def _checked(images, captions, image_of_caption):
+    images, captions, of = np.asarray(images), np.asarray(captions), np.asarray(image_of_caption)
+    if images.ndim != 2 or captions.ndim != 2 or images.shape[1] != captions.shape[1]:
+        raise InputError("features (n, d) and (m, d)", f"{images.shape} and {captions.shape}")
+    if of.shape != (len(captions),) or of.dtype.kind not in "iu":
+        raise InputError(f"an image index for each of {len(captions)} captions", f"{of.dtype} of shape {of.shape}")
+    for name, features in (("image", images), ("caption", captions)):
+        if len(odd := np.flatnonzero(~np.isfinite(features).all(axis=1))):
+            raise InputError("finite features", "NaN or infinity", row=f"{name} {odd[0]}")
+    if len(odd := np.flatnonzero((of < 0) | (of >= len(images)))):
+        raise InputError(f"an image index below {len(images)}", of[odd[0]], row=f"caption {odd[0]}")
+    if len(odd := np.setdiff1d(np.arange(len(images)), of)):
+        raise InputError("a caption for every image", "none", row=f"image {odd[0]}")
+    return images, captions, of

@@ -1,0 +1,110 @@
+"""Published per-item results that keep right or wrong rather than scores: BiVLC, SugarCrepe, ColorSwap.
+
+Each reader returns a table for ``eqlib.scoring.summarise``: suite, edition, subset, quad, cluster and bool columns.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pandas as pd
+
+from eqlib.errors import InputError
+from eqlib.files import read_json
+from eqlib.suites.fields import Row, records_of
+from eqlib.suites.quadfile import read_records
+
+FIRST = ["suite", "edition", "subset", "quad", "cluster"]
+
+
+def bivlc_outcomes(path: str | Path) -> pd.DataFrame:
+    """``text`` (I2T), ``image`` (T2I) and ``group`` per item from a results file of IMirandaM/BiVLC.
+
+    Subsets are type and subtype ("replace_obj"); items made from one caption share a cluster.
+    """
+    columns = {"text": "text_score", "image": "image_score", "group": "group_score"}
+    return _from_csv(path, "bivlc", columns, "caption", {"True": True, "False": False})
+
+
+def sugarcrepe_outcomes(path: str | Path) -> pd.DataFrame:
+    """``pairwise`` per item from a SUGARCREPE_CORRECT file of that repository; foils of one picture share a cluster."""
+    return _from_csv(path, "sugarcrepe", {"pairwise": "correct"}, "filename", {"1": True, "0": False})
+
+
+def _from_csv(path, suite, columns, cluster, answers) -> pd.DataFrame:
+    path = Path(path)
+    records = []
+    for number, record in enumerate(read_records(path)):
+        row = Row(record, path, number)
+        outcome = {}
+        for name, key in columns.items():
+            if row.label(key) not in answers:
+                raise row.fail(f"{' or '.join(answers)} under {key!r}", row.get(key))
+            outcome[name] = answers[row.label(key)]
+        subset = f"{row.text('type')}_{row.text('subtype')}"
+        records.append({"subset": subset, "quad": str(number), "cluster": row.text(cluster), **outcome})
+    edition = f"{len(records)} items"
+    return pd.DataFrame(records).assign(suite=suite, edition=edition)[[*FIRST, *columns]]
+
+
+def colorswap_outcomes(text: str | Path, image: str | Path) -> pd.DataFrame:
+    """``text``, ``image`` and ``group`` per item from the two answer files of Top34051/colorswap.
+
+    An answer that names neither option, or both, is wrong, as in the official ``vlm_eval.py``.
+    """
+    right = {"text": _answers(Path(text), "image", _option), "image": _answers(Path(image), "caption", _ordinal)}
+    if odd := set(right["text"]) ^ set(right["image"]):
+        raise InputError("the same items in both files", f"item {min(odd)} in one only", where=image)
+    table = pd.DataFrame({"quad": list(map(str, right["text"])), "text": list(right["text"].values())})
+    table["image"] = [right["image"][item] for item in right["text"]]
+    table["group"] = table["text"] & table["image"]
+    table = table.assign(suite="colorswap", edition=f"{len(table)} items", subset="all", cluster=table["quad"])
+    return table[[*FIRST, "text", "image", "group"]]
+
+
+def _answers(path: Path, asked: str, choice) -> dict[int, bool]:
+    found: dict[int, bool] = {}
+    for number, record in enumerate(records_of(read_json(path), path)):
+        if isinstance(record, dict) and "error" in record:  # the official script leaves these out too
+            continue
+        row = Row(record, path, number)
+        rights = []
+        for which in (1, 2):
+            log = Row(row.get(f"log_{which}"), path, f"{number}, log_{which}")
+            answer = choice(row.text(f"response_{asked}_{which}"), row.text(f"prompt_{asked}_{which}"))
+            rights.append(answer == log.text("correct_answer"))
+        found[row.number("id")] = all(rights)
+    return found
+
+
+LETTER = re.compile(r"^\(?([AB])\)|^option \(?([AB])\b|^([AB])$|image presents (?:option \(?([AB])\b|\(([AB])\))", re.I)
+OPTIONS = re.compile(r"\(A\) (.*), or \(B\) (.*?)\? (?:Note|First)", re.S)
+SMALL_WORDS = re.compile(r"\b(?:a|an|the|with|and)\b\s*")
+
+
+def _option(answer: str, prompt: str) -> str | None:
+    """The letter that an answer chooses, by letter or by repeating one option's words and not the other's."""
+    if found := LETTER.search(answer.strip()):
+        return next(filter(None, found.groups())).upper()
+    options = OPTIONS.search(prompt)
+    if not options:
+        return None
+    said = _plain(answer)
+    named = [letter for letter, words in zip("AB", options.groups(), strict=True) if _plain(words) in said]
+    return named[0] if len(named) == 1 else None
+
+
+def _plain(text: str) -> str:
+    return " ".join(SMALL_WORDS.sub("", text.lower()).split())
+
+
+def _ordinal(answer: str, prompt: str) -> str | None:
+    named = [word for word in ("first", "second") if word in answer.lower()]
+    if len(named) == 2:
+        named = [
+            word
+            for word in named
+            if re.search(f"{word} image (?:better aligns|aligns better|is more relevant)", answer.lower())
+        ]
+    return named[0] if len(named) == 1 else None
