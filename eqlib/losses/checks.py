@@ -39,19 +39,23 @@ def check_batch(pairs: int) -> None:
         raise InputError("at least 2 matched pairs: one pair makes no quad", pairs)
 
 
-def check_partners(partners: Tensor, width: int) -> None:
-    """``partners`` (B, K) of integers in 0..width-1, K >= 1, B <= width, none of them the row itself."""
+def check_partners(partners: Tensor, rows: int, width: int, offset: int = 0) -> Tensor:
+    """``partners`` (B, K) as int64: B <= ``rows``, K >= 1, row indices into a batch of ``width``, none its own row.
+
+    ``offset`` is the first row's index in that batch.
+    """
     if not isinstance(partners, Tensor) or partners.dtype not in (torch.int64, torch.int32) or partners.ndim != 2:
         got = (partners.dtype, tuple(partners.shape)) if isinstance(partners, Tensor) else type(partners).__name__
         raise InputError("partners (B, K) as int64 row indices", got)
-    if not 1 <= partners.shape[0] <= width or partners.shape[1] < 1:
-        raise InputError(f"partners (B, K) with 1 <= B <= {width} and K >= 1", tuple(partners.shape))
-    outside = (partners < 0) | (partners >= width)
-    own = partners == torch.arange(partners.shape[0], device=partners.device)[:, None]
-    if bool((outside | own).any()):  # one synchronisation for both
-        row, column = torch.nonzero(outside | own)[0].tolist()
+    if not 1 <= partners.shape[0] <= rows or partners.shape[1] < 1:
+        raise InputError(f"partners (B, K) with 1 <= B <= {rows} and K >= 1", tuple(partners.shape))
+    own = torch.arange(offset, offset + len(partners), device=partners.device)[:, None]
+    wrong = (partners < 0) | (partners >= width) | (partners == own)
+    if bool(wrong.any()):
+        row, column = torch.nonzero(wrong)[0].tolist()
         expected = f"a partner in 0..{width - 1} other than the row itself"
         raise InputError(expected, int(partners[row, column]), where="partners", row=f"row {row}")
+    return partners.long()
 
 
 def check_finite(value: Tensor, name: str) -> Tensor:

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from eqlib.errors import InputError
 from eqlib.losses.checks import at_least_float32, check_finite
+from eqlib.losses.ranks import ALONE, Ranks
 
 
 @dataclass(frozen=True)
@@ -127,14 +128,19 @@ def quad_terms(
     return [(first - second).square() for first, second in pairs], wanted if options.positive else []
 
 
-def reduce_terms(squares: list[Tensor], wanted: list[Tensor], options: Criterion, count: int) -> Tensor:
-    """Margin, mean and weight over ``count`` quads. Entries beyond them must be zero in ``squares`` and ``wanted``."""
+def reduce_terms(
+    squares: list[Tensor], wanted: list[Tensor], options: Criterion, count: int, ranks: Ranks = ALONE
+) -> Tensor:
+    """Margin, mean and weight over ``count`` quads, those of all ranks: this rank's share of the loss.
+
+    Entries that are no quad must be zero in ``squares`` and ``wanted``.
+    """
     loss = squares[0].new_zeros(())
     for square in squares:
         if options.margin_before_mean:
             loss = loss + options.factor * (square - options.margin).relu().sum() / count
         else:
-            loss = loss + options.factor * (square.sum() / count - options.margin).relu()
+            loss = loss + options.factor * ranks.hinge(square.sum() / count, options.margin)
     for difference in wanted:
         loss = loss + torch.relu(-difference).sum() / count
     return loss
