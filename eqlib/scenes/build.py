@@ -1,0 +1,192 @@
+"""The embedded data: captioned pictures and quads, written whole, the same for any number of workers."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import asdict
+from functools import partial
+from multiprocessing import get_context
+from pathlib import Path
+
+import numpy as np
+
+from eqlib.errors import InputError
+from eqlib.files import content_hash, whole, write_json
+from eqlib.progress import progress
+from eqlib.scenes.compose import RECIPES
+from eqlib.scenes.dials import Dials
+from eqlib.scenes.edits import EDITS
+from eqlib.scenes.items import captioned, picture, quads_of
+from eqlib.scenes.render import render
+from eqlib.scenes.scene import key_of, to_dict
+from eqlib.scenes.splits import check_splits
+
+EDITION = "scenes-1"
+CHUNK = 64
+
+
+def build(
+    folder: str | Path,
+    *,
+    seed: int = 0,
+    size: int = 64,
+    pretrain: int = 8000,
+    train: int = 2000,
+    val: int = 500,
+    quads_val: int = 150,
+    quads_test: int = 400,
+    quads_compositional: int = 100,
+    noise: float = 0.5,
+    subsets: tuple[str, ...] = EDITS,
+    dials: Dials | None = None,
+    workers: int = 2,
+) -> dict:
+    """Write the embedded data under ``folder`` and return its manifest.
+
+    ``pretrain``, ``train``, ``val``: captioned pictures; the captions of ``pretrain`` have ``noise``, the others none.
+    ``quads_*``: quads in each of the ``subsets``. ``size``: side of a picture in pixels. Layout:
+    captions/dataset.json (Karpathy form) and captions/<split>/<number>.png; quads/<split>.json (EqBen form) and
+    quads/<split>/...png; scenes.jsonl (ground truth of every picture); manifest.json.
+    Raises InputError for a negative count, an unknown subset or a size out of range.
+    """
+    dials = dials or Dials()
+    captions = {"pretrain": pretrain, "train": train, "val": val}
+    quads = {"val": quads_val, "test": quads_test, "compositional": quads_compositional}
+    for name, value in [*captions.items(), *((f"quads_{split}", n) for split, n in quads.items())]:
+        if value < 0:
+            raise InputError("a count of 0 or more", value, row=name)
+    if workers < 1:
+        raise InputError("at least one worker", workers, row="workers")
+    unknown = set(subsets) - set(EDITS)
+    if unknown or not subsets:
+        raise InputError(f"subsets out of {', '.join(EDITS)}", sorted(unknown), row="subsets")
+    if not 0 <= noise <= 1:
+        raise InputError("0 to 1", noise, row="noise")
+    subsets = tuple(kind for kind in EDITS if kind in subsets)
+    with whole(folder) as draft, _Workers(workers) as pool:
+        draft.mkdir()
+        with (draft / "scenes.jsonl").open("w", encoding="utf-8") as truth:
+            images = []
+            for split, n in captions.items():
+                (draft / "captions" / split).mkdir(parents=True)
+                make = partial(
+                    _write_captioned, str(draft), split, dials, seed, size, noise if split == "pretrain" else 0.0
+                )
+                for record, scene in pool.run(make, n, f"{split} pictures"):
+                    images.append(record)
+                    truth.write(_line(split, f"captions/{record['filepath']}/{record['filename']}", scene))
+            write_json(draft / "captions" / "dataset.json", {"dataset": EDITION, "images": images})
+            counts = {f"captions/{split}": n for split, n in captions.items()}
+            for split, n in quads.items():
+                (draft / "quads" / split).mkdir(parents=True)
+                make = partial(_write_quads, str(draft), split, dials, seed, size, subsets, n)
+                records = []
+                for made in pool.run(make, 6 * -(-n // 2), f"{split} base scenes"):
+                    for record, name, scene in made:
+                        truth.write(_line(split, f"quads/{name}", scene))
+                        if record is not None:
+                            records.append(record)
+                records.sort(key=lambda record: EDITS.index(record["subset"]))
+                write_json(draft / "quads" / f"{split}.json", records)
+                counts |= {
+                    f"quads/{split}/{kind}": sum(record["subset"] == kind for record in records) for kind in subsets
+                }
+        scenes = check(draft)
+        files = sorted(path for path in draft.rglob("*") if path.is_file())
+        manifest = {
+            "edition": EDITION,
+            "seed": seed,
+            "parameters": {"size": size, "noise": noise, "subsets": list(subsets), **asdict(dials)},
+            "counts": counts,
+            "scenes": scenes,
+            "content": content_hash(files),
+        }
+        write_json(draft / "manifest.json", manifest)
+    return manifest
+
+
+def check(folder: str | Path) -> dict[str, int]:
+    """Prove that the splits of built data share no scene and that no held-out combination leaked: the number of
+    scenes in each split. Raises InputError naming the picture where they do."""
+    with (Path(folder) / "scenes.jsonl").open(encoding="utf-8") as lines:
+        records = map(json.loads, lines)
+        return check_splits((record["split"], record["image"], record["scene"]) for record in records)
+
+
+def share_changed(one: np.ndarray, other: np.ndarray, threshold: int = 8) -> float:
+    """Share of pixels (0..1) that differ by more than ``threshold`` of 255 in any channel."""
+    apart = np.abs(one.astype(np.int16) - other.astype(np.int16)).max(axis=-1)
+    return round(float((apart > threshold).mean()), 5)
+
+
+def _line(split: str, image: str, scene: dict) -> str:
+    return json.dumps({"split": split, "image": image, "scene": scene}, sort_keys=True) + "\n"
+
+
+def _write_captioned(folder: str, split: str, dials: Dials, seed: int, size: int, noise: float, number: int) -> tuple:
+    item = captioned(split, number, dials, seed=seed, noise=noise)
+    name = f"{number:06d}.png"
+    _save(picture(item.scene, size, dials, grain=number), Path(folder) / "captions" / split / name)
+    record = {"filepath": split, "filename": name, "split": split, "sentences": [{"raw": item.caption}]}
+    return record, to_dict(item.scene)
+
+
+def _write_quads(
+    folder: str, split: str, dials: Dials, seed: int, size: int, subsets: tuple[str, ...], most: int, number: int
+) -> list[tuple]:
+    """The quads of one base scene: (record or None, picture's name, scene) for each picture written."""
+    made, written = [], None
+    base_name = f"{split}/{number:05d}.png"
+    for quad in quads_of(split, number, dials, seed=seed, kinds=subsets):
+        kind = quad.change.focus.kind
+        # A kind stands in two of six recipes; of an odd number the last round gives the first of its two only.
+        turn = sum(kind in RECIPES[before % len(RECIPES)] for before in range(number))
+        if turn >= most:
+            continue
+        name = f"{split}/{number:05d}-{kind}.png"
+        if written is None:
+            _save(picture(quad.scenes[0], size, dials, grain=number), Path(folder) / "quads" / base_name)
+            written = np.asarray(render(quad.scenes[0], size))
+            made.append((None, base_name, to_dict(quad.scenes[0])))
+        _save(picture(quad.scenes[1], size, dials, grain=number), Path(folder) / "quads" / name)
+        record = {
+            "id": f"{split}-{number:05d}-{kind}",
+            "subset": kind,
+            "kind": kind,
+            "aspect": quad.change.focus.aspect,
+            "cluster": f"{split}-{number:05d}-{key_of(quad.scenes[0])}",
+            "image0": base_name,
+            "image1": name,
+            "caption0": quad.captions[0],
+            "caption1": quad.captions[1],
+            "change": round(quad.change.distance, 4),
+            "share": share_changed(written, np.asarray(render(quad.scenes[1], size))),
+        }
+        made.append((record, name, to_dict(quad.scenes[1])))
+    return made
+
+
+def _save(image, path: Path) -> None:
+    image.save(path, compress_level=1)
+
+
+class _Workers:
+    """Runs a numbered job in order, in this process or in several; results come as they are ready, none is kept."""
+
+    def __init__(self, workers: int):
+        # Spawned, not forked: a forked child of a process with threads (Jupyter, torch) may hang.
+        self.pool = ProcessPoolExecutor(workers, mp_context=get_context("spawn")) if workers > 1 else None
+
+    def __enter__(self) -> _Workers:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if self.pool:
+            self.pool.shutdown(cancel_futures=True)
+
+    def run(self, make: Callable[[int], object], n: int, what: str) -> Iterator:
+        """``make(0), make(1), ... make(n - 1)``, in this order."""
+        mapped = map(make, range(n)) if self.pool is None else self.pool.map(make, range(n), chunksize=CHUNK)
+        yield from progress(mapped, total=n, desc=what, unit="", leave=False)

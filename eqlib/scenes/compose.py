@@ -1,0 +1,160 @@
+"""Random scenes: what is in them, then where it stands."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+
+from eqlib.scenes.dials import Dials
+from eqlib.scenes.draw import between, pick, shuffled
+from eqlib.scenes.scene import Place, Scene, Thing, well_placed
+from eqlib.scenes.vocabulary import BACKDROPS, COLOURS, KINDS, MOODS, SIZES
+
+RECIPES: tuple[tuple[str, ...], ...] = (
+    ("attribute", "location", "binding"),
+    ("count", "object"),
+    ("state", "action"),
+    ("object", "binding", "state"),
+    ("count", "attribute"),
+    ("action", "location"),
+)
+"""Which edits one base scene serves. Every kind occurs twice, so whole rounds give equal subsets."""
+
+Allowed = Callable[[str, str], bool]
+"""Whether a thing of this kind may have this colour (see splits.py)."""
+
+
+def anything(kind: str, colour: str) -> bool:
+    """Every combination is allowed."""
+    return True
+
+
+def draw_place(rng: np.random.Generator, dials: Dials) -> Place:
+    """Backdrop, light and camera."""
+    varied = rng.random() < dials.variety
+    cells = [rng.random() for _ in range(6)]
+    backdrop = BACKDROPS[int(cells[0] * len(BACKDROPS))] if varied else "studio"
+    mood = MOODS[int(cells[1] * len(MOODS))] if varied else "noon"
+    return Place(
+        backdrop, int(cells[2] * 6), mood, int(cells[3] * 16), int(cells[4] * 8) if varied else 4, int(cells[5] * 64)
+    )
+
+
+def compose(
+    rng: np.random.Generator,
+    recipe: tuple[str, ...],
+    dials: Dials,
+    place: Place | None = None,
+    allowed: Allowed = anything,
+) -> Scene:
+    """A scene that admits every edit kind of ``recipe``. Draws again until all things stand well."""
+    place = place or draw_place(rng, dials)
+    while True:
+        scene = _arrange(rng, Scene(place, _cast(rng, recipe, dials, allowed), dials.vigour), recipe, dials)
+        if scene is not None:
+            return scene
+
+
+def _thing(rng: np.random.Generator, kind: str, dials: Dials, group: int, allowed: Allowed) -> Thing | None:
+    colours = [colour for colour in list(COLOURS)[: dials.colours] if allowed(kind, colour)]
+    if not colours:
+        return None
+    material = pick(rng, KINDS[kind].materials) if rng.random() < 0.6 else "plain"
+    size = "" if kind in ("person", "table", "basket") else pick(rng, tuple(SIZES))
+    colour, state = pick(rng, colours), pick(rng, KINDS[kind].states)
+    return Thing(kind, colour, material, size, state, 0.0, 0.0, pick(rng, (-1, 1)), group)
+
+
+def _cast(rng: np.random.Generator, recipe: tuple[str, ...], dials: Dials, allowed: Allowed) -> tuple[Thing, ...]:
+    """The things, not yet placed. All groups and all clutter are of different kinds, so a caption that names a kind
+    speaks of one group only. The counted group comes last: an edit may then add or drop the last thing."""
+    names = list(KINDS)[: dials.kinds]
+    plain = shuffled(rng, [name for name in names if KINDS[name].role == "thing"])
+    stateful = [name for name in plain if len(KINDS[name].states) > 1]
+    supports = [name for name in names if KINDS[name].role == "support"]
+    kinds: list[str] = []
+    if "action" in recipe:
+        kinds.append("person")
+    if "state" in recipe:
+        kinds.append(stateful[0])
+    if "location" in recipe and "action" not in recipe and supports and rng.random() < 0.4:
+        kinds.append(pick(rng, supports))
+    kinds += [name for name in plain if name not in kinds][: 2 - len(kinds)]
+    if "action" not in recipe and "person" in names and rng.random() < 0.15 and "count" not in recipe:
+        spare = [index for index, kind in enumerate(kinds) if kind not in (*supports, *stateful[:1])]
+        if spare:
+            kinds[spare[-1]] = "person"
+    first = [_thing(rng, kind, dials, group, allowed) for group, kind in enumerate(kinds)]
+    counted: list[Thing | None] = []
+    if "count" in recipe:
+        counted = [first.pop()] * (1 + int(rng.random() * dials.count))
+    rest = [name for name in plain if name not in kinds]
+    crowd = max(0, int(rng.random() * (dials.clutter + 1)) - len(counted) // 2)
+    clutter = [_thing(rng, kind, dials, -1, allowed) for kind in rest[:crowd]]
+    return tuple(thing for thing in (*first, *clutter, *counted) if thing is not None)
+
+
+def carried(thing: Thing, carrier: Thing, index: int, relation: str, rng: np.random.Generator) -> Thing | None:
+    """The thing on, in or under its carrier; None where it does not fit."""
+    half, height = (edge * SIZES[thing.size] for edge in KINDS[thing.kind].box[thing.state])
+    room, clearance = {"table": (80, 70), "basket": (54, 999)}[carrier.kind]
+    if half > room or (relation == "under" and (height > clearance or half > 58)):
+        return None
+    if relation == "in" and height < 50:
+        return None  # it would not be seen over the rim
+    slack = 0.1 * (room - half)
+    return replace(
+        thing,
+        x=round(carrier.x + between(rng, -slack, slack), 2),
+        depth=carrier.depth,
+        carrier=index,
+        relation=relation,
+    )
+
+
+CARRIES = {"table": ("on", "under"), "basket": ("in",)}
+
+
+def _arrange(rng: np.random.Generator, scene: Scene, recipe: tuple[str, ...], dials: Dials) -> Scene | None:
+    """The same things with places, or None after too many tries."""
+    things = list(scene.things)
+    order = sorted(range(len(things)), key=lambda index: things[index].group < 0)  # what is mentioned goes first
+    placed: list[int] = []
+    pair = [index for index in order if things[index].group in (0, 1)] if "location" in recipe else []
+    for index in order:
+        for _ in range(30):
+            trial = _somewhere(rng, things, index, pair)
+            if trial is None:
+                continue
+            these = {other: position for position, other in enumerate([*placed, index])}
+            part = [trial if other == index else things[other] for other in these]
+            part = [replace(t, carrier=these[t.carrier]) if t.carrier is not None else t for t in part]
+            if well_placed(replace(scene, things=tuple(part)), most_overlap=dials.overlap):
+                things[index] = trial
+                placed.append(index)
+                break
+        else:
+            if things[index].group >= 0:
+                return None
+            return _arrange(rng, replace(scene, things=_without(scene.things, index)), recipe, dials)
+    return replace(scene, things=tuple(things))
+
+
+def _without(things: tuple[Thing, ...], index: int) -> tuple[Thing, ...]:
+    return things[:index] + things[index + 1 :]
+
+
+def _somewhere(rng: np.random.Generator, things: list[Thing], index: int, pair: list[int]) -> Thing | None:
+    """A random place for one thing; the second of a pair stands in a clear relation to the first."""
+    thing = things[index]
+    if not pair or index != pair[1]:
+        return replace(thing, x=between(rng, 8, 92), depth=between(rng, 0, 1))
+    first = things[pair[0]]
+    if first.kind in CARRIES and rng.random() < 0.7:
+        return carried(thing, first, pair[0], pick(rng, CARRIES[first.kind]), rng)
+    if rng.random() < 0.6:
+        depth = min(1.0, max(0.0, first.depth + between(rng, -0.18, 0.18)))
+        return replace(thing, x=between(rng, 8, 92), depth=round(depth, 2))
+    return replace(thing, x=round(first.x + between(rng, -9, 9), 2), depth=between(rng, 0, 1))

@@ -1,0 +1,122 @@
+"""One item by its number: a captioned picture, or the quads of one base scene. Any item can be made alone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from PIL import Image
+
+from eqlib.scenes.captions import describe, draw_style, tell
+from eqlib.scenes.compose import RECIPES, anything, compose
+from eqlib.scenes.dials import Dials
+from eqlib.scenes.draw import pick, stream
+from eqlib.scenes.edits import EDITS, Change, edit
+from eqlib.scenes.render import render
+from eqlib.scenes.scene import Scene
+from eqlib.scenes.splits import SHARES, held_out, place_in, trained_on
+
+CODES = {split: number for number, split in enumerate(("pretrain", "train", "val", "test", "compositional"))}
+assert set(CODES) == set(SHARES)
+
+
+@dataclass(frozen=True)
+class Captioned:
+    """A scene and its caption."""
+
+    scene: Scene
+    caption: str
+
+
+@dataclass(frozen=True)
+class Quad:
+    """Two scenes that differ by one change, and their captions in one style."""
+
+    scenes: tuple[Scene, Scene]
+    captions: tuple[str, str]
+    change: Change
+
+
+def captioned(split: str, number: int, dials: Dials, *, seed: int = 0, noise: float = 0.0) -> Captioned:
+    """The captioned picture of this number in this split."""
+    rng = stream(seed, CODES[split], 0, number)
+    allowed = anything if split == "compositional" else trained_on
+    scene = compose(rng, pick(rng, RECIPES), dials, place_in(split, rng, dials), allowed)
+    return Captioned(scene, describe(scene, rng, noise=noise))
+
+
+def quads_of(split: str, number: int, dials: Dials, *, seed: int = 0, kinds: tuple[str, ...] = EDITS) -> list[Quad]:
+    """The two or three quads of base scene ``number``: one for each edit kind of its recipe that is in ``kinds``.
+
+    Draws base scenes until one admits all its edits. Six consecutive numbers give two quads of every kind.
+    """
+    recipe = RECIPES[number % len(RECIPES)]
+    rng = stream(seed, CODES[split], 1, number)
+    unseen = split == "compositional"
+    while True:
+        base = compose(rng, recipe, dials, place_in(split, rng, dials), anything if unseen else trained_on)
+        made = []
+        for kind in recipe:
+            outcome = edit(base, rng, kind, dials, anything if unseen else trained_on)
+            if outcome is None:
+                break
+            after, change = outcome
+            quad = _told(base, after, change, rng)
+            if unseen and not all(_mentions_unseen(scene, change) for scene in quad.scenes):
+                break
+            made.append(quad)
+        if len(made) == len(recipe):
+            return [quad for quad in made if quad.change.focus.kind in kinds]
+
+
+def _told(base: Scene, after: Scene, change: Change, rng: np.random.Generator) -> Quad:
+    style = draw_style(rng)
+    return Quad((base, after), (tell(base, change.focus, style), tell(after, change.focus, style)), change)
+
+
+def _mentions_unseen(scene: Scene, change: Change) -> bool:
+    things = [scene.things[scene.members(group)[0]] for group in change.focus.groups]
+    return any((thing.kind, thing.colour) in held_out() for thing in things)
+
+
+def picture(scene: Scene, size: int, dials: Dials, *, grain: int) -> Image.Image:
+    """The picture as a sensor sees it: the rendering with pixel noise from stream ``grain``. The two pictures of a quad
+    share one grain, so that they differ only where the scenes do."""
+    clean = render(scene, size)
+    if dials.sensor == 0:
+        return clean
+    rng = stream(104729, grain % 256)
+    noise = rng.standard_normal((size, size, 3), dtype=np.float32) * (255 * dials.sensor)
+    return Image.fromarray(np.clip(np.asarray(clean, dtype=np.float32) + noise + 0.5, 0, 255).astype(np.uint8))
+
+
+class CaptionedScenes:
+    """Captioned pictures made as they are asked for: ``__len__`` and ``__getitem__`` are all that
+    torch.utils.data.DataLoader wants. An item is (PIL image, caption).
+
+    ``size`` is the picture's side in pixels; ``transform`` maps the image (an open_clip preprocessing function).
+    """
+
+    def __init__(
+        self,
+        split: str,
+        length: int,
+        *,
+        size: int = 64,
+        seed: int = 0,
+        noise: float = 0.0,
+        dials: Dials | None = None,
+        transform=None,
+    ):
+        self.split, self.length, self.size, self.seed, self.noise = split, length, size, seed, noise
+        self.dials, self.transform = dials or Dials(), transform
+
+    def __len__(self) -> int:
+        return self.length
+
+    def __getitem__(self, number: int) -> tuple[object, str]:
+        if not 0 <= number < self.length:
+            raise IndexError(number)
+        item = captioned(self.split, number, self.dials, seed=self.seed, noise=self.noise)
+        image = picture(item.scene, self.size, self.dials, grain=number)
+        return (self.transform(image) if self.transform else image), item.caption
