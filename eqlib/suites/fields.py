@@ -74,7 +74,9 @@ class Row:
 
 def image_path(name: object, suffix: str | None = None, *, where: str | Path, row: object) -> str:
     """``name`` once checked. YouCook2's ``.npy`` frames exist in one format only and keep their suffix."""
-    under(".", name, where=where, row=row)
+    plain = isinstance(name, str) and name and name[0] != "/" and not any(odd in name for odd in ("..", "\\", "\0"))
+    if not plain:  # the long way costs 10 us a name: 10 s for EqBen
+        under(".", name, where=where, row=row)
     if suffix is not None:
         stem, dot, old = name.rpartition(".")
         if dot and "/" not in old and old.lower() != "npy":

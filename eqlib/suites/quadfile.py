@@ -13,6 +13,7 @@ or to ``root``.
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 
 import pandas as pd
@@ -21,6 +22,18 @@ from eqlib.errors import InputError
 from eqlib.files import content_hash, read_json
 from eqlib.suites.fields import Row, records_of, unique
 from eqlib.suites.suite import QuadSuite
+
+COLUMNS = {
+    "bivlc": {
+        "image0": "image",
+        "image1": "negative_image",
+        "caption0": "caption",
+        "caption1": "negative_caption",
+        "subset": "type",
+    },
+    "colorswap": {"image0": "image_1", "image1": "image_2", "caption0": "caption_1", "caption1": "caption_2"},
+}
+"""2 x 2 sets that are this format under other names, once their pictures are files."""
 
 OWN = ("image0", "image1", "caption0", "caption1", "subset", "id", "cluster")
 
@@ -32,19 +45,29 @@ def read_quads(
     name: str | None = None,
     edition: str = "own",
     suffix: str | None = None,
+    columns: Mapping[str, str] | None = None,
 ) -> QuadSuite:
     """A QuadSuite from a generic quad file (.json, .jsonl, .csv, .parquet).
 
-    ``root``: the pictures' folder, default the file's own. ``suffix``: replaces the pictures' suffix (".png" ->
-    ".jpg"). Raises InputError naming file and row on a missing key, a wrong type, a path that leaves its root, or an id
-    that repeats.
+    ``root``: the pictures' folder, default the file's own. ``suffix``: the pictures' suffix in place of the file's.
+    ``columns``: the file's own name for a key of ours, as in COLUMNS.
+
+    Raises InputError naming file and row on a missing key, a wrong type, a path that leaves its root, or an id that
+    repeats.
     """
     path = Path(path)
-    rows = [Row(record, path, number) for number, record in enumerate(read_records(path))]
+    rows = [Row(_renamed(record, columns), path, number) for number, record in enumerate(read_records(path))]
     records = pd.DataFrame([quad_record(row, str(row.row), suffix) for row in rows])
     unique(records["quad"], "id", path)
     records = records.assign(**_extras(rows))
     return QuadSuite(name or path.stem, edition, content_hash(path), Path(root or path.parent), records)
+
+
+def _renamed(record: object, columns: Mapping[str, str] | None) -> object:
+    if not columns or not isinstance(record, dict):
+        return record
+    ours = {theirs: key for key, theirs in columns.items()}
+    return {ours.get(key, key): value for key, value in record.items()}
 
 
 def quad_record(row: Row, number: str, suffix: str | None = None, subset: str = "all") -> dict[str, str]:

@@ -3,19 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from eqlib.errors import InputError
 from eqlib.suites.aurora import read_aurora
+from eqlib.suites.coco import read_coco
+from eqlib.suites.cola import read_cola
+from eqlib.suites.eqben import read_eqben
 from eqlib.suites.imagecode import read_imagecode
 from eqlib.suites.karpathy import read_karpathy
 from eqlib.suites.near_session import read_near_session
-from eqlib.suites.quadfile import read_quads
+from eqlib.suites.quadfile import COLUMNS, read_quads
+from eqlib.suites.sugarcrepe import read_sugarcrepe
 from eqlib.suites.suite import RetrievalSuite, Suite
+from eqlib.suites.valse import read_valse
+from eqlib.suites.vsr import read_vsr
+from eqlib.suites.winoground import read_winoground
 
 READERS: dict[str, Callable[..., Suite | RetrievalSuite]] = {
+    "eqben": read_eqben,
+    "winoground": read_winoground,
+    "valse": read_valse,
+    "sugarcrepe": read_sugarcrepe,
+    "bivlc": partial(read_quads, name="bivlc", edition="test", columns=COLUMNS["bivlc"]),
+    "colorswap": partial(read_quads, name="colorswap", edition="test", columns=COLUMNS["colorswap"]),
+    "cola": read_cola,
+    "vsr": read_vsr,
     "quads": read_quads,
     "karpathy": read_karpathy,
+    "coco": read_coco,
     "aurora": read_aurora,
     "near_session": read_near_session,
     "imagecode": read_imagecode,

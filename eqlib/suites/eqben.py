@@ -1,0 +1,186 @@
+"""EqBen with its pictures, from any annotation it was published as.
+
+- ``ann_json_finegrained_random.json``: 1,004,192 shuffled rows ``{image, caption, private_info}``; older copies lack
+  ``private_info`` and need ``private_random_idx.json`` and ``private_info.json``
+- ``eqben_subset_10percent_final.json``, ``all_select.json`` (mini): a list of ``{image0, image1, caption0, caption1}``
+- per-subset annotations: AG ``{video: {subject: [record]}}`` with a list of captions of which the first counts;
+YouCook2 and GEBC
+  ``{video: [record]}``; Kubric and SD a list
+
+The first folder of a picture's path names its subset. YouCook2 frames are ``.npy`` in BGR; the others are png, or jpg
+in the light edition, whose annotation still says ``.png``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from eqlib.errors import InputError
+from eqlib.files import content_hash, read_json
+from eqlib.suites.eqben_scores import QUADS, _cluster, _edition, _places, _stream
+from eqlib.suites.fields import Row, image_path
+from eqlib.suites.quadfile import quad_record
+from eqlib.suites.suite import QuadSuite
+
+SHUFFLED = "ann_json_finegrained_random.json"
+LISTS = {"eqben_subset_10percent_final": "10 %", "all_select": "mini"}
+"""Files that hold a part of the set, and what the part is called."""
+
+
+def read_eqben(
+    path: str | Path,
+    *,
+    root: str | Path | None = None,
+    index: str | Path | None = None,
+    info: str | Path | None = None,
+    suffix: str | None = None,
+    edition: str | None = None,
+) -> QuadSuite:
+    """A QuadSuite from an annotation file, or a folder with one (or with per-subset files, which are put together).
+
+    ``root``: the pictures' folder, default the annotation's. ``index``, ``info``: the two files an older annotation
+    needs; those beside it are found. ``suffix``: the pictures' suffix (".jpg"); without it the annotation's, or jpg
+    where the first picture exists only so. ``edition`` replaces the guess from counts and suffixes. ``cluster`` is the
+    video where there is one.
+
+    Raises InputError naming file and row: a missing key, a wrong type, a path that leaves its root, an unknown subset,
+    a quad with a cell missing or twice, or cells of one quad that disagree on their picture or caption.
+    """
+    path = Path(path)
+    files = _annotations(path)
+    base = Path(root) if root else (path if path.is_dir() else path.parent)
+    parts = [_read(file, index, info) for file in files]
+    records = pd.concat(parts, ignore_index=True) if len(parts) > 1 else parts[0]
+    if len(parts) > 1:
+        records["quad"] = [f"{subset}/{n}" for subset, n in zip(records["subset"], records["quad"], strict=True)]
+    suffix = suffix or _found_suffix(base, records)
+    notes = ()
+    if suffix:
+        for column in ("image0", "image1"):
+            records[column] = [image_path(name, suffix, where=path, row=n) for n, name in enumerate(records[column])]
+        notes = (f"pictures end in {suffix}; .npy frames keep their suffix",)
+    if edition is None:
+        edition = _edition(records["subset"].to_numpy(), records["image0"].tolist())
+        part = LISTS.get(files[0].stem)
+        edition = f"{part}, {edition}" if part else edition
+    return QuadSuite("eqben", edition, content_hash(files), base, records, notes)
+
+
+def _annotations(path: Path) -> list[Path]:
+    if path.is_file():
+        return [path]
+    for name in (SHUFFLED, *(f"{stem}.json" for stem in LISTS)):
+        if (path / name).is_file():
+            return [path / name]
+    files = sorted(file for file in path.glob("*.json") if not file.name.startswith("private_"))
+    if not files:
+        raise InputError("an EqBen annotation", "no .json file", where=path)
+    return files
+
+
+def _read(path: Path, index: str | Path | None, info: str | Path | None) -> pd.DataFrame:
+    first = next(iter(_peek(path)), None)
+    if isinstance(first, dict) and "image" in first:
+        return _shuffled(path, first, index, info)
+    records = pd.DataFrame([_quad(row, video, n) for n, (row, video) in enumerate(_nested(path))])
+    if records.empty:
+        raise InputError("at least one record", "none", where=path)
+    return records
+
+
+def _shuffled(path: Path, first: dict, index: str | Path | None, info: str | Path | None) -> pd.DataFrame:
+    if "private_info" not in first and index is None and info is None:
+        index, info = (path.parent / name for name in ("private_random_idx.json", "private_info.json"))
+        for file in (index, info):
+            if not file.is_file():
+                raise InputError("private_info in the rows, or this file beside them", "neither", where=file)
+    places = _places(path, index, info)
+    images, captions = ([[None, None] for _ in places.quad] for _ in range(2))
+    known: dict[str, str] = {}  # one object a text, checked once: the set repeats each picture and caption
+    for number, (place, record) in enumerate(zip(places.place.tolist(), _stream(path), strict=True)):
+        quad, cell = divmod(place, 4)
+        image, caption = _texts(record, known, path, number)
+        for column, n, value in ((images, cell // 2, image), (captions, cell % 2, caption)):
+            before = column[quad][n]
+            if before is None:
+                column[quad][n] = value
+            elif before is not value:
+                what = "picture" if column is images else "caption"
+                expected = f"{what} {n} of quad {places.quad[quad]}, {before!r}"
+                raise InputError(expected, repr(value), where=path, row=f"row {number}")
+    images, captions = np.array(images, dtype=object), np.array(captions, dtype=object)
+    for n, (name, subset) in enumerate(zip(images[:, 0], places.subset, strict=True)):
+        if name.split("/")[0] in QUADS and name.split("/")[0] != subset:
+            raise InputError(f"a picture of {subset}", repr(name), where=path, row=f"quad {places.quad[n]}")
+    clusters = list(map(_cluster, images[:, 0], places.subset, places.quad.tolist()))
+    return pd.DataFrame(
+        {
+            "quad": places.quad.astype(str),
+            "subset": places.subset,
+            "cluster": clusters,
+            "image0": images[:, 0],
+            "image1": images[:, 1],
+            "caption0": captions[:, 0],
+            "caption1": captions[:, 1],
+        }
+    )
+
+
+def _texts(record: object, known: dict[str, str], path: Path, number: int) -> tuple[str, str]:
+    """Picture and caption of a row, each the object that the same text had before."""
+    try:
+        return known[record["image"]], known[record["caption"]]
+    except (KeyError, TypeError):  # new, or malformed
+        row = Row(record, path, f"row {number}")
+        image, caption = row.image("image"), row.text("caption")
+        return known.setdefault(image, image), known.setdefault(caption, caption)
+
+
+def _nested(path: Path) -> Iterator[tuple[Row, str | None]]:
+    """(record, video) of a per-quad annotation: a list, or lists under videos, or under videos and subjects."""
+    content = read_json(path)
+    if isinstance(content, list):
+        for n, record in enumerate(content):
+            yield Row(record, path, n), None
+        return
+    if not isinstance(content, dict):
+        raise InputError("a list of records, or records by video", type(content).__name__, where=path)
+    for video, below in content.items():
+        groups = below if isinstance(below, dict) else {None: below}
+        for subject, records in groups.items():
+            place = video if subject is None else f"{video}, {subject}"
+            if not isinstance(records, list):
+                raise InputError("a list of records", type(records).__name__, where=path, row=place)
+            for n, record in enumerate(records):
+                yield Row(record, path, f"{place}, {n}"), video
+
+
+def _quad(row: Row, video: str | None, number: int) -> dict[str, str]:
+    quad = quad_record(row, str(number))
+    subset = quad["image0"].split("/")[0]
+    if subset not in QUADS:
+        raise row.fail(f"a picture in a folder of EqBen ({', '.join(QUADS)})", quad["image0"])
+    quad["subset"] = subset
+    quad["cluster"] = f"{subset}/{video}" if video is not None else _cluster(quad["image0"], subset, quad["quad"])
+    return quad
+
+
+def _peek(path: Path) -> Iterator[object]:
+    """The first record of a list, without reading the rest; nothing for a file that holds no list."""
+    with path.open("rb") as file:
+        head = file.read(64).lstrip(b"\xef\xbb\xbf \t\r\n")
+    if head[:1] == b"[":
+        yield from _stream(path)
+
+
+def _found_suffix(root: Path, records: pd.DataFrame) -> str | None:
+    """ ".jpg" where the first picture that is not an array exists only under that suffix: the light edition."""
+    for name in records["image0"]:
+        if not name.endswith(".npy"):
+            there, light = root / name, (root / name).with_suffix(".jpg")
+            return ".jpg" if not there.is_file() and light.is_file() else None
+    return None
