@@ -4,38 +4,58 @@ On arrays ``scores[n, image, caption]`` (see ``eqlib.quads``), answers per quad:
 
 - ``matching(scores)`` text, image, group, group_match; ``one_way``; ``tied``, ``tie_split``
 - ``equivariance(scores)`` abs_a, abs_b, I, text_inconsistency, image_inconsistency; ``headroom(scores)``
+- ``shortcuts(scores)``, ``caption_alone(scores)``: does one side alone decide?
+- ``pairwise(caption, foil)``, ``valse(caption, foil)``: one image, a caption and a foil
 
-On score tables (DataFrames with ``eqlib.quads.TABLE_COLUMNS``, and ``method`` and ``seed`` for several runs):
+On tables (DataFrames with ``eqlib.quads.TABLE_COLUMNS``, or outcome columns instead of scores; and ``method`` and
+``seed`` where they hold several runs):
 
 - ``summarise(table)`` tidy means per subset and average with intervals
 - ``compare(table, baseline=...)`` paired differences between methods with intervals, p and Holm's p
+- ``score_record(table)`` one run as plain dicts, the form of ``eqlib score --json``
 - ``averages(subsets)`` micro, macro7, macro5: which average of the subsets
+- ``foil_table(...)``, ``retrieval_table(...)`` make tables of outcomes; ``recalls(table)`` recall at K
 """
 
 from eqlib.scoring.averages import averages
 from eqlib.scoring.comparison import compare
 from eqlib.scoring.equivariance import EQUIVARIANCE, equivariance, headroom
+from eqlib.scoring.foils import foil_table, pairwise, valse, valse_means
 from eqlib.scoring.inference import holm, mcnemar_exact, wilson
 from eqlib.scoring.matching import CHANCE, MATCHING, matching, one_way, tie_split, tied
-from eqlib.scoring.panel import SCORES, measure
+from eqlib.scoring.panel import ONE_WAY, SCORES, measure
+from eqlib.scoring.record import score_record
+from eqlib.scoring.retrieval import recalls, retrieval_table
+from eqlib.scoring.shortcuts import SHORTCUTS, caption_alone, shortcuts
 from eqlib.scoring.summary import summarise
 
 __all__ = [
     "CHANCE",
     "EQUIVARIANCE",
     "MATCHING",
+    "ONE_WAY",
     "SCORES",
+    "SHORTCUTS",
     "averages",
+    "caption_alone",
     "compare",
     "equivariance",
+    "foil_table",
     "headroom",
     "holm",
     "matching",
     "mcnemar_exact",
     "measure",
     "one_way",
+    "pairwise",
+    "recalls",
+    "retrieval_table",
+    "score_record",
+    "shortcuts",
     "summarise",
     "tie_split",
     "tied",
+    "valse",
+    "valse_means",
     "wilson",
 ]

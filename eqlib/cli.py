@@ -1,0 +1,254 @@
+"""``eqlib score`` and ``eqlib doctor``. Bad input is one line on stderr and exit code 2."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+from eqlib.errors import InputError
+
+# What each suite of `eqlib score` needs is imported when it is asked for: help and errors answer at once.
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command; the exit code: 0 well, 1 the doctor found something, 2 bad input."""
+    options = _parser().parse_args(arguments)
+    try:
+        return options.run(options)
+    except InputError as error:
+        print(f"eqlib: {' '.join(str(error).split())}", file=sys.stderr)
+        return 2
+    except BrokenPipeError:  # `eqlib score ... | head`
+        sys.stderr.close()
+        return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="eqlib", description="Score and check vision-language benchmarks.")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    score = commands.add_parser("score", help="scores, intervals and ties of a score file")
+    suites = score.add_subparsers(required=True, metavar="SUITE")
+    for name, (summary, needs, add) in SUITES.items():
+        suite = suites.add_parser(name, help=summary, description=f"{summary}. {needs}")
+        suite.add_argument("--scores", required=True, type=Path, metavar="FILE", help=needs)
+        add(suite)
+        suite.add_argument("--against", type=Path, metavar="FILE", help="another model's scores, paired: ours - theirs")
+        suite.add_argument("--items", type=Path, metavar="FILE", help="write one row an item (.parquet or .csv)")
+        suite.add_argument("--edition", help="stamp this edition instead of the one guessed from counts and suffixes")
+        suite.add_argument("--json", action="store_true", help="print JSON, proportions in 0..1")
+        suite.add_argument("--level", type=_level, default=0.95, help="level of the intervals (default 0.95)")
+        suite.add_argument("--resamples", type=_positive, default=10_000, help="bootstrap resamples (default 10,000)")
+        suite.add_argument("--seed", type=int, default=0, help="seed of the bootstrap (default 0)")
+        suite.set_defaults(run=_score, suite=name)
+    doctor = commands.add_parser("doctor", help="check a downloaded set: counts, pictures, suffixes, edition")
+    doctor.add_argument("suite", help="a reader's name (eqben, winoground, valse, ...)")
+    doctor.add_argument("path", type=Path, help="its folder or annotation file")
+    doctor.add_argument("--root", type=Path, help="folder of the pictures, default the annotation's")
+    doctor.add_argument("--workers", type=_positive, default=4, help="pictures read at a time (default 4)")
+    doctor.set_defaults(run=_doctor)
+    return parser
+
+
+def _eqben(suite: argparse.ArgumentParser) -> None:
+    suite.add_argument("--annotation", type=Path, metavar="FILE", help="ann_json_finegrained_random.json")
+    suite.add_argument("--index", type=Path, metavar="FILE", help="private_random_idx.json, with --info")
+    suite.add_argument("--info", type=Path, metavar="FILE", help="private_info.json, with --index")
+    suite.add_argument("--layout", type=Path, metavar="FILE", help="subsets of an (n, 4) array in natural order")
+
+
+def _colorswap(suite: argparse.ArgumentParser) -> None:
+    suite.add_argument("--image-answers", type=Path, metavar="FILE", required=True, help="answers to the image task")
+
+
+def _probabilities(suite: argparse.ArgumentParser) -> None:
+    suite.add_argument("--probabilities", action="store_true", help="scores are p(match): VALSE's acc, p_c, p_f too")
+
+
+def _nothing(suite: argparse.ArgumentParser) -> None:
+    pass
+
+
+FOILS = "A table (.csv, .jsonl, .parquet) with columns caption, foil (scores) and optionally subset, item, cluster"
+SUITES = {
+    "eqben": (
+        "EqBen submission",
+        "One score a row of the annotation (.npy, .json), with --annotation or --index and --info or --layout",
+        _eqben,
+    ),
+    "winoground": ("Winoground score lines", 'Lines {"label": "0_c0_i1", "score": 0.97}', _nothing),
+    "valse": ("VALSE scores of captions and foils", FOILS, _probabilities),
+    "sugarcrepe": ("SugarCrepe scores, or right/wrong", f"{FOILS}; or a SUGARCREPE_CORRECT file", _nothing),
+    "bivlc": ("BiVLC right/wrong", "A results file of the BiVLC repository (.csv)", _nothing),
+    "colorswap": ("ColorSwap answers", "Answers to the text task, with --image-answers (.json)", _colorswap),
+    "table": (
+        "Any 2x2 set as a score table",
+        "Table (.parquet, .csv) of suite, edition, subset, quad, cluster, s00, s01, s10, s11 (s image caption)",
+        _nothing,
+    ),
+}
+
+
+def _read(options: argparse.Namespace, path: Path):
+    """(table, score names) of one score file."""
+    from eqlib.scoring import MATCHING
+    from eqlib.scoring.panel import ONE_WAY
+
+    quads = (*MATCHING, *ONE_WAY, "headroom")
+    if options.suite == "eqben":
+        from eqlib.suites.eqben_scores import eqben_table
+
+        given = {name: getattr(options, name) for name in ("annotation", "index", "info", "layout", "edition")}
+        return eqben_table(path, **given), quads
+    if options.suite == "winoground":
+        from eqlib.suites.winoground_scores import winoground_table
+
+        return winoground_table(path, edition=options.edition), quads
+    if options.suite == "table":
+        from eqlib.suites.score_files import read_table
+
+        return _stamped(read_table(path), options.edition), quads
+    from eqlib.suites import outcome_files
+
+    if options.suite == "bivlc":
+        table, names = outcome_files.bivlc_outcomes(path), ("text", "image", "group")
+    elif options.suite == "colorswap":
+        table, names = outcome_files.colorswap_outcomes(path, options.image_answers), ("text", "image", "group")
+    else:
+        table, names = _foils(options, path)
+    return _stamped(table, options.edition), names
+
+
+def _foils(options: argparse.Namespace, path: Path):
+    from eqlib.scoring import foil_table, valse
+    from eqlib.suites.outcome_files import sugarcrepe_outcomes
+    from eqlib.suites.score_files import read_foils
+
+    if path.suffix == ".csv" and "correct" in path.open(encoding="utf-8", errors="replace").readline():
+        return sugarcrepe_outcomes(path), ("pairwise",)
+    found = read_foils(path)
+    edition = f"{len(found)} items"
+    keys = {name: found[name] for name in ("subset", "item", "cluster")}
+    table = foil_table(found["caption"], found["foil"], suite=options.suite, edition=edition, **keys)
+    if not getattr(options, "probabilities", False):
+        return table, ("pairwise",)
+    try:
+        probabilities = valse(found["caption"], found["foil"])
+    except InputError as error:
+        raise InputError(error.expected, error.got, where=path, row=error.row) from error
+    names = ("acc", "p_c", "p_f")
+    return table.assign(**{name: probabilities[name] for name in names}), (*names, "pairwise")
+
+
+def _stamped(table, edition: str | None):
+    return table if edition is None else table.assign(edition=edition)
+
+
+def _score(options: argparse.Namespace) -> int:
+    import pandas as pd
+
+    from eqlib.scoring import compare, score_record
+
+    table, names = _read(options, options.scores)
+    how = {"scores": names, "level": options.level, "resamples": options.resamples, "seed": options.seed}
+    record = score_record(table, where=options.scores, **how)
+    differences = None
+    if options.against is not None:
+        other, _ = _read(options, options.against)
+        both = pd.concat([table.assign(method="ours"), other.assign(method="theirs", edition=table["edition"].iloc[0])])
+        differences = compare(both, baseline="theirs", where=options.against, **how)
+        record["against"] = _by_subset(differences)
+    if options.items is not None:
+        _write_items(table, names, options.items)
+    if options.json:
+        print(json.dumps(record, indent=1, allow_nan=False))
+    else:
+        print(_shown(record, names, differences))
+    return 0
+
+
+def _by_subset(differences) -> dict:
+    cells: dict[str, dict] = {}
+    for row in differences.to_dict("records"):
+        kept = {key: row[key] for key in ("point", "low", "high", "p", "p_holm")}
+        cells.setdefault(row["subset"], {})[row["score"]] = {k: None if v != v else v for k, v in kept.items()}
+    return cells
+
+
+def _write_items(table, names, path: Path) -> None:
+    from eqlib.files import whole
+    from eqlib.quads import SCORE_COLUMNS, scores_of
+    from eqlib.scoring import SCORES, measure
+
+    if path.suffix not in (".parquet", ".csv"):
+        raise InputError("a .parquet or .csv file", repr(path.name), where=path)
+    if set(SCORE_COLUMNS) <= set(table):
+        table = table.assign(**measure(scores_of(table), tuple(dict.fromkeys((*names, *SCORES)))))
+    with whole(path) as draft:
+        table.to_parquet(draft, index=False) if path.suffix == ".parquet" else table.to_csv(draft, index=False)
+
+
+def _shown(record: dict, names: tuple[str, ...], differences) -> str:
+    """The record as text: percent with its interval, one line a subset and average."""
+    import pandas as pd
+
+    names = [name for name in names if not name.endswith("_1way")]
+    lines = []
+    cells = record["subsets"] | {k: v for k, v in record["average"].items() if v and len(record["subsets"]) > 1}
+    for name, cell in cells.items():
+        line = {"": name, "n": f"{cell['n']:,}" if "n" in cell else ""}
+        line |= {score.replace("_", " "): _percent(cell[score]) for score in names}
+        if record["ties"] is not None:
+            line["ties"] = f"{cell['ties']:,}" if "ties" in cell else ""
+        lines.append(line)
+    head = f"{record['suite']}, edition: {record['edition']}, {record['n']:,} items"
+    text = [head, f"percent [{100 * record['level']:g} % interval]", "", pd.DataFrame(lines).to_string(index=False)]
+    if record["ties"]:
+        text.append(
+            f"\n{record['ties']:,} quads have a tie, counted wrong as in the official scorer; broken at random:"
+        )
+        split = {k: v["tie_split"] for k, v in record["subsets"].items() if "tie_split" in v}
+        rows = [
+            {"": k} | {score.replace("_", " "): f"{100 * x:.2f}" for score, x in v.items()} for k, v in split.items()
+        ]
+        text.append(pd.DataFrame(rows).to_string(index=False))
+    if differences is not None:
+        text.append("\nours - theirs, percentage points, paired; p adjusted over the subsets (Holm)")
+        shown = differences[differences["score"].isin(names) & (differences["score"] != "headroom")]
+        rows = []
+        for (subset, score), row in shown.set_index(["subset", "score"]).iterrows():
+            p = "<0.0001" if row["p_holm"] < 1e-4 else f"{row['p_holm']:.4f}"
+            rows.append({"": subset, "score": score.replace("_", " "), "difference": _percent(row), "p": p})
+        text.append(pd.DataFrame(rows).to_string(index=False))
+    return "\n".join(text)
+
+
+def _percent(cell) -> str:
+    if cell["low"] is None or cell["low"] != cell["low"]:
+        return f"{100 * cell['point']:.2f}"
+    return f"{100 * cell['point']:.2f} [{100 * cell['low']:.2f}, {100 * cell['high']:.2f}]"
+
+
+def _doctor(options: argparse.Namespace) -> int:
+    from eqlib.suites import doctor
+
+    return doctor.main(options.suite, options.path, root=options.root, workers=options.workers)
+
+
+def _positive(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"expected a positive number, got {text}")
+    return value
+
+
+def _level(text: str) -> float:
+    value = float(text)
+    if not 0 < value < 1:
+        raise argparse.ArgumentTypeError(f"expected a level between 0 and 1, got {text}")
+    return value
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,161 @@
+"""``eqlib score`` and ``eqlib doctor`` as a person calls them: output, exit code, one line for bad input."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from eqlib.cli import main
+from eqlib.quads import score_table
+
+RIGHT, WRONG = [[4.0, 1.0], [2.0, 3.0]], [[1.0, 2.0], [2.0, 1.0]]
+
+
+@pytest.fixture
+def winoground(tmp_path):
+    """Four items, three right."""
+
+    def write(name, blocks):
+        lines = [
+            json.dumps({"label": f"{item}_c{caption}_i{image}", "score": block[image][caption]})
+            for item, block in enumerate(blocks)
+            for image in (1, 0)
+            for caption in (0, 1)
+        ]
+        (tmp_path / name).write_text("\n".join(lines) + "\n")
+        return str(tmp_path / name)
+
+    return write
+
+
+def printed(capsys, *arguments):
+    assert main(list(arguments)) == 0
+    return capsys.readouterr().out
+
+
+def refused(capsys, *arguments):
+    """The one line on stderr of a command that must fail with exit code 2 and print nothing else."""
+    assert main(list(arguments)) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith("eqlib: ")
+    assert err.count("\n") == 1
+    return err
+
+
+def test_winoground_json(capsys, winoground):
+    file = winoground("ours.jsonl", [RIGHT, RIGHT, RIGHT, WRONG])
+    record = json.loads(printed(capsys, "score", "winoground", "--scores", file, "--json"))
+    assert {key: record[key] for key in ("suite", "edition", "n", "ties")} == {
+        "suite": "winoground",
+        "edition": "4 of 400 items",
+        "n": 4,
+        "ties": 0,
+    }
+    assert list(record["subsets"]) == ["all"]
+    assert record["subsets"]["all"]["n"] == 4
+    for score in ("text", "image", "group", "group_match"):
+        assert record["subsets"]["all"][score] == pytest.approx(
+            {"point": 0.75, "low": 0.3006, "high": 0.9544}, abs=1e-4
+        )
+    assert record["average"]["micro"]["group"]["point"] == 0.75
+    assert record["average"]["macro7"] is record["average"]["macro5"] is None
+
+
+def test_table_for_people_and_per_item_output(capsys, winoground, tmp_path):
+    file, items = winoground("ours.jsonl", [RIGHT, RIGHT, RIGHT, WRONG]), tmp_path / "items.parquet"
+    text = printed(capsys, "score", "winoground", "--scores", file, "--items", str(items))
+    assert "75.00 [30.06, 95.44]" in text
+    table = pd.read_parquet(items)
+    assert table["group"].tolist() == [True, True, True, False]
+    assert table["I"].tolist() == [4, 4, 4, -2]
+
+
+def test_against_is_paired_and_signed(capsys, winoground):
+    ours = winoground("ours.jsonl", [RIGHT] * 6 + [WRONG])
+    theirs = winoground("theirs.jsonl", [WRONG] * 6 + [WRONG])
+    record = json.loads(printed(capsys, "score", "winoground", "--scores", ours, "--against", theirs, "--json"))
+    group = record["against"]["all"]["group"]
+    assert group["point"] == pytest.approx(6 / 7)
+    assert group["p"] == pytest.approx(2 / 2**6)  # six gained, none lost: exact McNemar
+    assert "ours - theirs" in printed(capsys, "score", "winoground", "--scores", ours, "--against", theirs)
+
+
+def test_foils_with_and_without_probabilities(capsys, tmp_path):
+    file = tmp_path / "foils.csv"
+    file.write_text("item,subset,caption,foil\n0,plurals,0.9,0.2\n1,plurals,0.6,0.7\n2,existence,0.4,0.3\n")
+    record = json.loads(printed(capsys, "score", "valse", "--scores", str(file), "--json"))
+    assert record["subsets"]["plurals"]["pairwise"]["point"] == 0.5
+    assert record["ties"] is None
+    record = json.loads(printed(capsys, "score", "valse", "--scores", str(file), "--probabilities", "--json"))
+    assert record["average"]["micro"]["acc"]["point"] == pytest.approx((1 + 0.5 + 0.5) / 3)
+    file.write_text("caption,foil\n31.5,30.2\n")
+    assert "probabilities in [0, 1]" in refused(capsys, "score", "valse", "--scores", str(file), "--probabilities")
+
+
+def test_score_table_of_an_own_set(capsys, tmp_path):
+    scores = np.array([RIGHT, WRONG, RIGHT, WRONG])
+    table = score_table(scores, suite="mine", edition="1", subset=["a", "a", "b", "b"], cluster=list("wxyz"))
+    table.to_csv(tmp_path / "t.csv", index=False)
+    record = json.loads(printed(capsys, "score", "table", "--scores", str(tmp_path / "t.csv"), "--json"))
+    assert record["suite"] == "mine"
+    assert record["average"]["macro2"]["group"]["point"] == 0.5
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        ('{"label": "0_c0_i0"}\n', "line 1"),
+        ('{"label": "0_c0_i0", "score": NaN}\n', "finite"),
+        ('{"label": "0_c0_i0", "score": 1}\n' * 2, "line 2"),
+        ('{"label": "0_c0_i0", "score": 1}\n', "0_c1_i0"),
+        ('{"label": "0_c2_i0", "score": 1}\n', "line 1"),
+        ("", "at least one line"),
+    ],
+)
+def test_bad_winoground_lines(capsys, tmp_path, content, expected):
+    (tmp_path / "bad.jsonl").write_text(content)
+    message = refused(capsys, "score", "winoground", "--scores", str(tmp_path / "bad.jsonl"))
+    assert "bad.jsonl" in message
+    assert expected in message
+
+
+def test_missing_file(capsys, tmp_path):
+    assert "absent.jsonl" in refused(capsys, "score", "winoground", "--scores", str(tmp_path / "absent.jsonl"))
+
+
+def test_unknown_command_says_so():
+    done = subprocess.run([sys.executable, "-m", "eqlib.cli", "score", "nonsense"], capture_output=True, text=True)
+    assert done.returncode == 2
+    assert "nonsense" in done.stderr
+
+
+def test_scoring_and_its_files_load_no_torch():
+    code = "import sys, eqlib.cli, eqlib.scoring, eqlib.suites.eqben_scores; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 0
+
+
+def test_real_winoground_file(capsys, shared):
+    file = shared / "realdata/scores/winoground/clip_l14.jsonl"
+    expected = json.loads((file.parent / "expected.json").read_text())["clip_l14"]
+    record = json.loads(printed(capsys, "score", "winoground", "--scores", str(file), "--json"))
+    got = {score: 100 * record["subsets"]["all"][score]["point"] for score in expected}
+    assert got == pytest.approx(expected, abs=0.0051)
+
+
+def test_golden_eqben_with_ties(capsys, shared):
+    golden = shared / "golden/eqben_scoring"
+    expected = json.loads((golden / "expected.json").read_text())
+    annotation, scores = str(golden / "ann_json_finegrained_random.json"), str(golden / "prediction.npy")
+    record = json.loads(printed(capsys, "score", "eqben", "--annotation", annotation, "--scores", scores, "--json"))
+    for subset, figures in expected["subsets"].items():
+        assert {score: record["subsets"][subset][score]["point"] for score in figures} == figures
+    assert record["n"] == 660
+    assert 0 < record["ties"] == sum(cell["ties"] for cell in record["subsets"].values())
+    micro = {score: record["average"]["micro"][score]["point"] for score in expected["winoground_all"]}
+    assert micro == pytest.approx(expected["winoground_all"], abs=1e-7)
