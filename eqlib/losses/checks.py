@@ -58,10 +58,10 @@ def check_partners(partners: Tensor, rows: int, width: int, offset: int = 0) -> 
     return partners.long()
 
 
-def check_finite(value: Tensor, name: str) -> Tensor:
+def check_finite(value: Tensor, expected: str) -> Tensor:
     """``value``, a reduction over every entry in use: not finite when one of them is not."""
     if not torch.compiler.is_compiling() and not math.isfinite(value.detach().item()):
-        raise InputError(f"finite {name}", f"a reduction of {value.detach().item()}: inf or nan among its values")
+        raise InputError(expected, f"{value.detach().item()} from them")
     return value
 
 

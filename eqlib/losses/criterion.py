@@ -63,6 +63,11 @@ class Criterion:
         return 1.0 if self.normalize else self.weight
 
     @property
+    def asks_for(self) -> str:
+        """What similarities must be, for an error message."""
+        return "finite similarities" + (" of matched pairs other than 0" if self.normalize else "")
+
+    @property
     def quadratic(self) -> bool:
         """Whether the loss is a hinge on means of plain squares, hence a closed form of the whole matrix."""
         before = self.margin_before_mean and self.margin > 0
@@ -104,7 +109,7 @@ def eqsim_criterion(
     shapes = {tuple(values.shape) for values in quads}
     if len(shapes) != 1 or quads[0].numel() == 0:
         raise InputError("four non-empty tensors of one shape", [tuple(values.shape) for values in quads])
-    return check_finite(reduce_terms(*quad_terms(*quads, options), options, quads[0].numel()), "similarities")
+    return check_finite(reduce_terms(*quad_terms(*quads, options), options, quads[0].numel()), options.asks_for)
 
 
 def quad_terms(

@@ -43,5 +43,5 @@ def cyclip_loss(
             "cyclip_in_modal": in_modal * in_modal_squares / len(image),
             "cyclip_cross_modal": cross_modal * sum_of_squares(sim - sim.T) / len(image),
         }
-        check_finite(in_modal_squares, "features")
+        check_finite(in_modal_squares, "finite features")
     return terms

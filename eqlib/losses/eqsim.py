@@ -36,7 +36,7 @@ def eqsim_all_pairs(sim: Tensor, **criterion_options) -> Tensor:
         loss = loss_of_means(*similarity.pair_means(), options)
     else:
         loss = reduce_terms(*similarity.pair_terms(options), options, similarity.pairs)
-    return check_finite(loss, "similarities")
+    return check_finite(loss, options.asks_for)
 
 
 def loss_of_means(a2: Tensor, b2: Tensor, ab: Tensor, options: Criterion, ranks: Ranks = ALONE) -> Tensor:
@@ -66,7 +66,7 @@ def eqsim_hard(sim: Tensor, partners: Tensor, **criterion_options) -> Tensor:
     sim = check_similarity(sim)
     partners = check_partners(partners, len(sim), len(sim))
     quads = Whole.of(sim).hard_quads(partners)
-    return check_finite(reduce_terms(*quad_terms(*quads, options), options, partners.numel()), "similarities")
+    return check_finite(reduce_terms(*quad_terms(*quads, options), options, partners.numel()), options.asks_for)
 
 
 def eqsim_easy(
@@ -82,7 +82,7 @@ def eqsim_easy(
     sim = check_similarity(sim)
     partners = check_partners(partners, len(sim), len(sim))
     mean = Whole.of(sim).easy_squares(partners) / sim.numel()
-    return check_finite(weight / proportion * (mean - margin).relu(), "similarities")
+    return check_finite(weight / proportion * (mean - margin).relu(), "finite similarities")
 
 
 def check_easy(weight: float, proportion: float, margin: float) -> None:

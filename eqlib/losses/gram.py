@@ -43,7 +43,7 @@ def eqsim_all_pairs_from_features(
     check_batch(len(image_features) * ranks.world)
     features = Gram(at_least_float32(image_features), at_least_float32(text_features), ranks)
     with torch.autocast(image_features.device.type, enabled=False):
-        return check_finite(loss_of_means(*features.pair_means(), options), "features")
+        return check_finite(loss_of_means(*features.pair_means(), options), "finite features")
 
 
 def gram_pays(batch: int, width: int, ranks: Ranks = ALONE) -> bool:

@@ -19,7 +19,7 @@ def sample_hard_partners(sim: Tensor, num: int, *, generator: torch.Generator) -
     candidates; the perturbed logits used here (Gumbel top-k, the same distribution) cannot.
     """
     sim = check_similarity(sim.detach() if isinstance(sim, Tensor) else sim)
-    check_finite(sim.sum(), "similarities")
+    check_finite(sim.sum(), "finite similarities")
     return draw_partners(sim, sim.T, num, 0, generator)
 
 

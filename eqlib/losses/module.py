@@ -179,7 +179,7 @@ class EqSimLoss(nn.Module):
                 partners = check_partners(partners, len(similarity.rows), similarity.width, similarity.offset)
                 shares, telemetry = self._hard(similarity, partners)
             if self.check_values:
-                check_finite(similarity.ranks.total(sum(shares.values())), "similarities")
+                check_finite(similarity.ranks.total(sum(shares.values())), self.criterion.asks_for)
         local = similarity.ranks.world > 1
         factor = 1.0 if local == (self.over_ranks == "sum") else ranks.world if local else 1 / ranks.world
         terms |= {name: factor * share for name, share in shares.items()}

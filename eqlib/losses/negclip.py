@@ -41,4 +41,4 @@ def negclip_loss(
         labels = torch.arange(len(image), device=image.device)
         to_image = to_text[:, : len(image)].T
         loss = (functional.cross_entropy(to_text, labels) + functional.cross_entropy(to_image, labels)) / 2
-    return {"negclip": check_finite(loss, "features")}
+    return {"negclip": check_finite(loss, "finite features")}

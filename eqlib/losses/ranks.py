@@ -35,7 +35,8 @@ class Ranks:
         """This rank's share of ``relu(sum over ranks of share - margin)``: the hinge is the whole batch's."""
         if self.world == 1:
             return (share - margin).relu()
-        return torch.where(self.total(share) > margin, share - margin / self.world, torch.zeros_like(share))
+        paid = share - margin / self.world
+        return torch.where(self.total(share) <= margin, torch.zeros_like(share), paid)  # nan stays nan
 
     def gather(self, *features: Tensor) -> list[Tensor]:
         """Each of ``features`` (B, ...) from all ranks as (world B, ...), with gradient, by open_clip's own gather.
