@@ -13,6 +13,7 @@ from eqlib.suites.fields import Row, records_of
 from eqlib.suites.quadfile import quad_record
 from eqlib.suites.suite import QuadSuite
 
+ITEMS = 210
 KEYS = ("image0", "caption0", "image1", "caption1")
 
 

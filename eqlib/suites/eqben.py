@@ -21,7 +21,7 @@ import pandas as pd
 
 from eqlib.errors import InputError
 from eqlib.files import content_hash, read_json
-from eqlib.suites.eqben_scores import QUADS, _cluster, _edition, _places, _stream
+from eqlib.suites.eqben_scores import QUADS, Places, _cluster, _edition, _places, _stream
 from eqlib.suites.fields import Row, image_path
 from eqlib.suites.quadfile import quad_record
 from eqlib.suites.suite import QuadSuite
@@ -99,20 +99,13 @@ def _shuffled(path: Path, first: dict, index: str | Path | None, info: str | Pat
             if not file.is_file():
                 raise InputError("private_info in the rows, or this file beside them", "neither", where=file)
     places = _places(path, index, info)
-    images, captions = ([[None, None] for _ in places.quad] for _ in range(2))
-    known: dict[str, str] = {}  # one object a text, checked once: the set repeats each picture and caption
-    for number, (place, record) in enumerate(zip(places.place.tolist(), _stream(path), strict=True)):
-        quad, cell = divmod(place, 4)
-        image, caption = _texts(record, known, path, number)
-        for column, n, value in ((images, cell // 2, image), (captions, cell % 2, caption)):
-            before = column[quad][n]
-            if before is None:
-                column[quad][n] = value
-            elif before is not value:
-                what = "picture" if column is images else "caption"
-                expected = f"{what} {n} of quad {places.quad[quad]}, {before!r}"
-                raise InputError(expected, repr(value), where=path, row=f"row {number}")
-    images, captions = np.array(images, dtype=object), np.array(captions, dtype=object)
+    rows = _columns(path)
+    cells = np.empty((2, 4 * len(places.quad)), dtype=object)  # pictures, captions; row-major [quad, image, caption]
+    cells[:, places.place] = rows
+    pictures, texts = cells.reshape(2, -1, 2, 2)
+    _agree(pictures, pictures[:, :, :1], "picture", places, path)
+    _agree(texts, texts[:, :1, :], "caption", places, path)
+    images, captions = pictures[:, :, 0], texts[:, 0, :]
     for n, (name, subset) in enumerate(zip(images[:, 0], places.subset, strict=True)):
         if name.split("/")[0] in QUADS and name.split("/")[0] != subset:
             raise InputError(f"a picture of {subset}", repr(name), where=path, row=f"quad {places.quad[n]}")
@@ -130,14 +123,36 @@ def _shuffled(path: Path, first: dict, index: str | Path | None, info: str | Pat
     )
 
 
-def _texts(record: object, known: dict[str, str], path: Path, number: int) -> tuple[str, str]:
-    """Picture and caption of a row, each the object that the same text had before."""
-    try:
-        return known[record["image"]], known[record["caption"]]
-    except (KeyError, TypeError):  # new, or malformed
-        row = Row(record, path, f"row {number}")
-        image, caption = row.image("image"), row.text("caption")
-        return known.setdefault(image, image), known.setdefault(caption, caption)
+def _columns(path: Path) -> tuple[list[str], list[str]]:
+    """Pictures and captions of all rows. One object a text, checked once, for the set repeats each of them."""
+    images, captions = [], []
+    known_images, known_captions = {}, {}
+    for number, record in enumerate(_stream(path)):
+        try:
+            image, caption = record["image"], record["caption"]
+            images.append(known_images.setdefault(image, image))
+            captions.append(known_captions.setdefault(caption, caption))
+        except (KeyError, TypeError):
+            row = Row(record, path, f"row {number}")
+            row.image("image"), row.text("caption")
+            raise
+    for column, known, key in ((images, known_images, "image"), (captions, known_captions, "caption")):
+        for value in known:
+            try:
+                Row({key: value}, path, None).image(key) if key == "image" else Row({key: value}, path, None).text(key)
+            except InputError as error:
+                raise InputError(error.expected, error.got, where=path, row=f"row {column.index(value)}") from None
+    return images, captions
+
+
+def _agree(cells: np.ndarray, first: np.ndarray, what: str, places: Places, path: Path) -> None:
+    torn = np.argwhere(cells != first)
+    if len(torn):
+        quad, image, caption = torn[0]
+        row = int(np.flatnonzero(places.place == 4 * quad + 2 * image + caption)[0])
+        known = np.broadcast_to(first, cells.shape)[quad, image, caption]
+        expected = f"the {what} that quad {places.quad[quad]} has in another row, {known!r}"
+        raise InputError(expected, repr(cells[quad, image, caption]), where=path, row=f"row {row}")
 
 
 def _nested(path: Path) -> Iterator[tuple[Row, str | None]]:
