@@ -3,28 +3,24 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict
 from functools import partial
-from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
 
 from eqlib.errors import InputError
 from eqlib.files import content_hash, whole, write_json
-from eqlib.progress import progress
 from eqlib.scenes.compose import RECIPES
 from eqlib.scenes.dials import Dials
 from eqlib.scenes.edits import EDITS
-from eqlib.scenes.items import captioned, picture, quads_of
+from eqlib.scenes.items import captioned, grainy, picture, quads_of
 from eqlib.scenes.render import render
 from eqlib.scenes.scene import key_of, to_dict
 from eqlib.scenes.splits import check_splits
+from eqlib.scenes.workers import Workers
 
 EDITION = "scenes-1"
-CHUNK = 64
 
 
 def build(
@@ -65,7 +61,7 @@ def build(
     if not 0 <= noise <= 1:
         raise InputError("0 to 1", noise, row="noise")
     subsets = tuple(kind for kind in EDITS if kind in subsets)
-    with whole(folder) as draft, _Workers(workers) as pool:
+    with whole(folder) as draft, Workers(workers) as pool:
         draft.mkdir()
         with (draft / "scenes.jsonl").open("w", encoding="utf-8") as truth:
             images = []
@@ -137,20 +133,21 @@ def _write_quads(
     folder: str, split: str, dials: Dials, seed: int, size: int, subsets: tuple[str, ...], most: int, number: int
 ) -> list[tuple]:
     """The quads of one base scene: (record or None, picture's name, scene) for each picture written."""
-    made, written = [], None
+    made, base = [], None
     base_name = f"{split}/{number:05d}.png"
+    root = Path(folder) / "quads"
     for quad in quads_of(split, number, dials, seed=seed, kinds=subsets):
         kind = quad.change.focus.kind
         # A kind stands in two of six recipes; of an odd number the last round gives the first of its two only.
-        turn = sum(kind in RECIPES[before % len(RECIPES)] for before in range(number))
-        if turn >= most:
+        if sum(kind in RECIPES[before % len(RECIPES)] for before in range(number)) >= most:
             continue
-        name = f"{split}/{number:05d}-{kind}.png"
-        if written is None:
-            _save(picture(quad.scenes[0], size, dials, grain=number), Path(folder) / "quads" / base_name)
-            written = np.asarray(render(quad.scenes[0], size))
+        if base is None:
+            base = render(quad.scenes[0], size)
+            _save(grainy(base, dials.sensor, grain=number), root / base_name)
             made.append((None, base_name, to_dict(quad.scenes[0])))
-        _save(picture(quad.scenes[1], size, dials, grain=number), Path(folder) / "quads" / name)
+        after = render(quad.scenes[1], size)
+        name = f"{split}/{number:05d}-{kind}.png"
+        _save(grainy(after, dials.sensor, grain=number), root / name)
         record = {
             "id": f"{split}-{number:05d}-{kind}",
             "subset": kind,
@@ -162,7 +159,7 @@ def _write_quads(
             "caption0": quad.captions[0],
             "caption1": quad.captions[1],
             "change": round(quad.change.distance, 4),
-            "share": share_changed(written, np.asarray(render(quad.scenes[1], size))),
+            "share": share_changed(np.asarray(base), np.asarray(after)),
         }
         made.append((record, name, to_dict(quad.scenes[1])))
     return made
@@ -170,23 +167,3 @@ def _write_quads(
 
 def _save(image, path: Path) -> None:
     image.save(path, compress_level=1)
-
-
-class _Workers:
-    """Runs a numbered job in order, in this process or in several; results come as they are ready, none is kept."""
-
-    def __init__(self, workers: int):
-        # Spawned, not forked: a forked child of a process with threads (Jupyter, torch) may hang.
-        self.pool = ProcessPoolExecutor(workers, mp_context=get_context("spawn")) if workers > 1 else None
-
-    def __enter__(self) -> _Workers:
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        if self.pool:
-            self.pool.shutdown(cancel_futures=True)
-
-    def run(self, make: Callable[[int], object], n: int, what: str) -> Iterator:
-        """``make(0), make(1), ... make(n - 1)``, in this order."""
-        mapped = map(make, range(n)) if self.pool is None else self.pool.map(make, range(n), chunksize=CHUNK)
-        yield from progress(mapped, total=n, desc=what, unit="", leave=False)

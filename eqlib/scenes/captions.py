@@ -210,9 +210,10 @@ def _phrase(scene: Scene, group: int, slot: int, focus: Focus, style: Style) -> 
         words.append(style.word("word", MATERIAL_WORDS[thing.material]))
     colour = told("colour", 0.75)
     if thing.kind == "person":
-        after = (
-            [style.word("word", ("in {}", "in a {} shirt", "dressed in {}")).format(thing.colour)] if colour else []
-        ) + after
+        if colour:
+            article = "an" if thing.colour[0] in "aeiou" else "a"
+            dressed = style.word("word", ("in {}", f"in {article} {{}} shirt", "dressed in {}"))
+            after = [dressed.format(thing.colour), *after]
         noun = "people" if plural else "person"
     else:
         words += [thing.colour] if colour else []

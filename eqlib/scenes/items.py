@@ -80,13 +80,17 @@ def _mentions_unseen(scene: Scene, change: Change) -> bool:
 
 
 def picture(scene: Scene, size: int, dials: Dials, *, grain: int) -> Image.Image:
-    """The picture as a sensor sees it: the rendering with pixel noise from stream ``grain``. The two pictures of a quad
-    share one grain, so that they differ only where the scenes do."""
-    clean = render(scene, size)
-    if dials.sensor == 0:
+    """The rendering with pixel noise, see ``grainy``."""
+    return grainy(render(scene, size), dials.sensor, grain=grain)
+
+
+def grainy(clean: Image.Image, sensor: float, *, grain: int) -> Image.Image:
+    """A picture as a sensor sees it: Gaussian noise of standard deviation ``sensor`` (share of the range) from stream
+    ``grain``. The two pictures of a quad share one grain, so that they differ only where the scenes do."""
+    if sensor == 0:
         return clean
     rng = stream(104729, grain % 256)
-    noise = rng.standard_normal((size, size, 3), dtype=np.float32) * (255 * dials.sensor)
+    noise = rng.standard_normal((clean.height, clean.width, 3), dtype=np.float32) * (255 * sensor)
     return Image.fromarray(np.clip(np.asarray(clean, dtype=np.float32) + noise + 0.5, 0, 255).astype(np.uint8))
 
 

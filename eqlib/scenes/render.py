@@ -24,8 +24,8 @@ def svg(scene: Scene) -> str:
     shadows = "".join(_shadow(scene, index) for index in order if scene.things[index].relation in ("", "under"))
     things = "".join(_drawn(scene, index) for index in order)
     corners = (
-        '<radialGradient id="corners" cx=".5" cy=".5" r=".75"><stop offset=".6" stop-color="#000" stop-opacity="0"/>'
-        '<stop offset="1" stop-color="#000" stop-opacity=".28"/></radialGradient>'
+        '<radialGradient id="corners" cx=".5" cy=".5" r=".75"><stop offset=".62" stop-color="#000" stop-opacity="0"/>'
+        '<stop offset="1" stop-color="#000" stop-opacity=".2"/></radialGradient>'
     )
     return (
         '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 100 100"><defs>'

@@ -20,9 +20,9 @@ SHRINK = 0.28  # how much smaller a thing is at the far edge than at the front
 
 @dataclass(frozen=True)
 class Thing:
-    """One thing. ``x`` is its foot in the picture (0..100), ``depth`` 0..1. ``turn`` (-1 or 1) mirrors it. ``group`` numbers
-    the things that a caption names together (-1: clutter, which no caption mentions). ``carrier`` is the index of the
-    thing that it is ``relation`` ("on", "in" or "under"); it then shares the carrier's depth."""
+    """One thing. ``x`` is its foot in the picture (0..100), ``depth`` 0..1; ``turn`` (-1 or 1) mirrors it. ``group``
+    numbers the things that a caption names together (-1: clutter, which no caption mentions). ``carrier`` is the index
+    of the thing that it is ``relation`` ("on", "in" or "under"); it then shares the carrier's depth."""
 
     kind: str
     colour: str

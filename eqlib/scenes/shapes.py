@@ -285,7 +285,11 @@ def person(pen: Pen, state: str, vigour: float = 1.0, looks: int = 0) -> None:
     x, y = map(float, at["head"].split())
     pen.ellipse(x - 2, y - 3, 17, 17, "round", hair)
     pen.ellipse(x + 3, y + 2, 13.5, 14, "round", skin)
-    pen.limb(f"M {at['neck']} L {at['elbow1']} L {at['hand1']}", 11, mix(shirt, WHITE, 0.1))
+    shoulder = " ".join(
+        f"{a + (b - a) * 0.4:g}"
+        for a, b in zip(*(map(float, at[name].split()) for name in ("neck", "elbow1")), strict=True)
+    )
+    pen.limb(f"M {shoulder} L {at['elbow1']} L {at['hand1']}", 11, mix(shirt, WHITE, 0.1))
     x, y = map(float, at["hand1"].split())
     pen.ellipse(x, y, 7.5, 7.5, "round", skin)
 

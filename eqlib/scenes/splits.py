@@ -1,8 +1,8 @@
 """Which scenes belong to which split, and a check that proves that none belongs to two.
 
 A scene's *place* (backdrop, light, camera: what no edit touches) is drawn from a grid of about 2 million cells; a hash
-of the cell names its split. So two splits cannot share a scene, whatever the seed and the sizes. Colour-kind combinations
-are held out the same way: the compositional split mentions at least one in both pictures, every other split holds none.
+of the cell names its split. So two splits cannot share a scene, whatever the seed and the sizes. Colour-kind
+combinations are held out too: the compositional split mentions at least one in both pictures, every other holds none.
 """
 
 from __future__ import annotations

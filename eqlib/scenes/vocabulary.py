@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Kind:
-    """One kind of thing. ``box`` gives, for each state, half the width and the height in hundredths of the unit width."""
+    """One kind of thing. ``box`` gives, for each state, half the width and the height in hundredths of its width."""
 
     box: dict[str, tuple[float, float]]
     materials: tuple[str, ...] = ("plain",)
@@ -30,7 +30,7 @@ KINDS: dict[str, Kind] = {
             "lying": (88, 42),
             "raising": (32, 215),
             "running": (62, 166),
-            "bowing": (62, 128),
+            "bowing": (74, 130),
         },
         role="figure",
     ),
@@ -38,17 +38,17 @@ KINDS: dict[str, Kind] = {
     "cube": Kind({"": (58, 104)}, SOLID),
     "box": Kind({"closed": (68, 84), "open": (68, 124)}, PAINTED),
     "cone": Kind({"": (50, 120)}, SOLID),
-    "mug": Kind({"upright": (58, 84), "tipped": (66, 66)}, PAINTED),
+    "mug": Kind({"upright": (58, 84), "tipped": (66, 75)}, PAINTED),
     "lamp": Kind({"on": (44, 150), "off": (44, 150)}),
     "car": Kind({"": (80, 74)}, ("plain", "striped")),
-    "umbrella": Kind({"open": (74, 128), "folded": (30, 132)}, PAINTED),
+    "umbrella": Kind({"open": (76, 136), "folded": (30, 132)}, PAINTED),
     "tree": Kind({"": (50, 158)}),
     "cylinder": Kind({"": (40, 112)}, SOLID),
     "house": Kind({"": (64, 128)}),
     "book": Kind({"open": (78, 66), "closed": (58, 40)}),
     "duck": Kind({"": (58, 98)}),
     "candle": Kind({"lit": (34, 140), "unlit": (34, 140)}, PAINTED),
-    "star": Kind({"": (54, 108)}, ("plain", "metal", "spotted")),
+    "star": Kind({"": (60, 110)}, ("plain", "metal", "spotted")),
     "chair": Kind({"": (44, 134)}),
     "bottle": Kind({"upright": (26, 138), "tipped": (72, 50)}, ("plain", "glass", "striped")),
     "table": Kind({"": (92, 88)}, role="support"),

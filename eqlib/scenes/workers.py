@@ -1,0 +1,41 @@
+"""Numbered jobs in several processes: results in order, few of them in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from typing import TypeVar
+
+from eqlib.errors import InputError
+from eqlib.progress import progress
+
+Result = TypeVar("Result")
+CHUNK = 16  # jobs that go to a process at once
+BLOCK = 2048  # jobs that are handed out before the first of them is asked for: bounds memory at any length
+
+
+class Workers:
+    """A pool of ``workers`` processes, or this process where it is 1. Raises InputError for less."""
+
+    def __init__(self, workers: int):
+        if workers < 1:
+            raise InputError("at least one worker", workers, row="workers")
+        # Spawned, not forked: a forked child of a process with threads (Jupyter, torch) may hang.
+        self._pool = ProcessPoolExecutor(workers, mp_context=get_context("spawn")) if workers > 1 else None
+
+    def __enter__(self) -> Workers:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if self._pool:
+            self._pool.shutdown(cancel_futures=True)
+
+    def run(self, make: Callable[[int], Result], n: int, what: str) -> Iterator[Result]:
+        """``make(0), make(1), ... make(n - 1)``, in this order, with a progress bar named ``what``."""
+        yield from progress(self._each(make, n), total=n, desc=what, leave=False)
+
+    def _each(self, make: Callable[[int], Result], n: int) -> Iterator[Result]:
+        for start in range(0, n, BLOCK):
+            block = range(start, min(n, start + BLOCK))
+            yield from map(make, block) if self._pool is None else self._pool.map(make, block, chunksize=CHUNK)
