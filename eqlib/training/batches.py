@@ -43,7 +43,8 @@ class CaptionedImages(Dataset):
         epoch, index = key
         image = open_image(self.suite.root / self.suite.images[index])
         with torch.random.fork_rng(devices=[]):  # torchvision draws from the global generator
-            torch.manual_seed(int(np.random.SeedSequence([self.seed, _AUGMENT, epoch, index]).generate_state(1)[0]))
+            stream = np.random.SeedSequence([self.seed, _AUGMENT, epoch, index])
+            torch.default_generator.manual_seed(int(stream.generate_state(1)[0]))  # torch.manual_seed seeds GPUs too
             pixels = self.preprocess(image)
         captions = self.captions_of[index]
         chosen = np.random.default_rng([self.seed, _CAPTION, epoch, index]).integers(len(captions))

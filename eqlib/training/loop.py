@@ -134,7 +134,7 @@ def fit(
             row |= terms | telemetry
             if validated:
                 row |= validate(model_itself)
-            history.append({name: float(value) for name, value in row.items()})
+            history.append({name: float(torch.as_tensor(value).detach()) for name, value in row.items()})
             bar.set_postfix({name: f"{float(term.detach()):.3f}" for name, term in terms.items()})
         if recipe.checkpoint_every and done % recipe.checkpoint_every == 0 and accelerator.is_main_process:
             checkpoint.save(

@@ -10,7 +10,8 @@ from eqlib.models.clip import CLIP
 from eqlib.models.embed import Embedder
 from eqlib.models.score import retrieval_features, score_suite
 from eqlib.quads import scores_of
-from eqlib.scoring import matching, retrieval
+from eqlib.scoring import matching
+from eqlib.scoring.retrieval import retrieval_table
 from eqlib.suites import QuadSuite, RetrievalSuite
 
 
@@ -26,7 +27,14 @@ def validator(
         embedder = Embedder(bundle, batch_size=batch, workers=0, progress=False)
         right = matching(scores_of(score_suite(embedder, quads, progress=False)))
         found = {f"val_{name}": float(values.mean()) for name, values in right.items()}
-        recall = retrieval(*retrieval_features(embedder, captions), captions.image_of_caption)
-        return found | {f"val_{side}_r1": recall[side]["r1"] for side in ("image_to_text", "text_to_image")}
+        images, texts = retrieval_features(embedder, captions)
+        queries = retrieval_table(
+            images, texts, captions.image_of_caption, suite=captions.name, edition=captions.edition
+        )
+        recall = queries.groupby("subset")["R@1"].mean()
+        return found | {
+            "val_image_to_text_r1": float(recall["text_retrieval"]),
+            "val_text_to_image_r1": float(recall["image_retrieval"]),
+        }
 
     return validate
