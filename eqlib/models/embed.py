@@ -21,11 +21,11 @@ import numpy as np
 import open_clip
 import torch
 from torch.utils.data import DataLoader, Dataset
-from tqdm.auto import tqdm
 
 from eqlib.errors import InputError
 from eqlib.models.cache import FeatureCache
 from eqlib.models.clip import CLIP
+from eqlib.progress import progress as progress_bar
 from eqlib.suites.images import open_image
 
 SHARD = 4096
@@ -73,7 +73,7 @@ class Embedder:
         cache.refresh()
         todo = cache.missing(keys)
         done: list[np.ndarray] = []
-        bar = tqdm(total=len(todo), unit=cache.kind, disable=not self.progress or not todo, leave=False)
+        bar = progress_bar(total=len(todo), unit=cache.kind, disable=not self.progress or not todo, leave=False)
         start = 0
         for features in encode(inputs, todo):
             done.append(features)
@@ -152,8 +152,8 @@ def _digest(path: str, row: object) -> bytes:
     try:
         with open(path, "rb") as file:
             return hashlib.file_digest(file, "sha256").digest()
-    except OSError as error:
-        raise InputError("an image file", error.strerror or "an error", where=path, row=row) from error
+    except (OSError, ValueError) as error:
+        raise InputError("an image file", str(error), where=path, row=row) from error
 
 
 def _stack(items: list) -> torch.Tensor | dict:

@@ -12,11 +12,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from PIL import Image
-from tqdm.auto import tqdm
 
 from eqlib.errors import InputError
 from eqlib.models.clip import CLIP
 from eqlib.models.embed import Embedder
+from eqlib.progress import progress as progress_bar
 from eqlib.quads import score_table
 from eqlib.suites.images import open_image, require_images
 from eqlib.suites.suite import QuadSuite, RetrievalSuite, Suite
@@ -153,7 +153,7 @@ def _table(suite: Suite, scores: np.ndarray) -> pd.DataFrame:
 
 
 def _chunks(records: pd.DataFrame, size: int, name: str, progress: bool) -> Iterator[pd.DataFrame]:
-    with tqdm(total=len(records), desc=name, unit="record", disable=not progress) as bar:
+    with progress_bar(total=len(records), desc=name, unit="record", disable=not progress) as bar:
         for start in range(0, len(records), size):
             part = records.iloc[start : start + size]
             yield part

@@ -1,4 +1,4 @@
-"""Is a downloaded set whole? Counts, missing and damaged pictures, suffixes, edition, before a model spends hours on it.
+"""Is a downloaded set whole? Counts, pictures, suffixes and edition, checked before a model spends hours on it.
 
 ``check(suite, path, *, decode=True, workers=None, show_progress=True, **options) -> DoctorReport``: ``suite`` is a
 reader's name (``eqlib.suites.READERS``), ``options`` are that reader's (``root``, ``suffix``, ``split``, ...).
@@ -89,7 +89,7 @@ def check(
     Raises InputError where the annotation itself cannot be read: that message names file and row.
     """
     found = read(suite, path, **options)
-    asked = _asked(found)
+    asked, of = _asked(found)
     states: dict[str, str] = {}
     with ThreadPoolExecutor(workers) as pool:
         bar = progress(total=len(asked), desc=f"{suite} pictures", unit="picture", disable=not show_progress)
@@ -100,28 +100,30 @@ def check(
                     states[name] = state
                 bar.update()
         bar.close()
-    table = _table(suite, found, asked, states)
-    offenders = [(found.root / name, asked[name][1], state) for name, state in states.items()]
+    table = _table(suite, found, of, states)
+    offenders = [(found.root / name, asked[name], state) for name, state in states.items()]
     return DoctorReport(
         suite,
         f"{found.edition}, annotation {found.digest[:12]}",
         table,
         offenders,
-        list(_problems(suite, found, table, len(states))),
+        list(_problems(suite, found, table, len(asked), states)),
         [*found.notes, *_notes(asked)],
     )
 
 
-def _asked(suite: Suite | RetrievalSuite) -> dict[str, tuple[str, str]]:
-    """Picture -> (subset, record) of the first record that asks for it."""
+def _asked(suite: Suite | RetrievalSuite) -> tuple[dict[str, str], dict[str, set[str]]]:
+    """Picture -> the first record that asks for it; subset -> its pictures (a picture may serve several)."""
     if isinstance(suite, RetrievalSuite):
-        return {name: ("all", f"image {n}") for n, name in enumerate(suite.images)}
-    asked: dict[str, tuple[str, str]] = {}
-    columns = [suite.records[name] for name in (*suite.IMAGES,)]
+        return {name: f"image {n}" for n, name in enumerate(suite.images)}, {"all": set(suite.images)}
+    asked: dict[str, str] = {}
+    of: dict[str, set[str]] = {}
+    columns = [suite.records[name] for name in suite.IMAGES]
     for subset, item, *names in zip(suite.records["subset"], suite.records[suite.ID], *columns, strict=True):
+        of.setdefault(subset, set()).update(names)
         for name in names:
-            asked.setdefault(name, (subset, f"{suite.ID} {item}"))
-    return asked
+            asked.setdefault(name, f"{suite.ID} {item}")
+    return asked, of
 
 
 def _state(path: Path, decode: bool) -> str:
@@ -139,12 +141,12 @@ def _state(path: Path, decode: bool) -> str:
     return ""
 
 
-def _table(name: str, suite: Suite | RetrievalSuite, asked: dict, states: dict[str, str]) -> pd.DataFrame:
+def _table(name: str, suite: Suite | RetrievalSuite, of: dict[str, set[str]], states: dict[str, str]) -> pd.DataFrame:
     counts = {"all": len(suite)} if isinstance(suite, RetrievalSuite) else suite.counts()
     expected = _expected(name, suite)
     rows = []
     for subset in dict.fromkeys([*expected, *counts]):
-        pictures = [picture for picture, (of, _) in asked.items() if of == subset]
+        pictures = of.get(subset, set())
         kinds = Counter(states[picture].split(":")[0] for picture in pictures if picture in states)
         suffixes = Counter(PurePosixPath(picture).suffix.lower() or "none" for picture in pictures)
         rows.append(
@@ -170,16 +172,17 @@ def _expected(name: str, suite: Suite | RetrievalSuite) -> dict[str, int]:
     return expected
 
 
-def _problems(name: str, suite: Suite | RetrievalSuite, table: pd.DataFrame, damaged: int) -> Iterator[str]:
+def _problems(
+    name: str, suite: Suite | RetrievalSuite, table: pd.DataFrame, pictures: int, states: dict
+) -> Iterator[str]:
     for row in table.itertuples():
         if not pd.isna(row.expected) and row.records != row.expected:
             yield f"{row.subset}: {row.records} records, published {row.expected}"
     if name == "valse" and suite.edition.startswith("valid") and len(suite) != valse.VALID:
         yield f"{len(suite)} valid items, published {valse.VALID}"
-    for state in STATES:
-        if table[state].sum():
-            yield f"{table[state].sum()} of {table['images'].sum()} pictures {state}"
-    if damaged == table["images"].sum():
+    for state, count in Counter(reason.split(":")[0] for reason in states.values()).items():
+        yield f"{count} of {pictures} pictures {state}"
+    if len(states) == pictures:
         yield f"no picture was found under {suite.root}: is this the pictures' folder? (option root)"
 
 

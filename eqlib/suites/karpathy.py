@@ -39,7 +39,7 @@ def read_karpathy(
         if split is not None and here != split:
             continue
         folder = row.optional_label("filepath", "")
-        image = image_path(f"{folder}/{row.text('filename')}" if folder else row.text("filename"), **row.place)
+        image = image_path(f"{folder}/{row.image('filename')}" if folder else row.image("filename"), **row.place)
         texts = [Row(s, path, row.row).text("raw") for s in _sentences(row)][:captions_per_image]
         owner += [len(images)] * len(texts)
         captions += texts

@@ -79,7 +79,7 @@ def photo_index(path: Path) -> dict[str, tuple[str, str]]:
     photos = {}
     for n, record in enumerate(records_of(images, path)):
         row = Row(record, path, f"images[{n}]")
-        folder, name = row.optional_label("filepath", ""), row.text("filename")
+        folder, name = row.optional_label("filepath", ""), row.image("filename")
         photos[name] = (image_path(f"{folder}/{name}" if folder else name, **row.place), row.text("split"))
     return photos
 

@@ -12,11 +12,15 @@ or to ``root``.
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 from collections.abc import Mapping
 from pathlib import Path
 
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from eqlib.errors import InputError
 from eqlib.files import content_hash, read_json
@@ -86,42 +90,52 @@ def quad_record(row: Row, number: str, suffix: str | None = None, subset: str = 
 
 def read_records(path: Path) -> list:
     """Records of a .json, .jsonl, .csv or .parquet file, each still unchecked. Raises InputError for any other file."""
+    readers = {".json": read_json, ".jsonl": _lines, ".csv": _csv, ".parquet": _parquet}
     kind = path.suffix.lower()
-    if kind == ".json":
-        return records_of(read_json(path), path)
-    if kind == ".jsonl":
-        return records_of(_read_lines(path), path)
-    if kind not in (".csv", ".parquet"):
+    if kind not in readers:
         raise InputError("a .json, .jsonl, .csv or .parquet file", repr(path.name), where=path)
-    try:
-        # Every CSV cell stays text: pandas would read a caption "None" or "NA" as missing and an id "007" as 7.
-        table = pd.read_csv(path, dtype=str, keep_default_na=False) if kind == ".csv" else pd.read_parquet(path)
-    except Exception as error:  # pandas and pyarrow raise a dozen types on a damaged file
-        raise InputError(f"a readable {kind} table", str(error).splitlines()[0], where=path) from error
-    rows = [
-        {str(key): value for key, value in row.items() if not _absent(value)}
-        for row in table.astype(object).to_dict("records")
-    ]
-    return records_of(rows, path)
+    return records_of(readers[kind](path), path)
 
 
-def _read_lines(path: Path) -> list:
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError("a readable JSONL file", str(error), where=path) from error
+def _lines(path: Path) -> list:
     records = []
-    for number, line in enumerate(lines):
+    for number, line in enumerate(_text(path).split("\n"), start=1):  # splitlines would cut at U+2028 inside a caption
         if line.strip():
             try:
                 records.append(json.loads(line))
-            except (json.JSONDecodeError, RecursionError) as error:
-                raise InputError("one JSON record a line", str(error), where=path, row=f"line {number + 1}") from error
+            except (ValueError, RecursionError) as error:
+                raise InputError("one JSON record a line", str(error), where=path, row=f"line {number}") from error
     return records
 
 
-def _absent(value: object) -> bool:
-    return value is None or value == "" or (isinstance(value, float) and value != value)
+def _csv(path: Path) -> list[dict[str, str]]:
+    """Every cell stays text: "None" and "NA" are captions, the id "007" is no number. An empty cell is absent."""
+    reader = csv.DictReader(io.StringIO(_text(path), newline=""), strict=True)
+    records = []
+    try:
+        for record in reader:
+            if None in record:
+                place = f"line {reader.line_num}"
+                raise InputError(f"{len(reader.fieldnames)} cells", f"{record[None]!r} more", where=path, row=place)
+            records.append({key: value for key, value in record.items() if value})
+    except csv.Error as error:
+        raise InputError("a CSV table", str(error), where=path, row=f"line {reader.line_num}") from error
+    return records
+
+
+def _parquet(path: Path) -> list[dict]:
+    try:
+        records = pq.read_table(path).to_pylist()
+    except (OSError, ValueError, pa.ArrowException) as error:
+        raise InputError("a parquet table", str(error).splitlines()[0], where=path) from error
+    return [{key: value for key, value in record.items() if value is not None} for record in records]
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError("a readable text file", str(error), where=path) from error
 
 
 def _extras(rows: list[Row]) -> dict[str, list]:

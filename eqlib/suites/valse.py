@@ -61,7 +61,7 @@ def _rows(path: Path) -> list[tuple[Path, Row]]:
 
 def _item(row: Row, path: Path, folders: Mapping[str, str]) -> dict[str, object]:
     source = row.text("dataset")
-    name = row.text("image_file")
+    name = row.image("image_file")
     image = image_path(f"{folders[source]}/{name}" if source in folders else name, **row.place)
     votes = Row(row.get("mturk"), path, row.row).number("caption")
     return {

@@ -1,0 +1,84 @@
+"""Every real annotation beside the repository is read; counts against the published ones."""
+
+import pytest
+
+from eqlib.suites import read
+from eqlib.suites.valse import VALID
+
+# (reader, path, options, records, what the count is checked against)
+REAL = [
+    ("valse", "annotations/valse/existence.json", {}, 505, "VALSE paper, table 1"),
+    ("valse", "annotations/valse/plurals.json", {}, 851, "VALSE paper, table 1"),
+    ("valse", "annotations/valse/counting-hard.json", {}, 868, "VALSE's file, mturk.caption >= 2"),
+    ("valse", "annotations/valse/counting-adversarial.json", {}, 691, "VALSE paper, table 1"),
+    ("valse", "annotations/valse/action-replacement.json", {}, 648, "VALSE paper, table 1"),
+    ("valse", "annotations/valse/coreference-standard.json", {}, 708, "VALSE paper, table 1"),
+    ("valse", "annotations/valse/coreference-hard.json", {}, 104, "VALSE paper, table 1"),
+    ("valse", "annotations/valse/foil-it.json", {}, 943, "VALSE paper, table 1"),
+    ("sugarcrepe", "annotations/sugar_crepe", {}, 692 + 2062 + 788 + 1652 + 245, "SugarCrepe, five of seven files"),
+    ("cola", "annotations/cola/COLA_multiobjects_matching_benchmark.json", {}, 210, "Cola paper"),
+    ("vsr", "annotations/vsr/random/dev.jsonl", {}, 1097, "VSR repository"),
+    ("vsr", "annotations/vsr/random/test.jsonl", {}, 2195, "VSR repository"),
+    ("vsr", "annotations/vsr/zeroshot/dev.jsonl", {}, 340, "the file, no published count at hand"),
+    ("coco", "annotations/coco/captions_val2017.json", {}, 25014, "COCO val2017"),
+    ("coco", "annotations/coco_karpathy_test/coco_karpathy_test.json", {}, 25010, "Karpathy test split"),
+    ("karpathy", "flickr8k/dataset_flickr8k.json", {"split": "val"}, 5 * 969, "SOURCE.txt"),
+    ("karpathy", "flickr8k/dataset_flickr8k.json", {"split": "train"}, 5 * 5821, "SOURCE.txt"),
+    ("near_session", "flickr8k/near_session_pairs.json", {}, 309, "SOURCE.txt"),
+    ("near_session", "flickr8k/near_session_pairs.json", {"captions": "all"}, 309 * 25, "five captions a photo"),
+    ("aurora", "aurora_pairs/pairs.json", {}, 52, "pairs with both captions"),
+    ("imagecode", "imagecode_pairs/pairs.json", {}, 248, "SOURCE.txt"),
+]
+
+
+@pytest.mark.parametrize(("reader", "path", "options", "count", "source"), REAL)
+def test_counts(shared, reader, path, options, count, source):
+    suite = read(reader, shared / "realdata" / path, **options)
+    assert len(suite) == count, source
+    assert len(suite.digest) == 64
+    assert suite.edition
+
+
+def test_valse_validity_filter(shared):
+    folder = shared / "realdata" / "annotations" / "valse"
+    valid, every = read("valse", folder), read("valse", folder, valid_only=False)
+    assert (len(valid), len(every)) == (5318, 6126)
+    assert len(valid) < VALID  # eight of eleven instruments
+    assert valid.notes == every.notes == ("5318 of 6126 items are valid (mturk.caption >= 2)",)
+    assert valid.edition != every.edition
+
+
+def test_sugarcrepe_edition_and_names(shared):
+    suite = read("sugarcrepe", shared / "realdata" / "annotations" / "sugar_crepe")
+    assert suite.edition == "since 2023-11-18, 5 of 7 files"
+    assert suite.counts() == {"add_att": 692, "add_obj": 2062, "replace_att": 788, "replace_obj": 1652, "swap_obj": 245}
+    # 245 items with indices up to 245: one is gone, so an index is a name and not a position
+    swaps = suite.records[suite.records["subset"] == "swap_obj"]
+    assert swaps["item"].iloc[-1] == "swap_obj/245"
+
+
+def test_cluster_is_the_session_the_video_or_the_picture(shared):
+    data = shared / "realdata"
+    pairs = read("near_session", data / "flickr8k" / "near_session_pairs.json").records
+    owner = {}
+    for record in pairs.to_dict("records"):
+        for name in (record["image0"], record["image1"]):
+            assert owner.setdefault(name, record["cluster"]) == record["cluster"]
+    assert read("imagecode", data / "imagecode_pairs" / "pairs.json").records["cluster"].nunique() == 244
+    aurora = read("aurora", data / "aurora_pairs" / "pairs.json").records
+    assert aurora["cluster"][0] == "ag/ZY2B1"
+    # both frames of an Action Genome pair come from one video
+    assert all(r["cluster"].split("/")[1] in r["image1"] for r in aurora.to_dict("records") if r["subset"] == "ag")
+
+
+def test_near_session_splits_keep_training_pictures_out(shared):
+    suite = read("near_session", shared / "realdata" / "flickr8k" / "near_session_pairs.json", splits=["val"])
+    assert len(suite) == 5
+    assert all(name.startswith("dev/") for column in ("image0", "image1") for name in suite.records[column])
+
+
+def test_captions_per_image(shared):
+    path = shared / "realdata" / "annotations" / "coco_karpathy_test" / "coco_karpathy_test.json"
+    suite = read("coco", path, captions_per_image=5)
+    assert (len(suite.images), len(suite)) == (5000, 25000)
+    assert suite.image_of_caption[:6].tolist() == [0, 0, 0, 0, 0, 1]
