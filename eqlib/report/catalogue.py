@@ -40,6 +40,7 @@ class Printed:
     title: str
     caption: str
     alt: str
+    pictures: bool = False
 
 
 def draw(study: Study, name: str) -> Printed | None:
@@ -58,8 +59,17 @@ def publish(study: Study, name: str, folder: str | Path) -> Figure | None:
         log.warning("figure %s left out: the study holds no input for it", name)
         return None
     save(printed.figure, folder, name)
-    words = {"title": printed.title, "caption": printed.caption, "alt": printed.alt}
-    write_json(Path(folder) / f"{name}.json", {"order": list(FIGURES).index(name), "name": name, **words})
+    inches = printed.figure.get_size_inches()
+    words = {
+        "order": list(FIGURES).index(name),
+        "name": name,
+        "title": printed.title,
+        "caption": printed.caption,
+        "alt": printed.alt,
+        "pictures": printed.pictures,  # a photograph must not be recoloured for a dark page
+        "inches": [round(float(side), 3) for side in inches],
+    }
+    write_json(Path(folder) / f"{name}.json", words)
     plt.close(printed.figure)  # or the notebook shows it twice
     return printed.figure
 
@@ -97,6 +107,7 @@ def _motivation(study: Study) -> Printed | None:
         "whose |a| + |b| shrank by the median amount.",
         f"Two pictures, “{captions['caption0']}” and “{captions['caption1']}”, and for each of "
         f"{', '.join(map(label, methods))} a panel of two arrows: the similarity of each caption with both pictures.",
+        pictures=True,
     )
 
 
@@ -135,6 +146,7 @@ def _benchmark(study: Study) -> Printed | None:
         "Pairs of pictures that differ by one small change: "
         + "; ".join(f"{r['subset']}: “{r['caption0']}” and “{r['caption1']}”" for _, r in records.iterrows())
         + ".",
+        pictures=True,
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -15,7 +15,6 @@ from eqlib.quads import scores_of
 from eqlib.report.style import in_order
 from eqlib.scoring.equivariance import components
 from eqlib.scoring.matching import matching
-from eqlib.suites.quadfile import read_quads
 from eqlib.suites.suite import QuadSuite
 
 log = logging.getLogger(__name__)
@@ -46,7 +45,8 @@ class Study:
     selection: pd.DataFrame | None = None
     path: pd.DataFrame | None = None
     published: pd.DataFrame | None = None
-    suites: dict[str, QuadSuite] = field(default_factory=dict)
+    suites: Mapping[str, QuadSuite] = field(default_factory=dict)
+    against: str = ""
 
     @property
     def methods(self) -> list[str]:
@@ -60,13 +60,13 @@ class Study:
 
     @property
     def baseline(self) -> str | None:
-        """Contrastive fine-tuning where the study has it, otherwise the pretrained model."""
-        return next((method for method in (BASELINE, PRETRAINED) if method in self.methods), None)
+        """``against`` where given, else contrastive fine-tuning, else the pretrained model, of those that ran."""
+        return next((method for method in (self.against, BASELINE, PRETRAINED) if method in self.methods), None)
 
     @property
     def treatment(self) -> str | None:
         """The method that the headline speaks about: EqSim where the study has it, otherwise the last by name."""
-        others = [method for method in self.methods if method not in (PRETRAINED, BASELINE)]
+        others = [method for method in self.methods if method not in (PRETRAINED, self.baseline)]
         return TREATMENT if TREATMENT in others else (others[-1] if others else None)
 
     @property
@@ -120,19 +120,20 @@ def read_study(
     compare: str | Path,
     *,
     finetune: str | Path = "",
-    data: str | Path = "",
+    suites: Mapping[str, QuadSuite] | None = None,
     methods: Sequence[str] = (),
     seeds: Sequence[int] = (),
-    main: str = "",
+    baseline: str = "",
+    validation: str = "",
     selection: str | Path = "",
     path: str | Path = "",
     published: str | Path = "",
 ) -> Study:
-    """The study under the folders of the stages ``compare`` and ``finetune`` and the pictures under ``data``/quads.
+    """The study from the folders of the stages ``compare`` and ``finetune``, and the ``suites`` it was measured on.
 
     ``methods`` and ``seeds``: exactly these are kept (the pretrained model always), all where empty; naming one that
-    the tables lack raises InputError, as does a missing table. ``main``: the suite of the headline, default "test",
-    else the suite with the most quads. ``selection``, ``path``, ``published``: optional CSV files.
+    the tables lack raises InputError, as does a missing table. The headline speaks about the suite "test", else about
+    the largest that is not ``validation``. ``selection``, ``path``, ``published``: optional CSV files.
     """
     compare = Path(compare)
     items = _table(compare / "items.parquet")
@@ -146,9 +147,7 @@ def read_study(
         items = items[items["seed"].isin(seeds) | (items["method"] == PRETRAINED)]
     items = with_measures(items.reset_index(drop=True))
     sizes = items.groupby("suite")["quad"].nunique().sort_values(ascending=False, kind="stable")
-    main = main or ("test" if "test" in sizes.index else str(sizes.index[0]))
-    if main not in sizes.index:
-        raise InputError(f"a suite ({', '.join(sorted(sizes.index))})", repr(main), where=compare)
+    held_out = [str(name) for name in sizes.index if name != validation] or [validation]
 
     def of_methods(file: str) -> pd.DataFrame | None:
         table = _table(compare / file, optional=file == "retrieval.csv")
@@ -158,13 +157,14 @@ def read_study(
         items,
         summary=of_methods("summary.csv"),
         differences=of_methods("differences.csv"),
-        main=main,
+        main="test" if "test" in held_out else held_out[0],
         retrieval=of_methods("retrieval.csv"),
         histories=_histories(finetune, kept, seeds),
         selection=_table(selection, optional=True),
         path=_table(path, optional=True),
         published=_table(published, optional=True),
-        suites=_suites(data, items),
+        suites={name: suite for name, suite in (suites or {}).items() if _covers(suite, items, name)},
+        against=baseline,
     )
 
 
@@ -187,16 +187,9 @@ def _histories(folder: str | Path, methods: Sequence[str], seeds: Sequence[int])
     return pd.concat(tables, ignore_index=True) if tables else None
 
 
-def _suites(data: str | Path, items: pd.DataFrame) -> dict[str, QuadSuite]:
-    """Records by suite name: the file named like the suite, else the one that holds all of the suite's quads."""
-    files = sorted((Path(data) / "quads").glob("*.json")) if str(data) else []
-    read = {file.stem: read_quads(file) for file in files}
-    found = {}
-    for suite, group in items.groupby("suite"):
-        quads = set(group["quad"])
-        holders = [s for _, s in sorted(read.items(), key=lambda e: e[0] != suite) if quads <= set(s.records["quad"])]
-        if holders:
-            found[str(suite)] = holders[0]
-        else:
-            log.info("no pictures for suite %s under %s", suite, data or "(no data folder)")
-    return found
+def _covers(suite: QuadSuite, items: pd.DataFrame, name: str) -> bool:
+    """Whether ``suite`` holds every quad that was scored under ``name``: else its pictures would be of other quads."""
+    scored = set(items.loc[items["suite"] == name, "quad"])
+    if missing := scored - set(suite.records["quad"]):
+        log.warning("pictures of suite %s left out: %d scored quads are not in it", name, len(missing))
+    return bool(scored) and not missing

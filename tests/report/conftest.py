@@ -16,6 +16,7 @@ from PIL import Image, ImageDraw
 
 from eqlib.report.study import Study, read_study
 from eqlib.scoring import compare, summarise
+from eqlib.suites.quadfile import read_quads
 
 SUBSETS = ("attribute", "count", "location", "object")
 SPREAD = {"pretrained": 0.075, "contrastive": 0.07, "eqsim": 0.06}
@@ -69,7 +70,17 @@ def _records(root: Path, quads: int, rng: np.random.Generator) -> list[dict]:
         record["change"] = float(rng.uniform(0.01, 0.3))
         records.append(record)
     (root / "test.json").write_text(json.dumps(records))
+    _captions(root.parent / "captions", records)
     return records
+
+
+def _captions(root: Path, records: list[dict]) -> None:
+    root.mkdir()
+    images = []
+    for split, record in zip(("pretrain", "train", "val"), records, strict=False):
+        Image.new("RGB", (8, 8)).save(root / f"{split}.png")
+        images.append({"filename": f"{split}.png", "split": split, "sentences": [{"raw": record["caption0"]}]})
+    (root / "dataset.json").write_text(json.dumps({"images": images}))
 
 
 def _draw(scene: dict) -> Image.Image:
@@ -150,4 +161,5 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def study(folder: Path) -> Study:
     extras = {"selection": folder / "selection.csv", "path": folder / "path.csv"}
-    return read_study(folder / "compare", finetune=folder / "finetune", data=folder / "data", **extras)
+    suites = {"test": read_quads(folder / "data" / "quads" / "test.json")}
+    return read_study(folder / "compare", finetune=folder / "finetune", suites=suites, **extras)

@@ -6,25 +6,14 @@ import numpy as np
 from matplotlib.axes import Axes
 from PIL import Image
 
-from eqlib.errors import InputError
 from eqlib.files import under
+from eqlib.suites.images import open_image
 from eqlib.suites.suite import QuadSuite
 
 
 def load(suite: QuadSuite, name: str, *, side: int = 320) -> Image.Image:
-    """The picture ``name`` of ``suite`` in RGB, at most ``side`` pixels wide or high.
-
-    EqBen's YouCook2 frames are ``.npy`` arrays in BGR. Raises InputError naming a file that cannot be read.
-    """
-    path = under(suite.root, name)
-    try:
-        if path.suffix == ".npy":
-            picture = Image.fromarray(np.load(path, allow_pickle=False)[..., ::-1])
-        else:
-            with Image.open(path) as file:
-                picture = file.convert("RGB")
-    except (OSError, ValueError) as error:
-        raise InputError("a readable picture", str(error), where=path) from error
+    """The picture ``name`` of ``suite`` in RGB, at most ``side`` pixels wide or high (``open_image``)."""
+    picture = open_image(under(suite.root, name))
     picture.thumbnail((side, side))
     return picture
 

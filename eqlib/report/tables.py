@@ -1,0 +1,180 @@
+"""The tables of the report. Every number comes with its interval; bold only where the paired test carries it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pandas as pd
+
+from eqlib.report.figures.retrieval import DIRECTIONS, recalls
+from eqlib.report.headline import points, probability, verdict
+from eqlib.report.study import PRETRAINED, Study, is_average, part_label, parts
+from eqlib.report.style import in_order, label
+from eqlib.report.typeset import Cell, Table
+
+SCORES = {"text": "Text", "image": "Image", "group": "Group", "group_match": "Group match", "headroom": "Headroom"}
+BOLD = "Bold: the highest in its column, and above every other fine-tuned method by the paired test (Holm p < 0.05)."
+
+
+def best(study: Study, suite: str, subset: str, score: str) -> str | None:
+    """The method whose lead the tests carry: the highest point of all, and for every other fine-tuned method a row of
+    differences that says so. None where a test is missing or does not tell them apart.
+    """
+    table = study.summary
+    table = table[(table["suite"] == suite) & (table["subset"] == subset) & (table["score"] == score)]
+    if len(table) < 2 or table["point"].isna().any():
+        return None
+    first = str(table.loc[table["point"].idxmax(), "method"])
+    tests = study.differences
+    tests = tests[(tests["suite"] == suite) & (tests["subset"] == subset) & (tests["score"] == score)]
+    for other in set(table["method"]) - {first, PRETRAINED}:
+        ahead = tests[(tests["method"] == first) & (tests["baseline"] == other)]
+        behind = tests[(tests["method"] == other) & (tests["baseline"] == first)]
+        won = [verdict(row) == "higher" for _, row in ahead.iterrows()]
+        won += [verdict(row) == "lower" for _, row in behind.iterrows()]
+        if not any(won):
+            return None
+    return first
+
+
+def _interval(row: pd.Series, *, scale: float = 100, digits: int = 1, bold: bool = False) -> Cell:
+    point, low, high = (scale * float(row[name]) for name in ("point", "low", "high"))
+    small = "" if low != low or high != high else f"[{low:.{digits}f}, {high:.{digits}f}]"
+    return Cell(f"{point:.{digits}f}", small, bold, round(point, 6)) if point == point else Cell("–")
+
+
+def _cell(study: Study, suite: str, subset: str, method: str, score: str, **form) -> Cell:
+    table = study.summary
+    keys = {"suite": suite, "subset": subset, "method": method, "score": score}
+    for column, value in keys.items():
+        table = table[table[column] == value]
+    if table.empty:
+        return Cell("–")
+    bold = "digits" not in form and score != "headroom" and best(study, suite, subset, score) == method
+    return _interval(table.iloc[0], bold=bold, **form)
+
+
+def main_table(study: Study) -> Table:
+    """Matching scores of the main suite by method, over all quads, in percent."""
+    rows = [
+        [Cell(label(method)), *(_cell(study, study.main, "micro", method, score) for score in SCORES)]
+        for method in study.methods
+    ]
+    caption = (
+        f"Percent of {study.of()['quad'].nunique():,} quads of {study.main}, mean over seeds, 95 % intervals. {BOLD}"
+    )
+    data = study.summary[(study.summary["suite"] == study.main) & study.summary["score"].isin(SCORES)]
+    return Table("main", "Main result", caption, ["Method", *SCORES.values()], rows, data)
+
+
+def subset_table(study: Study) -> Table:
+    """Group score of the main suite by subset and method, and the averages over subsets."""
+    table = study.summary[study.summary["suite"] == study.main]
+    names = [*parts(table), *sorted(name for name in set(table["subset"]) if is_average(name) and name != "micro")]
+    methods = study.methods
+    rows = [
+        [Cell(part_label(name)), *(_cell(study, study.main, name, method, "group") for method in methods)]
+        for name in names
+    ]
+    caption = f"Group score in percent with 95 % intervals, {study.main}. {BOLD.replace('column', 'row')}"
+    columns = ["Subset", *map(label, methods)]
+    return Table("subsets", "Group score by subset", caption, columns, rows, table[table["score"] == "group"])
+
+
+def suite_table(study: Study) -> Table:
+    """Group score over all quads of every suite that was scored."""
+    names = sorted(set(study.summary["suite"]), key=lambda name: (name != study.main, name))
+    rows = [
+        [Cell(str(name)), *(_cell(study, name, "micro", method, "group") for method in study.methods)] for name in names
+    ]
+    table = study.summary[(study.summary["subset"] == "micro") & (study.summary["score"] == "group")]
+    caption = f"Group score over all quads in percent with 95 % intervals. {BOLD.replace('column', 'row')}"
+    return Table("suites", "Every suite", caption, ["Suite", *map(label, study.methods)], rows, table)
+
+
+def equivariance_table(study: Study) -> Table:
+    """What EqSim acts on: abs(a), abs(b), I and the two inconsistencies, in units of the similarity."""
+    names = {
+        "abs_a": "|a|",
+        "abs_b": "|b|",
+        "I": "I",
+        "text_inconsistency": "Text side |a + b|",
+        "image_inconsistency": "Image side |a − b|",
+    }
+    form = {"scale": 1, "digits": 3}
+    rows = [
+        [Cell(label(method)), *(_cell(study, study.main, "micro", method, score, **form) for score in names)]
+        for method in study.methods
+    ]
+    caption = (
+        "Means over all quads in units of the similarity, 95 % intervals. Small |a| and |b| at an unchanged I is what "
+    )
+    caption += "EqSim asks for."
+    data = study.summary[(study.summary["suite"] == study.main) & study.summary["score"].isin(names)]
+    return Table("equivariance", "Equivariance", caption, ["Method", *names.values()], rows, data)
+
+
+def difference_table(study: Study) -> Table:
+    """Paired differences of the fine-tuned methods to the baseline: group by subset, other scores over all quads."""
+    table = study.differences[study.differences["suite"] == study.main]
+    table = table[(table["baseline"] == study.baseline) & (table["method"] != PRETRAINED)]
+    shown = parts(table) if len(table) else []
+    rows = []
+    for method in in_order(table["method"]):
+        for score, name in SCORES.items():
+            for part in shown if score == "group" else shown[:1]:
+                row = table[(table["method"] == method) & (table["score"] == score) & (table["subset"] == part)]
+                if row.empty:
+                    continue
+                row = row.iloc[0]
+                sure = verdict(row) != "none"
+                interval = f"[{points(row['low'])}, {points(row['high'])}]"
+                p = probability(float(row["p_holm"])).removeprefix("p = ").removeprefix("p ")
+                rows.append([Cell(label(method)), Cell(name), Cell(part_label(part)),
+                             Cell(points(row["point"]), interval, sure, round(100 * float(row["point"]), 6)),
+                             Cell(p, value=float(row["p_holm"]))])  # fmt: skip
+    caption = (
+        f"In percentage points against {label(study.baseline or '')}, same quads and seeds, 95 % intervals. p after "
+        "Holm over the subsets of one score. Bold: p < 0.05 and an interval without zero."
+    )
+    columns = ["Method", "Score", "Quads", "Difference", "p"]
+    return Table("differences", "Paired differences", caption, columns, rows, table)
+
+
+def retrieval_table(study: Study) -> Table | None:
+    """Recall at 1, 5 and 10, mean over seeds with their range."""
+    if study.retrieval is None:
+        return None
+    table = recalls(study.retrieval)
+    ks = sorted(table["k"].unique())
+    rows = []
+    for method in in_order(table["method"]):
+        cells = [Cell(label(method))]
+        for side in DIRECTIONS:
+            for k in ks:
+                keys = (table["method"] == method) & (table["direction"] == side) & (table["k"] == k)
+                runs = 100 * table.loc[keys, "recall"]
+                small = f"({runs.min():.1f}–{runs.max():.1f})" if len(runs) > 1 else ""
+                cells.append(Cell(f"{runs.mean():.1f}", small, value=round(float(runs.mean()), 6)))
+        rows.append(cells)
+    short = {"image_to_text": "I→T", "text_to_image": "T→I"}
+    columns = ["Method", *(f"{short[side]} R@{k}" for side in DIRECTIONS for k in ks)]
+    caption = "Percent, mean over seeds with their range. I→T: captions ranked for an image; T→I: images for a caption."
+    return Table("retrieval", "Retrieval", caption, columns, rows, study.retrieval)
+
+
+TABLES: tuple[Callable[[Study], Table | None], ...] = (
+    main_table,
+    subset_table,
+    difference_table,
+    equivariance_table,
+    suite_table,
+    retrieval_table,
+)
+"""The tables in the order of the report."""
+
+
+def tables(study: Study) -> list[Table]:
+    """Every table the study has the input and the rows for."""
+    made = [make(study) for make in TABLES]
+    return [table for table in made if table is not None and table.rows]
