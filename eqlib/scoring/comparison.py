@@ -8,9 +8,8 @@ import numpy as np
 import pandas as pd
 
 from eqlib.errors import InputError
-from eqlib.scoring.inference import bootstrap_name, bootstrap_p, holm, mcnemar_exact, percentile
+from eqlib.scoring.inference import bootstrap_p, holm, mcnemar_exact, percentile, seed_level, t_interval
 from eqlib.scoring.panel import SCORES, panels, resample
-from eqlib.scoring.resampling import resampled_seeds
 
 
 def compare(
@@ -30,10 +29,11 @@ def compare(
     clusters, seeds, test.
 
     Both methods see the same draw of clusters. Methods run with the same set of seeds are paired by seed as well
-    (a seed fixes the order of the data and the pretrained weights); otherwise the seeds of each are drawn on their own.
-    ``test`` is ``mcnemar exact`` for outcomes of independent quads with one seed each; otherwise p is read off the same
-    bootstrap as the interval. ``p_holm`` adjusts over the subsets of one suite, method and score; an average stands for
-    the whole suite and is a family of its own, so there it equals p.
+    (a seed fixes the order of the data, say); otherwise the spread over seeds of each counts on its own. ``test`` is
+    ``mcnemar exact`` for outcomes of independent quads with one seed each, ``bootstrap`` or ``cluster bootstrap`` where
+    p is read off the same draws as the interval, and ``t, seeds and clusters`` (``t_interval``) with several seeds.
+    ``p_holm`` adjusts over the subsets of one suite, method and score; an average stands for the whole suite and is a
+    family of its own, so there it equals p.
 
     Raises InputError when ``baseline`` is not among the methods, or runs are not on the same quads.
     """
@@ -48,7 +48,7 @@ def compare(
         cells = resample(panel, resamples, seed)
         for method in names:
             if method != baseline:
-                rows += _differences(panel, cells, method, baseline, names, level, seed)
+                rows += _differences(panel, cells, method, baseline, names, level)
     columns = ["method", "baseline", "suite", "edition", "subset", "score", "point", "low", "high", "p", "p_holm"]
     result = pd.DataFrame(rows, columns=[*columns, "n", "clusters", "seeds", "test", "average"])
     subsets = result[~result["average"]]
@@ -58,30 +58,32 @@ def compare(
     return result.drop(columns="average")
 
 
-def _differences(panel, cells, method, baseline, names, level, seed):
-    ours, theirs = names[method], names[baseline]
+def _differences(panel, cells, method, baseline, names, level):
     # In the order of their seeds, so that equal seeds stand in equal places.
-    ours, theirs = (sorted(runs, key=lambda run: panel.runs[run][1]) for runs in (ours, theirs))
-    resamples = len(cells.draws)
-    rng = np.random.default_rng(seed)
-    weights = resampled_seeds(len(ours), resamples, rng)
+    ours, theirs = (sorted(names[name], key=lambda run: panel.runs[run][1]) for name in (method, baseline))
     paired = [panel.runs[r][1] for r in ours] == [panel.runs[r][1] for r in theirs]
-    other = weights if paired else resampled_seeds(len(theirs), resamples, rng)
-    draws = np.einsum("dr,drcs->dcs", weights, cells.draws[:, ours])
-    draws -= np.einsum("dr,drcs->dcs", other, cells.draws[:, theirs])
-    point = cells.point[ours].mean(axis=0) - cells.point[theirs].mean(axis=0)
     single = len(ours) == len(theirs) == 1
     for c, cell in enumerate(cells.cells):
         average = c >= len(panel.subsets)
         inside = np.ones(len(panel.subset), dtype=bool) if average else panel.subset == c
         n, clusters = int(inside.sum()), len(pd.unique(panel.cluster[inside]))
         for s, score in enumerate(cells.names):
-            low, high = percentile(draws[:, c, s], level) if clusters > 1 else (np.nan, np.nan)
+            here = [(cells.point[runs, c, s], cells.draws[:, runs, c, s]) for runs in (ours, theirs)]
+            (point, draws), (other, other_draws) = here
+            difference, drawn = point.mean() - other.mean(), draws.mean(axis=1) - other_draws.mean(axis=1)
             values = panel.values[score]
+            if not single:
+                parts = (
+                    [(point - other, draws - other_draws)] if paired else [part for part in here if len(part[0]) > 1]
+                )
+                seeds = [seed_level(*part) for part in parts]
+                low, high, p = t_interval(difference, drawn.var(), clusters, seeds, level)
+                test = "t, seeds and clusters"
+            else:
+                low, high = percentile(drawn, level) if clusters > 1 else (np.nan, np.nan)
+                p = bootstrap_p(drawn) if clusters > 1 else np.nan
+                test = "bootstrap" if n == clusters else "cluster bootstrap"
             if single and n == clusters and values.dtype == bool and (cell == "micro" or not average):
                 p, test = mcnemar_exact(values[ours[0]][inside], values[theirs[0]][inside]), "mcnemar exact"
-            else:
-                p = bootstrap_p(draws[:, c, s]) if clusters > 1 else np.nan
-                test = bootstrap_name(max(len(ours), len(theirs)), n == clusters)
-            row = (method, baseline, panel.suite, panel.edition, cell, score, point[c, s], low, high, p, p)
+            row = (method, baseline, panel.suite, panel.edition, cell, score, difference, low, high, p, p)
             yield (*row, n, clusters, max(len(ours), len(theirs)), test, average)

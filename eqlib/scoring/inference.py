@@ -1,6 +1,8 @@
-"""Intervals and tests for proportions and means: names over scipy and statsmodels, which are imported when called."""
+"""Intervals and tests for proportions and means. scipy is imported when it is called for."""
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -21,9 +23,47 @@ def percentile(draws: np.ndarray, level: float = 0.95) -> tuple[float, float]:
     return float(low), float(high)
 
 
-def bootstrap_name(seeds: int, independent: bool) -> str:
-    """What was drawn: ``bootstrap`` (quads), ``cluster bootstrap``, or either with ``seed x`` before it."""
-    return ("seed x " if seeds > 1 else "") + ("bootstrap" if independent else "cluster bootstrap")
+@dataclass(frozen=True)
+class SeedLevel:
+    """The variance of a mean over ``seeds``: ``between`` them, and the part of it that is their ``own``."""
+
+    own: float
+    between: float
+    seeds: int
+
+
+def seed_level(points: np.ndarray, draws: np.ndarray) -> SeedLevel:
+    """The seeds' own variance, from ``points`` (seeds,) and their bootstrap ``draws`` (resamples, seeds).
+
+    What lies between seeds holds also what each seed's few quads add. The bootstrap, which draws the same clusters for
+    every seed, shows how much that is (variance less covariance); the rest is the seeds' own, never below 0. This is
+    the two-way decomposition of Cameron, Gelbach and Miller (2011), its cluster side resampled.
+    """
+    seeds, within = len(points), np.cov(draws, rowvar=False)
+    noise = np.diag(within).mean() - within[~np.eye(seeds, dtype=bool)].mean()
+    between = points.var(ddof=1)
+    return SeedLevel(max(0.0, between - noise) / seeds, between / seeds, seeds)
+
+
+def t_interval(
+    point: float, variance: float, clusters: int, seeds: list[SeedLevel], level: float = 0.95
+) -> tuple[float, float, float]:
+    """``(low, high, p)`` of a mean: ``variance`` over resampled clusters plus the seeds' own; p of the mean being 0.
+
+    Student's t, with Satterthwaite's degrees of freedom taken from all that lies between the seeds, not only their own:
+    in simulations with 2 to 5 seeds a nominal 5 % test then rejects 2 to 5 % where seeds matter little or as much as
+    quads do, and up to 9 % with two seeds that matter most. Three seeds that differ widely give t with 2 degrees of
+    freedom, 2.2 times wider than normal.
+    """
+    from scipy.stats import t
+
+    total = variance + sum(part.own for part in seeds)
+    if total == 0:
+        return point, point, float(point == 0)
+    doubt = sum(part.between**2 / (part.seeds - 1) for part in seeds) + variance**2 / max(1, clusters - 1)
+    freedom, error = total**2 / doubt, np.sqrt(total)
+    half = float(t.ppf((1 + level) / 2, freedom) * error)
+    return point - half, point + half, float(2 * t.sf(abs(point) / error, freedom))
 
 
 def bootstrap_p(draws: np.ndarray) -> float:
@@ -44,8 +84,10 @@ def mcnemar_exact(ours: object, theirs: object) -> float:
 
 
 def holm(p: object) -> np.ndarray:
-    """Holm's step-down adjustment of p values (statsmodels)."""
-    from statsmodels.stats.multitest import multipletests
-
+    """Holm's step-down adjustment of p values (n,). As statsmodels' ``multipletests``, which collects garbage on every
+    call: 0.1 s, a hundred times a table."""
     p = np.asarray(p, dtype=np.float64)
-    return multipletests(p, method="holm")[1] if len(p) else p
+    order = np.argsort(p)
+    adjusted = np.empty_like(p)
+    adjusted[order] = np.minimum(1, np.maximum.accumulate(p[order] * np.arange(len(p), 0, -1)))
+    return adjusted

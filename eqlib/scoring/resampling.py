@@ -44,14 +44,3 @@ def resampled_sums(sums: np.ndarray, resamples: int, rng: np.random.Generator) -
         weights = np.bincount(drawn.ravel(), minlength=count * rows).reshape(count, rows)
         totals[start : start + count] = weights.astype(np.float64) @ sums
     return totals
-
-
-def resampled_seeds(seeds: int, resamples: int, rng: np.random.Generator) -> np.ndarray:
-    """Weights (resamples, seeds), each row summing to 1: ``seeds - 1`` seeds drawn with replacement.
-
-    One fewer than there are, so that the variance is unbiased (Rao and Wu 1988): drawing all of three seeds would give
-    two thirds of it.
-    """
-    if seeds == 1:
-        return np.ones((resamples, 1))
-    return rng.multinomial(seeds - 1, np.full(seeds, 1 / seeds), size=resamples) / (seeds - 1)

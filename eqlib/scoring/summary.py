@@ -7,9 +7,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from eqlib.scoring.inference import bootstrap_name, percentile, wilson
+from eqlib.scoring.inference import percentile, seed_level, t_interval, wilson
 from eqlib.scoring.panel import SCORES, panels, resample
-from eqlib.scoring.resampling import resampled_seeds
 
 
 def summarise(
@@ -31,9 +30,9 @@ def summarise(
     come its averages (``micro``, ``macro7``, ``macro5`` ..., see ``averages``).
 
     ``interval`` says how ``low`` and ``high`` were found at ``level``: ``wilson`` for an outcome of independent quads
-    with one seed; else a percentile ``bootstrap`` over quads, ``cluster bootstrap`` where quads share clusters, ``seed
-    x cluster bootstrap`` where seeds are drawn as well. Two or three seeds say little about a method's spread over
-    seeds, whatever the interval. ``low`` and ``high`` are NaN where there is only one cluster.
+    with one seed; else a percentile ``bootstrap`` over quads, ``cluster bootstrap`` where quads share clusters; with
+    several seeds ``t, seeds and clusters`` (``t_interval``), in which seeds are a level of their own: three that differ
+    widely give a wide interval, however many quads there are. NaN where there is only one cluster and one seed.
     """
     rows = []
     for panel in panels(table, tuple(scores), where=where):
@@ -43,19 +42,23 @@ def summarise(
         clusters = dict(zip(panel.subsets, clusters, strict=True))
         for method in dict.fromkeys(method for method, _ in panel.runs):
             runs = [place for place, (name, _) in enumerate(panel.runs) if name == method]
-            weights = resampled_seeds(len(runs), resamples, np.random.default_rng(seed))
-            draws = np.einsum("dr,drcs->dcs", weights, cells.draws[:, runs])
-            point = cells.point[runs].mean(axis=0)
+            point, draws = cells.point[runs].mean(axis=0), cells.draws[:, runs].mean(axis=1)
             for c, cell in enumerate(cells.cells):
                 n, units = int(sizes.get(cell, len(panel.subset))), clusters.get(cell, panel.clusters)
                 plain = len(runs) == 1 and n == units and (cell in sizes or cell == "micro")
                 for s, score in enumerate(cells.names):
-                    if plain and panel.values[score].dtype == bool:
+                    outcome = panel.values[score].dtype == bool
+                    if plain and outcome:
                         low, high = wilson(round(point[c, s] * n), n, level)
                         kind = "wilson"
-                    else:
+                    elif len(runs) == 1:
                         low, high = percentile(draws[:, c, s], level) if units > 1 else (np.nan, np.nan)
-                        kind = bootstrap_name(len(runs), n == units)
+                        kind = "bootstrap" if n == units else "cluster bootstrap"
+                    else:
+                        seeds = [seed_level(cells.point[runs, c, s], cells.draws[:, runs, c, s])]
+                        low, high, _ = t_interval(point[c, s], draws[:, c, s].var(), units, seeds, level)
+                        low, high = (max(low, 0.0), min(high, 1.0)) if outcome else (low, high)
+                        kind = "t, seeds and clusters"
                     row = (method, panel.suite, panel.edition, cell, score, point[c, s], low, high, n, units)
                     rows.append((*row, len(runs), kind))
     columns = ["method", "suite", "edition", "subset", "score", "point", "low", "high", "n", "clusters"]

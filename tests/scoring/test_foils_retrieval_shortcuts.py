@@ -1,0 +1,137 @@
+"""Foils, retrieval and shortcut probes, by hand and against slow loops."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from eqlib.errors import InputError
+from eqlib.quads import from_official
+from eqlib.scoring import (
+    caption_alone,
+    compare,
+    foil_table,
+    pairwise,
+    recalls,
+    retrieval_table,
+    shortcuts,
+    summarise,
+    valse,
+    valse_means,
+)
+from eqlib.scoring.retrieval import query_ranks
+
+
+def test_valse_by_hand():
+    caption, foil = np.array([0.9, 0.6, 0.4, 0.5]), np.array([0.2, 0.7, 0.3, 0.5])
+    assert pairwise(caption, foil).tolist() == [True, False, True, False]
+    assert valse(caption, foil)["acc"].tolist() == [1, 0.5, 0.5, 0]  # 0.5 itself is on neither side
+    assert valse_means(caption, foil) == {"acc": 0.5, "min_pc_pf": 0.5, "pairwise": 0.5}
+
+
+def test_valse_golden(shared):
+    """Official cal_valse_score on sigmoid((s - 0.25) * 20), image 0 only, float32."""
+    golden = shared / "golden/eqben_scoring"
+    from eqlib.suites.eqben_scores import eqben_table
+
+    table = eqben_table(golden / "prediction.npy", annotation=golden / "ann_json_finegrained_random.json")
+    p = 1 / (1 + np.exp(-(table[["s00", "s01"]].to_numpy().astype(np.float32) - np.float32(0.25)) * 20))
+    expected = json.loads((golden / "expected.json").read_text())["valse_on_sigmoid20"]
+    assert valse_means(p[:, 0], p[:, 1]) == pytest.approx(expected, abs=1e-6)
+
+
+def test_cosines_are_no_probabilities():
+    with pytest.raises(InputError, match=r"item 1: expected probabilities in \[0, 1\], got foil -0.1"):
+        valse([0.3, 0.2], [0.1, -0.1])
+    with pytest.raises(InputError, match="one length"):
+        pairwise([0.1], [0.1, 0.2])
+
+
+def test_foil_accuracy_per_category_and_captions_alone():
+    real = foil_table([2, 2, 2, 1], [1, 1, 1, 2], suite="s", edition="e", subset=["a", "a", "b", "b"])
+    blind = foil_table([1, 2, 1, 2], [2, 1, 2, 1], suite="s", edition="e", subset=["a", "a", "b", "b"])
+    point = summarise(real, scores=("pairwise",), resamples=50).set_index("subset")["point"]
+    assert point.to_dict() == {"a": 1, "b": 0.5, "micro": 0.75, "macro2": 0.75}
+    import pandas as pd
+
+    both = pd.concat([real.assign(method="model"), blind.assign(method="captions alone")])
+    gain = compare(both, baseline="captions alone", scores=("pairwise",), resamples=50).set_index("subset")["point"]
+    assert gain.to_dict() == {"a": 0.5, "b": 0, "micro": 0.25, "macro2": 0.25}
+
+
+def test_recall_by_hand():
+    images = np.eye(3)
+    captions = np.array([[1, 0, 0], [0.5, 0.9, 0], [0, 1, 0], [0, 0.2, 0.1]], dtype=float)
+    table = retrieval_table(images, captions, [0, 0, 1, 2], suite="s", edition="e", ks=(1, 2))
+    assert table["rank"].tolist() == [1, 1, 1, 1, 2, 1, 2]
+    assert recalls(table, (1, 2)) == {
+        "text_retrieval_R@1": 1,
+        "text_retrieval_R@2": 1,
+        "image_retrieval_R@1": 0.5,
+        "image_retrieval_R@2": 1,
+    }
+    point = summarise(table, scores=("R@1",), resamples=50).set_index("subset")["point"]
+    assert point["image_retrieval"] == 0.5
+
+
+def test_ties_count_against_the_query_and_are_counted():
+    rank, tied = query_ranks(np.array([[1.0, 1.0, 1.0, 0.0]]), np.array([[True, False, False, False]]))
+    assert (rank.tolist(), tied.tolist()) == ([3], [2])
+    flat = retrieval_table(np.ones((4, 1)), np.ones((4, 1)), np.arange(4), suite="s", edition="e")
+    figures = recalls(flat, (1, 5))
+    assert figures["image_retrieval_R@1"] == 0
+    assert figures["image_retrieval_R@1_tie_split"] == 0.25  # chance among four equal images
+    assert figures["image_retrieval_R@5"] == figures["image_retrieval_R@5_tie_split"] == 1
+
+
+@given(st.integers(1, 7), st.integers(0, 9), st.integers(0, 2**32 - 1), st.integers(1, 9))
+def test_retrieval_blocks_agree_with_a_slow_loop(n, more, seed, block):
+    rng = np.random.default_rng(seed)
+    of = np.concatenate([np.arange(n), rng.integers(0, n, size=more)])
+    images, captions = rng.integers(-2, 3, size=(n, 3)), rng.integers(-2, 3, size=(len(of), 3))
+    table = retrieval_table(images, captions, of, suite="s", edition="e", block=block)
+    expected = []
+    for i in range(n):
+        best = max(images[i] @ captions[j] for j in range(len(of)) if of[j] == i)
+        expected.append(1 + sum(images[i] @ captions[j] >= best for j in range(len(of)) if of[j] != i))
+    for j in range(len(of)):
+        own = images[of[j]] @ captions[j]
+        expected.append(1 + sum(images[i] @ captions[j] >= own for i in range(n) if i != of[j]))
+    assert table["rank"].tolist() == expected
+
+
+@pytest.mark.parametrize(
+    ("images", "captions", "of", "message"),
+    [
+        (np.ones((2, 3)), np.ones((2, 4)), [0, 1], "features"),
+        (np.ones((2, 3)), np.ones((2, 3)), [0, 2], "caption 1"),
+        (np.ones((2, 3)), np.ones((2, 3)), [0, 0], "image 1"),
+        (np.full((1, 3), np.nan), np.ones((1, 3)), [0], "image 0"),
+        (np.ones((2, 3)), np.ones((2, 3)), [0], "index"),
+    ],
+)
+def test_bad_features_are_refused(images, captions, of, message):
+    with pytest.raises(InputError, match=message):
+        retrieval_table(images, captions, np.array(of), suite="s", edition="e")
+
+
+def test_a_biased_model_is_seen():
+    always_first = from_official([[0.9, 0.1, 0.9, 0.1]])  # caption 0 wins on both images
+    right = from_official([[0.9, 0.1, 0.1, 0.9]])
+    assert {k: v.item() for k, v in shortcuts(always_first).items()} == {
+        "same_caption": True,
+        "same_image": False,  # the two images tie
+        "first_caption": 1.0,
+        "first_image": 0.5,
+    }
+    assert {k: v.item() for k, v in shortcuts(right).items()} == {
+        "same_caption": False,
+        "same_image": False,
+        "first_caption": 0.5,
+        "first_image": 0.5,
+    }
+    assert caption_alone(always_first).tolist() == caption_alone(right).tolist() == [False]
