@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from eqlib.errors import InputError
 from eqlib.scenes.dials import Dials
 from eqlib.scenes.draw import between, pick, shuffled
 from eqlib.scenes.scene import Place, Scene, Thing, well_placed
@@ -22,11 +23,12 @@ RECIPES: tuple[tuple[str, ...], ...] = (
 )
 """Which edits one base scene serves. Every kind occurs twice, so whole rounds give equal subsets."""
 
-Allowed = Callable[[str, str], bool]
-"""Whether a thing of this kind may have this colour (see splits.py)."""
+TRIES = 5000
+Allowed = Callable[[str, str, int], bool]
+"""Whether a thing of this kind may have this colour in this group (see items.py)."""
 
 
-def anything(kind: str, colour: str) -> bool:
+def anything(kind: str, colour: str, group: int) -> bool:
     """Every combination is allowed."""
     return True
 
@@ -49,18 +51,20 @@ def compose(
     place: Place | None = None,
     allowed: Allowed = anything,
 ) -> Scene:
-    """A scene that admits every edit kind of ``recipe``. Draws again until all things stand well."""
+    """A scene made for the edit kinds of ``recipe``. Draws again until all things stand well.
+
+    Raises InputError where the dials admit none (colours and kinds too few, or things too many).
+    """
     place = place or draw_place(rng, dials)
-    while True:
+    for _ in range(TRIES):
         scene = _arrange(rng, Scene(place, _cast(rng, recipe, dials, allowed), dials.vigour), recipe, dials)
-        if scene is not None:
+        if scene is not None and len(scene.groups) > 1:
             return scene
+    raise InputError("dials that leave room for a scene", dials, row="dials")
 
 
-def _thing(rng: np.random.Generator, kind: str, dials: Dials, group: int, allowed: Allowed) -> Thing | None:
-    colours = [colour for colour in list(COLOURS)[: dials.colours] if allowed(kind, colour)]
-    if not colours:
-        return None
+def _thing(rng: np.random.Generator, kind: str, dials: Dials, group: int, allowed: Allowed) -> Thing:
+    colours = [colour for colour in list(COLOURS)[: dials.colours] if allowed(kind, colour, group)]
     material = pick(rng, KINDS[kind].materials) if rng.random() < 0.6 else "plain"
     size = "" if kind in ("person", "table", "basket") else pick(rng, tuple(SIZES))
     colour, state = pick(rng, colours), pick(rng, KINDS[kind].states)
@@ -70,15 +74,16 @@ def _thing(rng: np.random.Generator, kind: str, dials: Dials, group: int, allowe
 def _cast(rng: np.random.Generator, recipe: tuple[str, ...], dials: Dials, allowed: Allowed) -> tuple[Thing, ...]:
     """The things, not yet placed. All groups and all clutter are of different kinds, so a caption that names a kind
     speaks of one group only. The counted group comes last: an edit may then add or drop the last thing."""
-    names = list(KINDS)[: dials.kinds]
+    palette = list(COLOURS)[: dials.colours]
+    names = [name for name in list(KINDS)[: dials.kinds] if any(allowed(name, colour, 0) for colour in palette)]
     plain = shuffled(rng, [name for name in names if KINDS[name].role == "thing"])
     stateful = [name for name in plain if len(KINDS[name].states) > 1]
     supports = [name for name in names if KINDS[name].role == "support"]
     kinds: list[str] = []
     if "action" in recipe:
-        kinds.append("person")
+        kinds += [name for name in names if KINDS[name].role == "figure"]
     if "state" in recipe:
-        kinds.append(stateful[0])
+        kinds += stateful[:1]
     if "location" in recipe and "action" not in recipe and supports and rng.random() < 0.4:
         kinds.append(pick(rng, supports))
     kinds += [name for name in plain if name not in kinds][: 2 - len(kinds)]
@@ -87,13 +92,13 @@ def _cast(rng: np.random.Generator, recipe: tuple[str, ...], dials: Dials, allow
         if spare:
             kinds[spare[-1]] = "person"
     first = [_thing(rng, kind, dials, group, allowed) for group, kind in enumerate(kinds)]
-    counted: list[Thing | None] = []
+    counted: list[Thing] = []
     if "count" in recipe:
         counted = [first.pop()] * (1 + int(rng.random() * dials.count))
     rest = [name for name in plain if name not in kinds]
     crowd = max(0, int(rng.random() * (dials.clutter + 1)) - len(counted) // 2)
     clutter = [_thing(rng, kind, dials, -1, allowed) for kind in rest[:crowd]]
-    return tuple(thing for thing in (*first, *clutter, *counted) if thing is not None)
+    return (*first, *clutter, *counted)
 
 
 def carried(thing: Thing, carrier: Thing, index: int, relation: str, rng: np.random.Generator) -> Thing | None:

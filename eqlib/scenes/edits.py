@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from eqlib.errors import InputError
-from eqlib.scenes.compose import CARRIES, Allowed, anything, carried
+from eqlib.scenes.compose import CARRIES, carried
 from eqlib.scenes.dials import Dials
 from eqlib.scenes.draw import between, pick, shuffled
 from eqlib.scenes.relations import relation
@@ -56,19 +56,27 @@ def apply(scene: Scene, change: Change) -> Scene:
 
 
 def edit(
-    scene: Scene, rng: np.random.Generator, kind: str, dials: Dials | None = None, allowed: Allowed = anything
+    scene: Scene,
+    rng: np.random.Generator,
+    kind: str,
+    dials: Dials | None = None,
+    accept: Callable[[Scene, Change], bool] | None = None,
 ) -> tuple[Scene, Change] | None:
-    """A random edit of one kind: the scene after it, and what changed. None where the scene admits none."""
+    """A random edit of one kind: the scene after it, and what changed. None where the scene admits none.
+
+    The aspect (colour, material, size) is drawn first, then the change. ``accept`` may refuse a scene after its change.
+    Raises InputError for an unknown kind.
+    """
     if kind not in EDITS:
         raise InputError(f"one of {', '.join(EDITS)}", repr(kind), row="kind")
     dials = dials or Dials()
     by_aspect: dict[str, list[Change]] = {}
-    for change in _CHANGES[kind](scene, rng, dials, allowed):
+    for change in _CHANGES[kind](scene, rng, dials):
         by_aspect.setdefault(change.focus.aspect, []).append(change)
     for aspect in shuffled(rng, sorted(by_aspect)):
         for change in shuffled(rng, by_aspect[aspect]):
             after = apply(scene, change)
-            if well_placed(after, most_overlap=dials.overlap):
+            if well_placed(after, most_overlap=dials.overlap) and (accept is None or accept(after, change)):
                 return after, change
     return None
 
@@ -81,11 +89,11 @@ def _same_group(scene: Scene, group: int, **values: object) -> tuple[tuple, tupl
     )
 
 
-def _attribute(scene: Scene, rng: np.random.Generator, dials: Dials, allowed: Allowed) -> Iterator[Change]:
+def _attribute(scene: Scene, rng: np.random.Generator, dials: Dials) -> Iterator[Change]:
     for group in scene.groups:
         thing = scene.things[scene.members(group)[0]]
         for colour in list(COLOURS)[: dials.colours]:
-            if colour != thing.colour and allowed(thing.kind, colour):
+            if colour != thing.colour:
                 distance = distance_of_colours(colour, thing.colour) * scene.vigour
                 yield Change(
                     Focus("attribute", "colour", (group,)), *_same_group(scene, group, colour=colour), distance
@@ -100,7 +108,7 @@ def _attribute(scene: Scene, rng: np.random.Generator, dials: Dials, allowed: Al
             yield Change(Focus("attribute", "size", (group,)), *_same_group(scene, group, size=size), scene.vigour)
 
 
-def _count(scene: Scene, rng: np.random.Generator, dials: Dials, allowed: Allowed) -> Iterator[Change]:
+def _count(scene: Scene, rng: np.random.Generator, dials: Dials) -> Iterator[Change]:
     last = len(scene.things) - 1
     group = scene.things[last].group
     if group < 0 or scene.things[last].kind in CARRIES or scene.things[last].carrier is not None:
@@ -123,7 +131,7 @@ def _count(scene: Scene, rng: np.random.Generator, dials: Dials, allowed: Allowe
             yield Change(focus, ((last, scene.things[last]),), (), 1 / n)
 
 
-def _location(scene: Scene, rng: np.random.Generator, dials: Dials, allowed: Allowed) -> Iterator[Change]:
+def _location(scene: Scene, rng: np.random.Generator, dials: Dials) -> Iterator[Change]:
     if len(scene.groups) < 2 or any(len(scene.members(group)) != 1 for group in (0, 1)):
         return
     one, other = scene.members(0)[0], scene.members(1)[0]
@@ -153,7 +161,7 @@ def _location(scene: Scene, rng: np.random.Generator, dials: Dials, allowed: All
     yield from (change for change in changes if change is not None)
 
 
-def _object(scene: Scene, rng: np.random.Generator, dials: Dials, allowed: Allowed) -> Iterator[Change]:
+def _object(scene: Scene, rng: np.random.Generator, dials: Dials) -> Iterator[Change]:
     here = {thing.kind for thing in scene.things}
     for group in scene.groups:
         thing = scene.things[scene.members(group)[0]]
@@ -162,12 +170,12 @@ def _object(scene: Scene, rng: np.random.Generator, dials: Dials, allowed: Allow
         for name in list(KINDS)[: dials.kinds]:
             kind = KINDS[name]
             fits = kind.role == "thing" and name not in here and thing.material in kind.materials
-            if fits and allowed(name, thing.colour):
+            if fits:
                 taken, put = _same_group(scene, group, kind=name, state=pick(rng, kind.states))
                 yield Change(Focus("object", "kind", (group,)), taken, put, 1.0)
 
 
-def _binding(scene: Scene, rng: np.random.Generator, dials: Dials, allowed: Allowed) -> Iterator[Change]:
+def _binding(scene: Scene, rng: np.random.Generator, dials: Dials) -> Iterator[Change]:
     single = [group for group in scene.groups if len(scene.members(group)) == 1]
     if len(single) < 2:
         return
@@ -176,8 +184,6 @@ def _binding(scene: Scene, rng: np.random.Generator, dials: Dials, allowed: Allo
     for aspect in ("colour", "material", "size"):
         mine, theirs = getattr(a, aspect), getattr(b, aspect)
         if mine == theirs or "" in (mine, theirs) or "plain" in (mine, theirs):
-            continue
-        if aspect == "colour" and not (allowed(a.kind, theirs) and allowed(b.kind, mine)):
             continue
         if aspect == "material" and (theirs not in KINDS[a.kind].materials or mine not in KINDS[b.kind].materials):
             continue
@@ -188,7 +194,7 @@ def _binding(scene: Scene, rng: np.random.Generator, dials: Dials, allowed: Allo
         yield Change(Focus("binding", aspect, tuple(single[:2])), ((one, a), (other, b)), put, distance)
 
 
-def _state(scene: Scene, rng: np.random.Generator, dials: Dials, allowed: Allowed) -> Iterator[Change]:
+def _state(scene: Scene, rng: np.random.Generator, dials: Dials) -> Iterator[Change]:
     for group in scene.groups:
         members = scene.members(group)
         kind = KINDS[scene.things[members[0]].kind]
@@ -200,7 +206,7 @@ def _state(scene: Scene, rng: np.random.Generator, dials: Dials, allowed: Allowe
                 yield Change(Focus("state", "state", (group,)), taken, put, scene.vigour)
 
 
-def _action(scene: Scene, rng: np.random.Generator, dials: Dials, allowed: Allowed) -> Iterator[Change]:
+def _action(scene: Scene, rng: np.random.Generator, dials: Dials) -> Iterator[Change]:
     for group in scene.groups:
         index = scene.members(group)[0]
         if KINDS[scene.things[index].kind].role == "figure":

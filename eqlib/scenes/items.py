@@ -7,14 +7,15 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
+from eqlib.errors import InputError
 from eqlib.scenes.captions import describe, draw_style, tell
-from eqlib.scenes.compose import RECIPES, anything, compose
+from eqlib.scenes.compose import RECIPES, TRIES, Allowed, compose
 from eqlib.scenes.dials import Dials
 from eqlib.scenes.draw import pick, stream
-from eqlib.scenes.edits import EDITS, Change, edit
+from eqlib.scenes.edits import EDITS, Change, apply, edit
 from eqlib.scenes.render import render
 from eqlib.scenes.scene import Scene
-from eqlib.scenes.splits import SHARES, held_out, place_in, trained_on
+from eqlib.scenes.splits import SHARES, held_out, place_in
 
 CODES = {split: number for number, split in enumerate(("pretrain", "train", "val", "test", "compositional"))}
 assert set(CODES) == set(SHARES)
@@ -40,33 +41,32 @@ class Quad:
 def captioned(split: str, number: int, dials: Dials, *, seed: int = 0, noise: float = 0.0) -> Captioned:
     """The captioned picture of this number in this split."""
     rng = stream(seed, CODES[split], 0, number)
-    allowed = anything if split == "compositional" else trained_on
-    scene = compose(rng, pick(rng, RECIPES), dials, place_in(split, rng, dials), allowed)
+    recipe = pick(rng, RECIPES)
+    scene = compose(rng, recipe, dials, place_in(split, rng, dials), _allowed(split, recipe))
     return Captioned(scene, describe(scene, rng, noise=noise))
 
 
 def quads_of(split: str, number: int, dials: Dials, *, seed: int = 0, kinds: tuple[str, ...] = EDITS) -> list[Quad]:
     """The two or three quads of base scene ``number``: one for each edit kind of its recipe that is in ``kinds``.
 
-    Draws base scenes until one admits all its edits. Six consecutive numbers give two quads of every kind.
+    Draws base scenes until one admits all its edits. Six consecutive numbers give two quads of every kind. In the
+    compositional split each caption of a quad speaks of at least one held-out combination.
+    Raises InputError where the dials admit no such quads.
     """
     recipe = RECIPES[number % len(RECIPES)]
     rng = stream(seed, CODES[split], 1, number)
-    unseen = split == "compositional"
-    while True:
-        base = compose(rng, recipe, dials, place_in(split, rng, dials), anything if unseen else trained_on)
+    accept = _mentions_unseen if split == "compositional" else _trained_on
+    for _ in range(TRIES):
+        base = compose(rng, recipe, dials, place_in(split, rng, dials), _allowed(split, recipe))
         made = []
         for kind in recipe:
-            outcome = edit(base, rng, kind, dials, anything if unseen else trained_on)
+            outcome = edit(base, rng, kind, dials, accept)
             if outcome is None:
                 break
-            after, change = outcome
-            quad = _told(base, after, change, rng)
-            if unseen and not all(_mentions_unseen(scene, change) for scene in quad.scenes):
-                break
-            made.append(quad)
+            made.append(_told(base, *outcome, rng))
         if len(made) == len(recipe):
             return [quad for quad in made if quad.change.focus.kind in kinds]
+    raise InputError(f"dials that admit the edits {', '.join(recipe)}", dials, row="dials")
 
 
 def _told(base: Scene, after: Scene, change: Change, rng: np.random.Generator) -> Quad:
@@ -74,9 +74,24 @@ def _told(base: Scene, after: Scene, change: Change, rng: np.random.Generator) -
     return Quad((base, after), (tell(base, change.focus, style), tell(after, change.focus, style)), change)
 
 
+def _allowed(split: str, recipe: tuple[str, ...]) -> Allowed:
+    """Colours that a base scene may hold. In a compositional scene that serves a binding edit only the first group must
+    be a held-out combination: were both, no exchange of colours would leave one held out."""
+    if split != "compositional":
+        return lambda kind, colour, group: (kind, colour) not in held_out()
+    free = "binding" in recipe
+    return lambda kind, colour, group: (kind, colour) in held_out() or (free and group != 0)
+
+
+def _trained_on(scene: Scene, change: Change) -> bool:
+    return not any((thing.kind, thing.colour) in held_out() for thing in scene.things)
+
+
 def _mentions_unseen(scene: Scene, change: Change) -> bool:
-    things = [scene.things[scene.members(group)[0]] for group in change.focus.groups]
-    return any((thing.kind, thing.colour) in held_out() for thing in things)
+    return all(
+        any((thing.kind, thing.colour) in held_out() for thing in told.things if thing.group in change.focus.groups)
+        for told in (scene, apply(scene, change.inverse()))
+    )
 
 
 def picture(scene: Scene, size: int, dials: Dials, *, grain: int) -> Image.Image:

@@ -58,11 +58,6 @@ def held_out() -> frozenset[tuple[str, str]]:
     )
 
 
-def trained_on(kind: str, colour: str) -> bool:
-    """Whether a combination may occur outside the compositional split."""
-    return (kind, colour) not in held_out()
-
-
 def check_splits(scenes: Iterable[tuple[str, str, dict]]) -> dict[str, int]:
     """Prove from written ground truth that no scene and no held-out combination leaked.
 

@@ -1,0 +1,199 @@
+"""What build and write_shards leave on disk."""
+
+from __future__ import annotations
+
+import json
+import tarfile
+
+import numpy as np
+import pytest
+from caption_reader import true_of
+from PIL import Image
+
+from eqlib.errors import InputError
+from eqlib.scenes import EDITS, CaptionedScenes, Dials, build, captioned, check, from_dict, render
+from eqlib.scenes.__main__ import main
+from eqlib.scenes.build import share_changed
+from eqlib.scenes.near import nearest
+from eqlib.scenes.shards import write_shards
+from eqlib.scenes.show import quad_sheet
+
+SMALL = dict(pretrain=30, train=12, val=6, quads_val=3, quads_test=4, quads_compositional=2, size=32)
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("scenes") / "data"
+    return folder, build(folder, seed=1, workers=1, **SMALL)
+
+
+def files(folder):
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_two_builds_are_equal_for_any_number_of_workers(built, tmp_path):
+    folder, manifest = built
+    again = build(tmp_path / "again", seed=1, workers=2, **SMALL)
+    assert again == manifest
+    assert files(tmp_path / "again") == files(folder)
+    other = build(tmp_path / "other", seed=2, workers=1, **SMALL)
+    assert other["content"] != manifest["content"]
+
+
+def test_more_items_leave_the_first_ones_as_they_are(built, tmp_path):
+    more = SMALL | {"pretrain": 33, "quads_test": 5}
+    build(tmp_path / "more", seed=1, workers=1, **more)
+    before, after = files(built[0]), files(tmp_path / "more")
+    for name, content in before.items():
+        if name.endswith(".png"):
+            assert after[name] == content
+
+
+def test_captions_are_a_karpathy_set(built):
+    folder, _ = built
+    data = json.loads((folder / "captions" / "dataset.json").read_text())
+    splits = [image["split"] for image in data["images"]]
+    assert {split: splits.count(split) for split in set(splits)} == {"pretrain": 30, "train": 12, "val": 6}
+    for image in data["images"]:
+        path = folder / "captions" / image["filepath"] / image["filename"]
+        assert Image.open(path).size == (32, 32)
+        assert len(image["sentences"]) == 1
+
+
+@pytest.mark.parametrize(("split", "n"), [("val", 3), ("test", 4), ("compositional", 2)])
+def test_quads_are_eqben_records_with_ground_truth(built, split, n):
+    folder, _ = built
+    records = json.loads((folder / "quads" / f"{split}.json").read_text())
+    lines = (folder / "scenes.jsonl").read_text().splitlines()
+    truth = {line["image"]: line["scene"] for line in map(json.loads, lines)}
+    assert len({record["id"] for record in records}) == len(records) == n * len(EDITS)
+    for kind in EDITS:
+        assert sum(record["subset"] == kind for record in records) == n
+    for record in records:
+        scenes = [truth[f"quads/{record[name]}"] for name in ("image0", "image1")]
+        for own, caption in enumerate((record["caption0"], record["caption1"])):
+            assert true_of(caption, scenes[own])
+            assert not true_of(caption, scenes[1 - own])
+        assert record["cluster"].startswith(record["image0"].removesuffix(".png").replace("/", "-"))
+        assert 0 < record["change"] <= 1
+        pictures = [np.asarray(render(from_dict(scene), 32)) for scene in scenes]
+        assert record["share"] == share_changed(*pictures) > 0
+    shared = [record["cluster"] for record in records]
+    assert len(set(shared)) < len(shared)
+
+
+def test_share_changed_counts_pixels():
+    one = np.zeros((4, 5, 3), dtype=np.uint8)
+    other = one.copy()
+    other[0, :3, 1] = 200
+    other[1, 0, 0] = 8  # at the threshold: not changed
+    assert share_changed(one, other) == 3 / 20
+
+
+def test_the_check_reads_what_is_on_disk(built, tmp_path):
+    folder, manifest = built
+    assert check(folder) == manifest["scenes"]
+    lines = (folder / "scenes.jsonl").read_text().splitlines()
+    leaked = json.loads(lines[0]) | {"split": "test", "image": "quads/test/leak.png"}
+    (tmp_path / "scenes.jsonl").write_text("\n".join([*lines, json.dumps(leaked)]))
+    with pytest.raises(InputError, match=r"quads/test/leak\.png"):
+        check(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"train": -1}, "train: expected a count of 0 or more, got -1"),
+        ({"workers": 0}, "workers: expected at least one worker, got 0"),
+        ({"subsets": ("colour",)}, r"subsets: expected subsets out of attribute, .*, got \['colour'\]"),
+        ({"noise": 1.5}, "noise: expected 0 to 1, got 1.5"),
+        ({"size": 8}, "size: expected a picture of 16 to 4096 pixels, got 8"),
+    ],
+)
+def test_bad_arguments_leave_nothing(tmp_path, wrong, message):
+    with pytest.raises(InputError, match=message):
+        build(tmp_path / "data", **(SMALL | {"workers": 1} | wrong))
+    assert not (tmp_path / "data").exists()
+
+
+def test_dials_are_checked():
+    with pytest.raises(InputError, match=r"vigour: expected 0\.2 to 1, got 0"):
+        Dials(vigour=0)
+
+
+def test_a_subset_alone(tmp_path):
+    build(tmp_path / "one", workers=1, **(SMALL | {"subsets": ("count",)}))
+    records = json.loads((tmp_path / "one" / "quads" / "test.json").read_text())
+    assert [record["subset"] for record in records] == ["count"] * 4
+
+
+def test_shards_hold_the_same_items(tmp_path):
+    manifest = write_shards(tmp_path, 7, split="train", seed=1, size=32, noise=0.0, per_shard=4, workers=1)
+    assert list(manifest["shards"]) == ["000000.tar", "000001.tar"]
+    with tarfile.open(tmp_path / "000001.tar") as tar:
+        assert [entry.name for entry in tar][:3] == ["000000004.png", "000000004.txt", "000000004.json"]
+        caption = tar.extractfile("000000005.txt").read().decode()
+        scene = from_dict(json.load(tar.extractfile("000000005.json")))
+    item = captioned("train", 5, Dials(), seed=1)
+    assert (caption, scene) == (item.caption, item.scene)
+    assert write_shards(tmp_path, 7, split="train", seed=1, size=32, noise=0.0, per_shard=4, workers=1) == manifest
+
+
+def test_the_command_says_what_is_wrong(tmp_path, capsys):
+    assert main([str(tmp_path), "0"]) == 1
+    assert capsys.readouterr().err.startswith("error: n: expected n and per_shard of at least 1")
+
+
+@pytest.mark.slow
+def test_memory_is_flat(tmp_path):
+    """Peak memory of the parent process for 200 and 4,000 pictures."""
+    import resource
+
+    def peak(n):
+        write_shards(tmp_path / str(n), n, size=16, workers=1)
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+
+    small = peak(200)
+    assert peak(4_000) < small * 1.1
+
+
+def test_pictures_on_the_fly_are_the_built_ones(built):
+    folder, _ = built
+    scenes = CaptionedScenes("train", 12, size=32, seed=1)
+    image, caption = scenes[3]
+    assert len(scenes) == 12
+    assert np.array_equal(np.asarray(image), np.asarray(Image.open(folder / "captions" / "train" / "000003.png")))
+    data = json.loads((folder / "captions" / "dataset.json").read_text())
+    assert caption == [i for i in data["images"] if i["split"] == "train"][3]["sentences"][0]["raw"]
+    with pytest.raises(IndexError):
+        scenes[12]
+
+
+def test_torch_loads_it():
+    torch = pytest.importorskip("torch")
+
+    def transform(image):
+        return torch.from_numpy(np.asarray(image).copy())
+
+    scenes = CaptionedScenes("train", 5, size=32, transform=transform)
+    images, captions = next(iter(torch.utils.data.DataLoader(scenes, batch_size=4)))
+    assert images.shape == (4, 32, 32, 3)
+    assert len(captions) == 4
+
+
+def test_nearest_finds_the_copy(built, tmp_path):
+    folder, _ = built
+    paths = sorted((folder / "captions" / "pretrain").glob("*.png"))
+    (tmp_path / "copy.png").write_bytes(paths[4].read_bytes())
+    found = nearest([tmp_path / "copy.png"], paths)
+    assert found.loc[0, "nearest"] == str(paths[4])
+    assert found.loc[0, "distance"] < 1e-3
+
+
+def test_a_sheet_has_room_for_every_quad():
+    from eqlib.scenes import quads_of
+
+    quads = quads_of("val", 0, Dials())
+    picture = quad_sheet(quads, size=64, columns=1)
+    assert picture.width == 2 * 64 + 3 * 8
+    assert picture.height > 3 * 64
