@@ -43,10 +43,14 @@ def _parser() -> argparse.ArgumentParser:
         suite.add_argument("--seed", type=int, default=0, help="seed of the bootstrap (default 0)")
         suite.set_defaults(run=_score, suite=name)
     doctor = commands.add_parser("doctor", help="check a downloaded set: counts, pictures, suffixes, edition")
-    doctor.add_argument("suite", help="a reader's name (eqben, winoground, valse, ...)")
+    doctor.add_argument("suite", help="a reader's name: eqben, winoground, valse, karpathy, quads, ...")
     doctor.add_argument("path", type=Path, help="its folder or annotation file")
     doctor.add_argument("--root", type=Path, help="folder of the pictures, default the annotation's")
-    doctor.add_argument("--workers", type=_positive, default=4, help="pictures read at a time (default 4)")
+    doctor.add_argument("--suffix", help="suffix of the pictures where it is not the annotation's (.jpg)")
+    doctor.add_argument("--split", help="split to check, for sets that have several")
+    doctor.add_argument("--fast", action="store_true", help="look at both ends of each picture instead of decoding it")
+    doctor.add_argument("--workers", type=_positive, help="threads")
+    doctor.add_argument("--quiet", action="store_true", help="no progress")
     doctor.set_defaults(run=_doctor)
     return parser
 
@@ -231,9 +235,21 @@ def _percent(cell) -> str:
 
 
 def _doctor(options: argparse.Namespace) -> int:
-    from eqlib.suites import doctor
+    import inspect
 
-    return doctor.main(options.suite, options.path, root=options.root, workers=options.workers)
+    from eqlib.suites.doctor import check
+    from eqlib.suites.read import READERS
+
+    given = {name: getattr(options, name) for name in ("root", "suffix", "split") if getattr(options, name) is not None}
+    if options.suite in READERS:
+        known = inspect.signature(READERS[options.suite]).parameters
+        for name in given:
+            if name not in known:
+                raise InputError(f"options that {options.suite} has", f"--{name}")
+    how = {"decode": not options.fast, "workers": options.workers, "show_progress": not options.quiet}
+    report = check(options.suite, options.path, **how, **given)
+    print(report)
+    return report.exit_status
 
 
 def _positive(text: str) -> int:

@@ -125,6 +125,24 @@ def test_bad_winoground_lines(capsys, tmp_path, content, expected):
     assert expected in message
 
 
+def test_doctor_names_a_missing_picture(capsys, tmp_path):
+    from PIL import Image
+
+    record = {"image0": "0.png", "image1": "1.png", "caption0": "a cup", "caption1": "a tray"}
+    (tmp_path / "quads.json").write_text(json.dumps([record]))
+    Image.new("RGB", (4, 4)).save(tmp_path / "0.png")
+    check = ["doctor", "quads", str(tmp_path / "quads.json"), "--quiet"]
+    assert main(check) == 1
+    out = capsys.readouterr().out
+    assert "NOT WHOLE" in out
+    assert "1.png" in out
+    Image.new("RGB", (4, 4)).save(tmp_path / "1.png")
+    assert main(check) == 0
+    capsys.readouterr()
+    assert "quads" in refused(capsys, "doctor", "absent", str(tmp_path), "--quiet")
+    assert "--split" in refused(capsys, *check, "--split", "val")
+
+
 def test_missing_file(capsys, tmp_path):
     assert "absent.jsonl" in refused(capsys, "score", "winoground", "--scores", str(tmp_path / "absent.jsonl"))
 
