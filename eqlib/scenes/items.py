@@ -104,7 +104,7 @@ def grainy(clean: Image.Image, sensor: float, *, grain: int) -> Image.Image:
     ``grain``. The two pictures of a quad share one grain, so that they differ only where the scenes do."""
     if sensor == 0:
         return clean
-    rng = stream(104729, grain % 256)
+    rng = stream(104729, grain)
     noise = rng.standard_normal((clean.height, clean.width, 3), dtype=np.float32) * (255 * sensor)
     return Image.fromarray(np.clip(np.asarray(clean, dtype=np.float32) + noise + 0.5, 0, 255).astype(np.uint8))
 

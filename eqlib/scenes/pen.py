@@ -150,7 +150,7 @@ class Pen:
                 self.out.append(f'<{shape} fill="url(#{shade})"/>')
             return
         if self.material == "glass":
-            alpha, edge = 0.42, f'stroke="{ink(mix(self.rgb, (0, 0, 0), 0.25))}" stroke-opacity=".8" stroke-width="3"'
+            alpha, edge = 0.55, f'stroke="{ink(mix(self.rgb, (0, 0, 0), 0.25))}" stroke-opacity=".8" stroke-width="3"'
         self.out.append(f'<{shape} fill="{ink(self.rgb)}" fill-opacity="{alpha:g}" {edge}/>')
         if self.material in ("striped", "spotted"):
             self.out.append(f'<{shape} fill="url(#{self.material}-{ink(self.second)[1:]})"/>')

@@ -8,7 +8,7 @@ from functools import lru_cache
 from eqlib.scenes.pen import Pen, mix
 
 BLACK, WHITE = (0, 0, 0), (255, 255, 255)
-WOOD, STEEL, DARK = (138, 94, 56), (168, 172, 178), (44, 42, 48)
+WOOD, STEEL, DARK, GLEAM = (138, 94, 56), (168, 172, 178), (44, 42, 48), (255, 240, 180)
 SKINS = ((245, 208, 174), (222, 170, 126), (168, 112, 74), (112, 72, 50))
 
 
@@ -72,8 +72,11 @@ def lamp(pen: Pen, state: str) -> None:
         pen.glow(0, -118, 92)
     pen.path("M -44 -88 C -40 -80 40 -80 44 -88 L 26 -146 C 22 -150 -22 -150 -26 -146 Z", "tube")
     if state == "on":
-        pen.path("M -38 -89 C -36 -83 36 -83 38 -89 L 22 -140 L -22 -140 Z", "", (255, 246, 196), 0.62)
-        pen.ellipse(0, -87, 36, 6, "", (255, 250, 214))
+        pen.path(
+            "M -44 -88 C -40 -80 40 -80 44 -88 L 26 -146 C 22 -150 -22 -150 -26 -146 Z", "", mix(pen.rgb, GLEAM, 0.3)
+        )
+        pen.out.append('<ellipse cx="0" cy="-108" rx="26" ry="34" fill="url(#glow)"/>')
+        pen.ellipse(0, -86, 40, 6, "", (255, 250, 214))
     else:
         pen.ellipse(0, -86, 40, 5, "", mix(pen.rgb, BLACK, 0.7))
 
@@ -138,12 +141,12 @@ def book(pen: Pen, state: str) -> None:
         pen.line("M -58 -10 L 14 2 L 57 -16", 5, mix(pen.rgb, BLACK, 0.25))
         pen.line("M -40 -23 L 12 -15", 4, self_band(pen), 0.9)
         return
-    pen.path("M 0 -4 L -77 -12 L -66 -64 L 0 -54 L 66 -64 L 77 -12 Z", "face")
-    pen.path("M 0 -8 C -20 -20 -50 -20 -70 -16 L -60 -64 C -40 -66 -14 -66 0 -54 Z", "face", page)
-    pen.path("M 0 -8 C 20 -20 50 -20 70 -16 L 60 -64 C 40 -66 14 -66 0 -54 Z", "lit", page)
-    for y in (-28, -38, -48):
-        pen.line(f"M -56 {y} C -40 {y - 3} -24 {y - 2} -12 {y + 4}", 3, (120, 116, 120), 0.7)
-        pen.line(f"M 56 {y} C 40 {y - 3} 24 {y - 2} 12 {y + 4}", 3, (120, 116, 120), 0.7)
+    pen.path("M 0 -2 L -77 -10 L -66 -66 L 0 -56 L 66 -66 L 77 -10 Z", "face")
+    pen.path("M 0 -15 C -18 -26 -42 -27 -61 -23 L -53 -59 C -36 -62 -14 -62 0 -52 Z", "face", page)
+    pen.path("M 0 -15 C 18 -26 42 -27 61 -23 L 53 -59 C 36 -62 14 -62 0 -52 Z", "lit", page)
+    for y in (-32, -40, -48):
+        pen.line(f"M -48 {y} C -36 {y - 3} -22 {y - 2} -10 {y + 4}", 3, (120, 116, 120), 0.7)
+        pen.line(f"M 48 {y} C 36 {y - 3} 22 {y - 2} 10 {y + 4}", 3, (120, 116, 120), 0.7)
 
 
 def self_band(pen: Pen) -> tuple[int, int, int]:
