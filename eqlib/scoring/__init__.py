@@ -14,11 +14,13 @@ On tables (DataFrames with ``eqlib.quads.TABLE_COLUMNS``, or outcome columns ins
 - ``compare(table, baseline=...)`` paired differences between methods with intervals, p and Holm's p
 - ``score_record(table)`` one run as plain dicts, the form of ``eqlib score --json``
 - ``averages(subsets)`` micro, macro7, macro5: which average of the subsets
+- ``conformance(summary, published, model=...)`` our figures beside published ones
 - ``foil_table(...)``, ``retrieval_table(...)`` make tables of outcomes; ``recalls(table)`` recall at K
 """
 
 from eqlib.scoring.averages import averages
 from eqlib.scoring.comparison import compare
+from eqlib.scoring.conformance import conformance
 from eqlib.scoring.equivariance import EQUIVARIANCE, equivariance, headroom
 from eqlib.scoring.foils import foil_table, pairwise, valse, valse_means
 from eqlib.scoring.inference import holm, mcnemar_exact, wilson
@@ -39,6 +41,7 @@ __all__ = [
     "averages",
     "caption_alone",
     "compare",
+    "conformance",
     "equivariance",
     "foil_table",
     "headroom",

@@ -29,7 +29,9 @@ def bivlc_outcomes(path: str | Path) -> pd.DataFrame:
 
 def sugarcrepe_outcomes(path: str | Path) -> pd.DataFrame:
     """``pairwise`` per item from a SUGARCREPE_CORRECT file of that repository; foils of one picture share a cluster."""
-    return _from_csv(path, "sugarcrepe", {"pairwise": "correct"}, "filename", {"1": True, "0": False})
+    table = _from_csv(path, "sugarcrepe", {"pairwise": "correct"}, "filename", {"1": True, "0": False})
+    swapped = int((table["subset"] == "swap_obj").sum())  # 246 until 2023-11-18, 245 since
+    return table.assign(edition=f"{swapped}-item swap_obj, {len(table)} items")
 
 
 def _from_csv(path, suite, columns, cluster, answers) -> pd.DataFrame:

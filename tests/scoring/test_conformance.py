@@ -1,0 +1,67 @@
+"""Our figures beside published ones."""
+
+from __future__ import annotations
+
+import pandas as pd
+import pytest
+
+from eqlib.errors import InputError
+from eqlib.scoring import conformance, summarise
+from eqlib.scoring.conformance import verdict
+from eqlib.suites.outcome_files import bivlc_outcomes, sugarcrepe_outcomes
+from eqlib.suites.published import COLUMNS, published
+from eqlib.suites.winoground_scores import winoground_table
+
+
+def test_published_table_is_whole():
+    table = published()
+    assert set(table["benchmark"]) >= {"winoground", "eqben", "sugarcrepe", "valse", "bivlc", "flickr30k", "mscoco"}
+    assert table["value"].between(0, 100).all()
+    assert table["source"].str.len().min() > 10
+    assert not table.duplicated(["benchmark", "subset", "model", "metric", "edition", "source"]).any()
+
+
+@pytest.mark.parametrize(
+    ("difference", "tolerance", "editions", "expected"),
+    [
+        (0.005, 0.0, ("x", ""), "equal"),
+        (-0.006, 0.0, ("x", ""), "differs"),
+        (-0.4, 0.5, ("full, png", "full"), "within"),
+        (0.6, 0.5, ("full", "20k cap"), "differs, other edition"),
+    ],
+)
+def test_verdicts(difference, tolerance, editions, expected):
+    assert verdict(difference, tolerance, *editions) == expected
+
+
+def test_rows_meet_by_suite_subset_and_metric():
+    summary = pd.DataFrame(
+        {"suite": "bivlc", "edition": "e", "subset": ["swap_att", "swap_obj", "micro"], "score": "text"}
+    ).assign(point=[0.1, 0.2, 0.7583], low=0.0, high=1.0)
+    other = pd.DataFrame([["bivlc", "all", "M", "I2T", 75.83, "", "a paper", ""]], columns=COLUMNS)
+    rows = conformance(summary, other, model="M")
+    assert rows[["subset", "metric", "verdict"]].values.tolist() == [["all", "I2T", "equal"]]
+    assert conformance(summary, other, model="another").empty
+
+
+def test_bad_published_table_names_the_line(tmp_path):
+    (tmp_path / "p.csv").write_text(",".join(COLUMNS) + "\nwinoground,all,M,text,many,,a paper,\n")
+    with pytest.raises(InputError, match="line 2"):
+        published(tmp_path / "p.csv")
+
+
+def test_real_files_conform(shared):
+    folder = shared / "realdata/scores"
+    for table, scores, model, count in (
+        (winoground_table(folder / "winoground/flava_itc.jsonl"), ("text", "image", "group"), "FLAVA ITC", 3),
+        (bivlc_outcomes(folder / "bivlc/BiVLC_ViT-B-32.csv"), ("text", "image", "group"), "CLIP ViT-B/32 openai", 3),
+        (
+            sugarcrepe_outcomes(folder / "bivlc/SUGARCREPE_CORRECT_ViT-B-32.csv"),
+            ("pairwise",),
+            "CLIP ViT-B/32 openai",
+            7,
+        ),
+    ):
+        rows = conformance(summarise(table, scores=scores, resamples=100), published(), model=model)
+        assert len(rows) == count
+        assert set(rows["verdict"]) == {"equal"}
