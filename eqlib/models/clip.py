@@ -75,7 +75,7 @@ def load(
     device: str | torch.device = "cpu",
     precision: str = "fp32",
     seed: int = 0,
-    quick_gelu: bool | None = None,
+    quick_gelu: bool = False,
     aug_cfg: dict | None = None,
 ) -> CLIP:
     """A CLIP bundle, in eval mode, from any form of ``spec`` the module's docstring lists.
@@ -88,13 +88,12 @@ def load(
     Warns (QuickGELUWarning) where config and pretrained tag disagree on the activation.
     """
     name, model_name, pretrained, config = _resolve(spec)
-    check_quick_gelu(name, model_name, pretrained, config["model_cfg"], forced=bool(quick_gelu))
-    if quick_gelu is not None:
-        config["model_cfg"]["quick_gelu"] = quick_gelu
+    check_quick_gelu(name, model_name, pretrained, config["model_cfg"], forced=quick_gelu)
+    if quick_gelu:
+        config["model_cfg"]["quick_gelu"] = True
     with tempfile.TemporaryDirectory() as folder:
-        if (
-            model_name is None
-        ):  # a config of our own: open_clip reads it from a folder, without touching its global registry
+        if model_name is None:
+            # open_clip reads an own config from a folder; registering it would be global state.
             (Path(folder) / HF_CONFIG_NAME).write_text(json.dumps(config))
             model_name = f"local-dir:{folder}"
         try:
@@ -106,7 +105,7 @@ def load(
                     pretrained=pretrained,
                     device=device,
                     precision=precision,
-                    force_quick_gelu=bool(quick_gelu),
+                    force_quick_gelu=quick_gelu,
                     aug_cfg=aug_cfg,
                 )
             tokenizer = open_clip.get_tokenizer(model_name)

@@ -7,14 +7,14 @@ from eqlib.suites.valse import VALID
 
 # (reader, path, options, records, what the count is checked against)
 REAL = [
-    ("valse", "annotations/valse/existence.json", {}, 505, "VALSE paper, table 1"),
-    ("valse", "annotations/valse/plurals.json", {}, 851, "VALSE paper, table 1"),
-    ("valse", "annotations/valse/counting-hard.json", {}, 868, "VALSE's file, mturk.caption >= 2"),
-    ("valse", "annotations/valse/counting-adversarial.json", {}, 691, "VALSE paper, table 1"),
-    ("valse", "annotations/valse/action-replacement.json", {}, 648, "VALSE paper, table 1"),
-    ("valse", "annotations/valse/coreference-standard.json", {}, 708, "VALSE paper, table 1"),
-    ("valse", "annotations/valse/coreference-hard.json", {}, 104, "VALSE paper, table 1"),
-    ("valse", "annotations/valse/foil-it.json", {}, 943, "VALSE paper, table 1"),
+    ("valse", "annotations/valse/existence.json", {}, 505, "mturk.caption >= 2 in the file"),
+    ("valse", "annotations/valse/plurals.json", {}, 851, "mturk.caption >= 2 in the file"),
+    ("valse", "annotations/valse/counting-hard.json", {}, 868, "mturk.caption >= 2 in the file"),
+    ("valse", "annotations/valse/counting-adversarial.json", {}, 691, "mturk.caption >= 2 in the file"),
+    ("valse", "annotations/valse/action-replacement.json", {}, 648, "mturk.caption >= 2 in the file"),
+    ("valse", "annotations/valse/coreference-standard.json", {}, 708, "mturk.caption >= 2 in the file"),
+    ("valse", "annotations/valse/coreference-hard.json", {}, 104, "mturk.caption >= 2 in the file"),
+    ("valse", "annotations/valse/foil-it.json", {}, 943, "mturk.caption >= 2 in the file"),
     ("sugarcrepe", "annotations/sugar_crepe", {}, 692 + 2062 + 788 + 1652 + 245, "SugarCrepe, five of seven files"),
     ("cola", "annotations/cola/COLA_multiobjects_matching_benchmark.json", {}, 210, "Cola paper"),
     ("vsr", "annotations/vsr/random/dev.jsonl", {}, 1097, "VSR repository"),
