@@ -13,7 +13,7 @@ from eqlib.errors import InputError
 from eqlib.files import content_hash, whole, write_json
 from eqlib.scenes.compose import RECIPES
 from eqlib.scenes.dials import Dials
-from eqlib.scenes.edits import EDITS
+from eqlib.scenes.edits import EDITS, value_of
 from eqlib.scenes.items import captioned, grainy, picture, quads_of
 from eqlib.scenes.render import render
 from eqlib.scenes.scene import key_of, to_dict
@@ -42,7 +42,8 @@ def build(
     """Write the embedded data under ``folder`` and return its manifest.
 
     ``pretrain``, ``train``, ``val``: captioned pictures; the captions of ``pretrain`` have ``noise``, the others none.
-    ``quads_*``: quads in each of the ``subsets``. ``size``: side of a picture in pixels. Layout:
+    ``quads_*``: quads in each of the ``subsets``; a record also tells aspect, before, after, change (distance in the
+    attribute, 0..1) and share (of pixels that differ). ``size``: side of a picture in pixels. Layout:
     captions/dataset.json (Karpathy form) and captions/<split>/<number>.png; quads/<split>.json (EqBen form) and
     quads/<split>/...png; scenes.jsonl (ground truth of every picture); manifest.json.
     Raises InputError for a negative count, an unknown subset or a size out of range.
@@ -153,6 +154,8 @@ def _write_quads(
             "subset": kind,
             "kind": kind,
             "aspect": quad.change.focus.aspect,
+            "before": value_of(quad.scenes[0], quad.change.focus),
+            "after": value_of(quad.scenes[1], quad.change.focus),
             "cluster": f"{split}-{number:05d}-{key_of(quad.scenes[0])}",
             "image0": base_name,
             "image1": name,

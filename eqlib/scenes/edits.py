@@ -43,6 +43,17 @@ class Change:
         return replace(self, taken=self.put, put=self.taken)
 
 
+def value_of(scene: Scene, focus: Focus) -> str:
+    """What a scene holds in the focus, in a word: "red", "3", "left", "sitting"; of two groups both, "red, blue"."""
+    firsts = [scene.members(group)[0] for group in focus.groups]
+    if focus.aspect == "number":
+        return str(len(scene.members(focus.groups[0])))
+    if focus.aspect == "relation":
+        return relation(scene, firsts[1], firsts[0]) or ""
+    name = "state" if focus.aspect == "pose" else focus.aspect
+    return ", ".join(getattr(scene.things[index], name) for index in firsts)
+
+
 def apply(scene: Scene, change: Change) -> Scene:
     """The scene after a change. Raises InputError where the scene does not hold what the change takes out."""
     things = dict(enumerate(scene.things))

@@ -76,6 +76,7 @@ def test_quads_are_eqben_records_with_ground_truth(built, split, n):
             assert not true_of(caption, scenes[1 - own])
         assert record["cluster"].startswith(record["image0"].removesuffix(".png").replace("/", "-"))
         assert 0 < record["change"] <= 1
+        assert record["before"] != record["after"]
         pictures = [np.asarray(render(from_dict(scene), 32)) for scene in scenes]
         assert record["share"] == share_changed(*pictures) > 0
     shared = [record["cluster"] for record in records]

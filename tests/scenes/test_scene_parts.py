@@ -12,6 +12,7 @@ from eqlib.errors import InputError
 from eqlib.scenes import Dials, Focus, Place, Scene, Thing, apply, edit, from_dict, masks, render, svg, to_dict
 from eqlib.scenes.captions import _SLOTS, Style, tell
 from eqlib.scenes.draw import stream
+from eqlib.scenes.edits import value_of
 from eqlib.scenes.relations import relation
 from eqlib.scenes.scene import box_of, foot, overlap, well_placed
 
@@ -132,6 +133,7 @@ def test_a_location_edit_exchanges_two_things():
     before = scene(thing(x=25, depth=0.2), thing("cone", x=75, depth=0.3, group=1))
     after, change = edit(before, stream(0), "location")
     assert [(t.x, t.depth) for t in after.things] == [(75, 0.3), (25, 0.2)]
+    assert (value_of(before, change.focus), value_of(after, change.focus)) == ("right", "left")
     assert change.distance == pytest.approx(np.hypot(50, 0.1 * (94 - 54)) / 100, abs=1e-4)
 
 
@@ -140,6 +142,7 @@ def test_a_binding_edit_exchanges_colours():
     after, change = edit(before, stream(0), "binding")
     assert [t.colour for t in after.things] == ["blue", "red"]
     assert change.focus == Focus("binding", "colour", (0, 1))
+    assert (value_of(before, change.focus), value_of(after, change.focus)) == ("red, blue", "blue, red")
     assert change.distance == pytest.approx((176**2 + 52**2 + 167**2) ** 0.5 / (3**0.5 * 255))
 
 
@@ -149,6 +152,7 @@ def test_a_count_edit_adds_or_drops_the_last():
     assert [t.kind for t in after.things] == ["cone", "ball", "ball"]
     assert replace(after.things[2], x=25.0, depth=0.0) == one.things[1]
     assert change.distance == 1 / 2
+    assert (value_of(one, change.focus), value_of(after, change.focus)) == ("1", "2")
     back, _ = edit(after, stream(0), "count", Dials(count=2))
     assert back == one
 
