@@ -9,6 +9,8 @@ from PIL import Image, ImageDraw, ImageFont
 
 from eqlib.scenes.items import Quad
 from eqlib.scenes.render import render
+from eqlib.scenes.scene import Place, Scene, Thing
+from eqlib.scenes.vocabulary import COLOURS, KINDS
 
 _INK, _PAPER = (40, 40, 46), (255, 255, 255)
 
@@ -30,6 +32,19 @@ def sheet(pictures: Sequence[Image.Image], texts: Sequence[str] = (), *, columns
         if wrapped:
             pen.multiline_text((x, y + side + gap // 2), wrapped[number], fill=_INK, font=font)
     return whole
+
+
+def vocabulary_sheet(*, size: int = 112, columns: int = 11) -> Image.Image:
+    """Every kind of thing in every state, and the first state in every material."""
+    pictures, texts = [], []
+    for number, (name, kind) in enumerate(KINDS.items()):
+        for state in kind.states:
+            for material in kind.materials if state == kind.states[0] else kind.materials[:1]:
+                colour = list(COLOURS)[(number + len(pictures)) % 8]
+                thing = Thing(name, colour, material, "large" if kind.role == "thing" else "", state, 50.0, 0.2, 1, 0)
+                pictures.append(render(Scene(Place("studio", number % 6, "noon", 12, 4, 0), (thing,)), size))
+                texts.append(" ".join(word for word in (material, name, state) if word not in ("plain", "")))
+    return sheet(pictures, texts, columns=columns)
 
 
 def quad_sheet(quads: Sequence[Quad], *, size: int = 224, columns: int = 3) -> Image.Image:
