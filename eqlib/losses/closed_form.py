@@ -18,7 +18,7 @@ class AllPairsMeans(torch.autograd.Function):
     def forward(ctx, sim: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         size = len(sim)
         pairs = size * (size - 1) / 2
-        difference = sim - sim.T
+        difference = less_transpose(sim)
         centred = centre(sim.diagonal())  # a is a difference, and the centred sum of squares does not cancel
         drift = difference.sum(1)  # row sum - column sum
         ctx.save_for_backward(difference, centred, drift)
@@ -50,7 +50,7 @@ class EasySquares(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx, sim: Tensor, partners: Tensor) -> Tensor:
-        difference = sim - sim.T
+        difference = less_transpose(sim)
         row = torch.arange(len(partners), device=sim.device)[:, None].expand_as(partners)
         difference[row, partners] = 0
         difference[partners, row] = 0
@@ -62,6 +62,27 @@ class EasySquares(torch.autograd.Function):
     def backward(ctx, grad: Tensor) -> tuple[Tensor, None]:
         (difference,) = ctx.saved_tensors
         return difference * (4 * grad), None
+
+
+class Scaled(torch.autograd.Function):
+    """``scale * sim`` for a scalar tensor ``scale``; its gradient is one dot product instead of a B x B one."""
+
+    @staticmethod
+    def forward(ctx, sim: Tensor, scale: Tensor) -> Tensor:
+        ctx.save_for_backward(sim, scale)
+        return sim * scale
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx, grad: Tensor) -> tuple[Tensor, Tensor]:
+        sim, scale = ctx.saved_tensors
+        return grad * scale, torch.einsum("ij,ij->", grad, sim).reshape(scale.shape).to(scale.dtype)
+
+
+def less_transpose(sim: Tensor) -> Tensor:
+    """S - S^T. The transpose copied first: reading it in place, against the rows, takes twice the time."""
+    transpose = sim.T.contiguous()
+    return torch.sub(sim, transpose, out=transpose)
 
 
 def hard_quads(sim: Tensor, partners: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from eqlib.losses.closed_form import AllPairsMeans, EasySquares, centre, hard_quads
+from eqlib.losses.closed_form import AllPairsMeans, EasySquares, Scaled, centre, hard_quads
 from eqlib.losses.criterion import Criterion, quad_terms
 from eqlib.losses.ranks import Ranks
 
@@ -97,7 +97,7 @@ class Whole(Rows):
         return cls(sim, sim.T, sim.diagonal())
 
     def times(self, scale: Tensor | float) -> Whole:
-        return Whole.of(scale * self.rows)
+        return Whole.of(Scaled.apply(self.rows, scale) if isinstance(scale, Tensor) else scale * self.rows)
 
     def softmax(self) -> Whole:
         return Whole.of(self.rows.softmax(1))

@@ -192,6 +192,25 @@ def test_partners_follow_the_two_softmaxes():
     assert captions.item() == pytest.approx(expected[1].item(), abs=0.03)
 
 
+def test_partners_go_on_where_one_candidate_takes_all_the_draws():
+    # Image 1 has all the probability for caption 0; the second partner is 2 or 3 at odds e : 1, of order 1e-9.
+    sim = torch.tensor([[0.0, 20.0, 0.0, 0.0], [20.0, 0.0, 0.0, 0.0], [1.0, 0.0, 0.0, 0.0], [0.0, 0.0, 0.0, 0.0]])
+    generator = torch.Generator().manual_seed(0)
+    draws = torch.stack([sample_hard_partners(sim, 2, generator=generator)[0, :2] for _ in range(4000)])
+    assert (draws == 1).any(1).all()
+    odds = torch.tensor(1.0).exp()
+    assert (draws == 2).any(1).double().mean().item() == pytest.approx((odds / (1 + odds)).item(), abs=0.03)
+
+
+def test_two_partners_without_replacement():
+    # Of probabilities 1/2, 1/4, 1/4 the first is among two draws with 1/2 + 1/4 * 2/3 * 2 = 5/6.
+    sim = torch.tensor([0.5, 0.25, 0.25]).log()
+    sim = torch.cat([torch.zeros(1), sim])[None].expand(4, 4).clone()
+    generator = torch.Generator().manual_seed(0)
+    draws = torch.stack([sample_hard_partners(sim, 2, generator=generator)[0, 2:] for _ in range(4000)])
+    assert (draws == 1).any(1).double().mean().item() == pytest.approx(5 / 6, abs=0.025)
+
+
 def test_partners_where_the_softmax_underflows():
     # At scale 100 all but the match are below float32: the official multinomial refuses such rows.
     sim = 1000 * torch.eye(6)
