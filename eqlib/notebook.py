@@ -133,8 +133,10 @@ def upstream(stage: str, **values: Any) -> str:
     """The output folder of ``stage`` for a notebook that is run by itself: the stage's notebook at its defaults, run
     once and kept under ``scratch/tour`` until eqlib or a notebook changes. ``values`` change single parameters."""
     root = repository()
-    sources = sorted([*root.glob("eqlib/**/*.py"), *root.glob("notebooks/*.ipynb")])
-    key = hashlib.sha256(content_hash(sources).encode()).hexdigest()[:10]
+    if "EQLIB_TOUR" not in os.environ:  # set once: the notebooks that this run starts see the same sources
+        sources = sorted([*root.glob("eqlib/**/*.py"), *root.glob("notebooks/*.ipynb")])
+        os.environ["EQLIB_TOUR"] = hashlib.sha256(content_hash(sources).encode()).hexdigest()[:10]
+    key = os.environ["EQLIB_TOUR"]
     found = sorted(root.glob(f"notebooks/[0-9][0-9]_{stage}.ipynb"))
     if len(found) != 1:
         raise InputError("the name of a stage with a notebook", stage)
