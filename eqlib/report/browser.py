@@ -36,15 +36,14 @@ def outcomes(items: pd.DataFrame) -> pd.DataFrame:
 
 
 def choose(items: pd.DataFrame, most: int) -> list[str]:
-    """At most ``most`` quads, in turn from every subset and every pattern of which methods are right, so that rare
-    disagreements are there. In the suite's order within each.
+    """At most ``most`` quads, one in turn from every subset and every pattern of which methods are right, so that rare
+    disagreements are there; in the suite's order within each.
     """
     right = outcomes(items)["group"].gt(0.5).unstack("method")
     first = items.drop_duplicates("quad").set_index("quad")
     table = pd.DataFrame({"subset": first["subset"], "pattern": right.reindex(first.index).apply(tuple, axis=1)})
     turn = table.groupby(["subset", "pattern"]).cumcount()
-    chosen = set(turn.sort_values(kind="stable").index[:most])
-    return [str(quad) for quad in first.index if quad in chosen]
+    return [str(quad) for quad in turn.sort_values(kind="stable").index[:most]]
 
 
 def render(suite: QuadSuite, items: pd.DataFrame, *, most: int = 400, report: str = "") -> str:

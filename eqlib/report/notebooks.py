@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -43,6 +44,7 @@ def body(path: str | Path, name: str) -> Body:
         exclude_output_prompt=True,
         exclude_anchor_links=True,
     )
+    exporter.log.setLevel(logging.ERROR)  # it asks for alt texts that only an author can give
     html, _ = exporter.from_notebook_node(notebook)
     return Body(name, title[1] if title else name, " ".join(question[1].split()) if question else "", _fit(html))
 
@@ -60,5 +62,6 @@ def _fit(html: str) -> str:
     html = re.sub(r"<style scoped[^>]*>.*?</style>", "", html, flags=re.DOTALL)
     html = re.sub(r"<(/?)h([1-4])\b[^>]*>", lambda tag: f"<{tag[1]}h{min(int(tag[2]) + 2, 6)}>", html)
     html = re.sub(r'<table border="1" class="dataframe">', '<table class="dataframe">', html)
+    html = re.sub(r"<img(?![^>]*\balt=)", '<img alt=""', html)
     html = html.replace("<table", '<div class="wide"><table').replace("</table>", "</table></div>")
     return re.sub(r"\n\s*\n+", "\n", html)

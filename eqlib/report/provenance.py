@@ -47,9 +47,9 @@ def provenance(*, code: list[Path], data: Path | None, tables: list[Path]) -> di
     facts = {f"git tree of {folder.name}/": git_tree(folder) for folder in code if folder.is_dir()}
     if data is not None and (data / "manifest.json").is_file():
         manifest = read_json(data / "manifest.json")
-        for key in ("edition", "seed", "content_hash", "digest", "hash", "sha256"):
+        for key in ("edition", "seed", "content"):
             if isinstance(manifest, dict) and isinstance(manifest.get(key), str | int):
-                facts[f"data {key.replace('_', ' ')}"] = str(manifest[key])
+                facts[f"data {key}"] = str(manifest[key])
         facts["data manifest (SHA-256)"] = content_hash(data / "manifest.json")
     present = [path for path in tables if path.is_file()]
     if present:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.axes import Axes
 
-from eqlib.report.figures.caption import caption
+from eqlib.report.figures.caption import caption, lines
 from eqlib.report.figures.picture import picture
-from eqlib.report.style import QUIET
+from eqlib.report.printed import Printed
+from eqlib.report.study import Study
+from eqlib.report.style import PAGE, QUIET
 from eqlib.report.words import marked
 from eqlib.suites.suite import QuadSuite
 
@@ -46,3 +49,43 @@ def benchmark(axes: Sequence[Axes], suite: QuadSuite, records: pd.DataFrame, *, 
             f"{counts[record['subset']]:,} quads", loc="right", fontsize=5.8, color=QUIET, fontweight="normal"
         )
     return axes
+
+
+def printed(study: Study) -> Printed | None:
+    """How the figure is printed; None where the study lacks its input."""
+    suite = study.pictures()
+    if suite is None:
+        return None
+    records = examples(suite)
+    across = 4
+    down = -(-len(records) // across)
+    side = PAGE / across / 2 - 0.085
+    text = max(
+        len(lines(words, side * 72, 5.8))
+        for pair in zip(records["caption0"], records["caption1"], strict=True)
+        for words in marked(*pair)
+    )
+    tall = side + 0.24 + min(text, 4) * 5.8 * 1.28 / 72 + 0.08
+    figure = plt.figure(figsize=(PAGE, down * tall))
+    figure.set_layout_engine("none")
+    axes = []
+    for number in range(len(records)):
+        row, column = divmod(number, across)
+        x = column * PAGE / across + 0.03
+        y = (down - row) * tall - 0.2 - side
+        for half in (0, 1):
+            box = ((x + half * (side + 0.04)) / PAGE, y / (down * tall), side / PAGE, side / (down * tall))
+            axes.append(figure.add_axes(box))
+    benchmark(axes, suite, records, width=side * 72)
+    counts = suite.counts()
+    return Printed(
+        figure,
+        "The benchmark: one quad of each subset",
+        f"{len(suite):,} quads in {len(counts)} subsets; one of each is shown, the changed words in bold. Left "
+        "picture with left caption and right with right are the matched pairs. Shown is the quad that changes "
+        "fewest words, of median caption length.",
+        "Pairs of pictures that differ by one small change: "
+        + "; ".join(f"{r['subset']}: “{r['caption0']}” and “{r['caption1']}”" for _, r in records.iterrows())
+        + ".",
+        pictures=True,
+    )

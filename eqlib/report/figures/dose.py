@@ -3,57 +3,71 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import statsmodels.api as sm
 from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
 from scipy.stats import norm
 
-from eqlib.report.style import colours, in_order, label, markers
+from eqlib.report.printed import Printed
+from eqlib.report.study import Study, part_label
+from eqlib.report.style import COLUMN, PAGE, colours, in_order, label, markers
 
-BINS = 7
+BINS = 6
 
 
 def with_change(items: pd.DataFrame, records: pd.DataFrame) -> pd.DataFrame | None:
-    """``items`` joined with the records' numeric ``change`` by quad; None where there is none, or only one size."""
+    """``items`` joined with the records' numeric ``change`` by quad, where a subset has three sizes or more.
+
+    None where there is no such subset. A size means something else in every subset (a colour distance, a share of a
+    number, a way across the picture), so sizes are never pooled over subsets.
+    """
     if "change" not in records or not pd.api.types.is_numeric_dtype(records["change"]):
         return None
     joined = items.merge(records[["quad", "change"]], on="quad", how="inner").dropna(subset=["change"])
-    return joined if joined["change"].nunique() > 2 else None
+    graded = joined.groupby("subset")["change"].nunique()
+    joined = joined[joined["subset"].isin(graded.index[graded > 2])]
+    return None if joined.empty else joined
 
 
-def dose(ax: Axes, items: pd.DataFrame, *, score: str = "group", name: str = "size of the change") -> Axes:
-    """Draw ``score`` (bool) of ``items`` against ``change``, by method.
+def dose(axes: Sequence[Axes], items: pd.DataFrame, *, score: str = "group") -> Sequence[Axes]:
+    """One panel a subset: ``score`` (bool) of ``items`` against ``change``, by method.
 
-    Marks: means of equally filled bins with 95 % intervals. Lines: a logistic fit with its 95 % band, errors clustered
-    by ``cluster``, as the quads of one scene and the seeds on one quad are not independent.
+    Marks: means of about equally filled bins with 95 % intervals. Lines: a logistic fit with its 95 % band, errors
+    clustered by ``cluster``, as the quads of one scene and the seeds on one quad are not independent.
     """
-    sizes = items["change"]
-    logarithmic = sizes.min() > 0 and sizes.max() / sizes.min() > 30
-    scale = np.log if logarithmic else np.asarray
-    edges = np.unique(np.quantile(sizes, np.linspace(0, 1, BINS + 1)))
     methods = in_order(items["method"])
     shade, mark = colours(methods), markers(methods)
-    grid = np.linspace(scale(edges[0]), scale(edges[-1]), 120)
-    for method in methods:
-        of = items[items["method"] == method]
-        binned = of.groupby(np.digitize(of["change"], edges[1:-1]))
-        mean, count = binned[score].mean(), binned["quad"].nunique()
-        x = binned["change"].mean()
-        half = 1.96 * np.sqrt(np.maximum(mean * (1 - mean), 0.25 / count) / count)
-        ax.errorbar(x, 100 * mean, 100 * half, linestyle="none", marker=mark[method], markersize=3.2, linewidth=0.8,
-                    color=shade[method], alpha=0.85)  # fmt: skip
-        line = _logistic(scale(of["change"].to_numpy()), of[score].to_numpy(float), of["cluster"], grid)
-        if line is not None:
-            across = np.exp(grid) if logarithmic else grid
-            ax.plot(across, 100 * line[0], color=shade[method], label=label(method))
-            ax.fill_between(across, 100 * line[1], 100 * line[2], color=shade[method], alpha=0.13, linewidth=0)
-    if logarithmic:
-        ax.set_xscale("log")
-    ax.set(xlabel=name, ylabel=f"{score.capitalize()} score (%)", ylim=(0, 100))
-    ax.legend(loc="best")
-    return ax
+    for ax, (subset, part) in zip(axes, items.groupby("subset"), strict=True):
+        sizes = np.unique(part["change"])
+        if len(sizes) > BINS:
+            edges = np.unique(np.quantile(part["change"], np.linspace(0, 1, BINS + 1)))
+        else:  # few sizes: a bin each
+            edges = np.concatenate([sizes[:1], (sizes[1:] + sizes[:-1]) / 2, sizes[-1:]])
+        grid = np.linspace(edges[0], edges[-1], 100)
+        for method in methods:
+            of = part[part["method"] == method]
+            binned = of.groupby(np.digitize(of["change"], edges[1:-1]))
+            mean, count = binned[score].mean(), binned["quad"].nunique()
+            half = 1.96 * np.sqrt(np.maximum(mean * (1 - mean), 0.25 / count) / count)
+            ax.errorbar(binned["change"].mean(), 100 * mean, 100 * half, linestyle="none", marker=mark[method],
+                        markersize=2.8, linewidth=0.7, color=shade[method], alpha=0.85)  # fmt: skip
+            line = _logistic(of["change"].to_numpy(), of[score].to_numpy(float), of["cluster"], grid)
+            if line is not None:
+                ax.plot(grid, 100 * line[0], color=shade[method], label=label(method))
+                ax.fill_between(grid, 100 * line[1], 100 * line[2], color=shade[method], alpha=0.13, linewidth=0)
+        ax.set_title(part_label(subset))
+        ax.set(xlabel="size of the change", ylim=(0, 100))
+        ax.xaxis.set_major_locator(MaxNLocator(4))
+    axes[0].set_ylabel(f"{score.capitalize()} score (%)")
+    for ax in axes[1:]:
+        ax.tick_params(labelleft=False)
+    axes[-1].legend(loc="best")
+    return axes
 
 
 def _logistic(x: np.ndarray, y: np.ndarray, cluster: pd.Series, grid: np.ndarray):
@@ -70,3 +84,22 @@ def _logistic(x: np.ndarray, y: np.ndarray, cluster: pd.Series, grid: np.ndarray
         return None
     reach = norm.ppf(0.975) * spread
     return tuple(1 / (1 + np.exp(-value)) for value in (middle, middle - reach, middle + reach))
+
+
+def printed(study: Study) -> Printed | None:
+    """How the figure is printed; None where the study lacks its input."""
+    suite = study.pictures()
+    joined = None if suite is None else with_change(study.of(), suite.records)
+    if joined is None:
+        return None
+    panels = joined["subset"].nunique()
+    width = PAGE if panels > 1 else COLUMN
+    figure, axes = plt.subplots(1, panels, figsize=(width, 1.9 if panels > 1 else 2.3), sharey=True, squeeze=False)
+    dose(axes[0], joined[joined["method"].isin(study.trio)] if study.trio else joined)
+    return Printed(
+        figure,
+        "Group score against the size of the change",
+        "Subsets whose changes come in sizes; a size has its own unit in each. Marks: means of about equally filled "
+        "bins with 95 % intervals; lines: logistic fit with a 95 % band, errors clustered by scene.",
+        "Group score against the size of the visual change, one panel a subset, one curve a method.",
+    )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -11,7 +12,10 @@ from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.ticker import MaxNLocator
 from scipy.ndimage import gaussian_filter
 
-from eqlib.report.style import INK, QUIET, colours, label
+from eqlib.report.headline import scores_in_words
+from eqlib.report.printed import Printed
+from eqlib.report.study import Study
+from eqlib.report.style import INK, PAGE, QUIET, colours, label
 
 MASS = (0.95, 0.8, 0.6, 0.4, 0.2)
 """Share of the quads inside each contour, from the outermost in."""
@@ -74,3 +78,20 @@ def _levels(density: np.ndarray) -> list[float]:
     ranked = np.sort(density, axis=None)[::-1]
     inside = np.cumsum(ranked) / ranked.sum()
     return [float(ranked[np.searchsorted(inside, share)]) for share in MASS]
+
+
+def printed(study: Study) -> Printed:
+    """How the figure is printed."""
+    methods = study.trio or study.methods[:3]
+    figure, axes = plt.subplots(1, len(methods), figsize=(PAGE, 2.2), sharey=True, squeeze=False)
+    equivariance(axes[0], study.of(), methods)
+    return Printed(
+        figure,
+        "The equivariance panel",
+        "Contours around 95, 80, 60, 40 and 20 % of the quads (all seeds), dot at the mean: evidence I upward, "
+        "threshold |a| + |b| to the right. Above the diagonal the group score is right. In the shaded band the "
+        "right assignment wins and the group score is still wrong: the headroom that a more equivariant similarity "
+        "with the same I would recover. EqSim pulls quads to the left.",
+        f"Density panels by method. Group right: {scores_in_words(study)}. Headroom: "
+        f"{scores_in_words(study, 'headroom')}.",
+    )

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.axes import Axes
 
-from eqlib.report.study import part_label, parts
-from eqlib.report.style import LINE, QUIET, colours, in_order, label, markers
+from eqlib.report.headline import difference, points
+from eqlib.report.printed import Printed
+from eqlib.report.study import PRETRAINED, Study, part_label, parts
+from eqlib.report.style import LINE, PAGE, QUIET, colours, in_order, label, markers
 
 ALPHA = 0.05
 
@@ -32,7 +35,7 @@ def forest(ax: Axes, differences: pd.DataFrame, *, baseline: str, score: str = "
             ax.plot([low, high], [y, y], color=shade[method], linewidth=1.5, zorder=2)
             ax.plot(point, y, marker=mark[method], color=shade[method], markersize=5 if average else 4,
                     markerfacecolor=shade[method] if sure else "white", markeredgewidth=1, zorder=3)  # fmt: skip
-            text = f"{point:+.1f}  [{low:+.1f}, {high:+.1f}]".replace("-", "−")
+            text = f"{points(point / 100)}  [{points(low / 100)}, {points(high / 100)}]"
             ax.annotate(text, (1.02, y), xycoords=("axes fraction", "data"), va="center", fontsize=5.8,
                         fontweight="bold" if average else "normal", annotation_clip=False)  # fmt: skip
             y += 1
@@ -56,3 +59,23 @@ def forest(ax: Axes, differences: pd.DataFrame, *, baseline: str, score: str = "
         handles = [ax.plot([], [], marker=mark[m], color=shade[m], linewidth=1.5, label=label(m))[0] for m in methods]
         ax.legend(handles=handles, loc="lower left", bbox_to_anchor=(0, 1.0), ncols=min(len(methods), 3))
     return ax
+
+
+def printed(study: Study) -> Printed | None:
+    """How the figure is printed; None where the study lacks its input."""
+    table = study.differences[study.differences["suite"] == study.main]
+    table = table[(table["baseline"] == study.baseline) & (table["score"] == "group") & (table["method"] != PRETRAINED)]
+    if table.empty:
+        return None
+    rows = table["subset"].nunique() * table["method"].nunique()
+    figure, ax = plt.subplots(figsize=(PAGE * 0.72, 0.75 + 0.17 * rows))
+    forest(ax, table, baseline=study.baseline)
+    row = difference(study)
+    told = "" if row is None else f" All quads: {points(row['point'])} [{points(row['low'])}, {points(row['high'])}]."
+    return Printed(
+        figure,
+        f"Paired differences to {label(study.baseline).lower()}",
+        "The same quads and seeds under both methods, so the difference is paired; 95 % intervals. Filled: "
+        f"Holm-corrected p < 0.05; hollow: not told apart from zero.{told}",
+        f"Forest plot of differences in group score by subset, with numbers at the right.{told}",
+    )

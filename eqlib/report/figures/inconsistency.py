@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from scipy.stats import gaussian_kde
 
-from eqlib.report.style import QUIET, colours, in_order, label
+from eqlib.report.printed import Printed
+from eqlib.report.study import Study
+from eqlib.report.style import PAGE, QUIET, colours, in_order, label
 
 SIDES = {
     "text_gap": ("Text side", r"$(s_{00}-s_{01})-(s_{11}-s_{10}) = a+b$"),
@@ -39,3 +42,17 @@ def inconsistency(axes: Sequence[Axes], items: pd.DataFrame) -> Sequence[Axes]:
         ax.set_title(title)
         ax.legend(loc="upper right", handlelength=1)
     return axes
+
+
+def printed(study: Study) -> Printed:
+    """How the figure is printed."""
+    figure, axes = plt.subplots(1, 2, figsize=(PAGE, 1.75))
+    inconsistency(axes, study.of())
+    return Printed(
+        figure,
+        "How far the two sides are from mirrored",
+        "Density of the signed inconsistency over quads (all seeds). Zero: swapping the captions (left) or the "
+        "images (right) changes the similarity by the same amount on both members of the pair. Narrower is more "
+        "equivariant.",
+        "Two density plots centred at zero, one curve a method, for the text side and the image side.",
+    )

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
-from eqlib.report.study import part_label, parts
-from eqlib.report.style import QUIET, colours, in_order, label, markers
+from eqlib.report.headline import headline, scores_in_words
+from eqlib.report.printed import Printed
+from eqlib.report.study import Study, part_label, parts
+from eqlib.report.style import PAGE, QUIET, colours, in_order, label, markers
 from eqlib.scoring.matching import CHANCE
 
 
@@ -40,7 +43,11 @@ def main_result(ax: Axes, summary: pd.DataFrame, items: pd.DataFrame | None = No
     ax.tick_params(axis="x", length=0)
     if average:
         ax.get_xticklabels()[0].set_fontweight("bold")
-    ax.set(xlim=(-0.5, len(shown) - 0.5), ylim=(0, None), ylabel=f"{score.replace('_', ' ').capitalize()} score (%)")
+    ax.set(
+        xlim=(-0.5, len(shown) - 0.5),
+        ylim=(0, min(104, ax.get_ylim()[1] + 3)),
+        ylabel=f"{score.replace('_', ' ').capitalize()} score (%)",
+    )
     ax.legend(ncols=len(methods), loc="lower right", bbox_to_anchor=(1, 1.0))
     return ax
 
@@ -51,3 +58,16 @@ def _seeds(ax: Axes, items: pd.DataFrame, shown: list[str], x: np.ndarray, colou
         seeds = 100 * of.groupby("seed")[score].mean()
         if len(seeds) > 1:
             ax.scatter(np.full(len(seeds), place), seeds, s=3.5, color=colour, alpha=0.55, linewidths=0, zorder=2)
+
+
+def printed(study: Study) -> Printed:
+    """How the figure is printed."""
+    figure, ax = plt.subplots(figsize=(PAGE, 2.15))
+    main_result(ax, study.summary[study.summary["suite"] == study.main], study.of())
+    return Printed(
+        figure,
+        "Group score by subset and method",
+        f"{headline(study)} Large marks: mean over {len(study.seeds)} seeds with 95 % intervals; small dots: single "
+        "seeds; dotted line: chance.",
+        f"Dot plot of the group score with intervals. All quads: {scores_in_words(study)}.",
+    )

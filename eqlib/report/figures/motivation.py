@@ -4,27 +4,33 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
 from eqlib.report.figures.benchmark import AFTER, BEFORE
-from eqlib.report.figures.caption import caption
+from eqlib.report.figures.caption import caption, lines
 from eqlib.report.figures.picture import picture
-from eqlib.report.style import QUIET, RIGHT, WRONG, colours, label
+from eqlib.report.printed import Printed
+from eqlib.report.study import Study
+from eqlib.report.style import PAGE, QUIET, RIGHT, WRONG, colours, label
 from eqlib.report.words import marked
 from eqlib.suites.suite import QuadSuite
 
+SIZE = 6.2
+"""Points of a caption's letters."""
 
-def example(items: pd.DataFrame, before: str, after: str) -> str | None:
-    """The quad to show: of those wrong by ``before`` and right by ``after`` in most seeds, with the right
-    assignment won by both, the one whose abs(a) + abs(b) shrank by the median amount. None where there is no such quad.
+
+def example(items: pd.DataFrame, before: Sequence[str], after: str) -> str | None:
+    """The quad to show: right by ``after`` and wrong by every method of ``before`` in most seeds, and of those the one
+    whose abs(a) + abs(b) shrank from the last of ``before`` by the median amount. None where there is no such quad.
     """
-    table = items[items["method"].isin([before, after])]
+    table = items[items["method"].isin([*before, after])]
     table = table.assign(threshold=table["a"].abs() + table["b"].abs())
-    means = table.groupby(["quad", "method"])[["group", "group_match", "threshold"]].mean().unstack("method").dropna()
-    repaired = (means["group", before] < 0.5) & (means["group", after] > 0.5) & (means["group_match"].min(axis=1) > 0.5)
-    shrunk = (means["threshold", before] - means["threshold", after])[repaired]
+    means = table.groupby(["quad", "method"])[["group", "threshold"]].mean().unstack("method").dropna()
+    repaired = (means["group"][list(before)] < 0.5).all(axis=1) & (means["group", after] > 0.5)
+    shrunk = (means["threshold", before[-1]] - means["threshold", after])[repaired]
     shrunk = shrunk[shrunk > 0].reset_index().set_axis(["quad", "by"], axis=1).sort_values(["by", "quad"])
     return None if shrunk.empty else str(shrunk["quad"].iloc[len(shrunk) // 2])
 
@@ -41,7 +47,7 @@ def motivation(
     for side, ax in enumerate(axes[:2]):
         picture(ax, suite, record[f"image{side}"])
         ax.set_title(f"Image {side}")
-        caption(ax, words[side], width, colour=(BEFORE, AFTER)[side], size=6.2)
+        caption(ax, words[side], width, colour=(BEFORE, AFTER)[side], size=SIZE)
     means = items[items["quad"] == quad].groupby("method")[["s00", "s01", "s10", "s11"]].mean()
     values = means.loc[list(methods)].to_numpy()
     room = 0.16 * np.ptp(values)
@@ -64,9 +70,9 @@ def motivation(
         gap = s[0, 0] + s[1, 1] - s[0, 1] - s[1, 0]
         sign = ">" if gap > a + b else "≤"
         ax.set_title(label(method), color=shades[method])
-        ax.text(0.5, -0.2, f"I = {gap:.2f} {sign} {a + b:.2f} = |a| + |b|".replace("-", "−"), transform=ax.transAxes,
+        ax.text(0.5, -0.17, f"I = {gap:.2f} {sign} {a + b:.2f} = |a| + |b|".replace("-", "−"), transform=ax.transAxes,
                 ha="center", va="top", fontsize=6, color=QUIET)  # fmt: skip
-        ax.text(0.5, -0.33, "group right" if right else "group wrong", transform=ax.transAxes, ha="center", va="top",
+        ax.text(0.5, -0.29, "group right" if right else "group wrong", transform=ax.transAxes, ha="center", va="top",
                 fontsize=6.2, fontweight="bold", color=RIGHT if right else WRONG)  # fmt: skip
         ax.set(xlim=(-0.55, 1.55), ylim=(values.min() - room, values.max() + room), yticks=[])
         ax.set_xticks([0, 1], ["image 0", "image 1"])
@@ -74,5 +80,49 @@ def motivation(
         ax.grid(False)
         for x in (0, 1):
             ax.axvline(x, color="#e6e8ec", linewidth=0.8, zorder=0)
-    axes[2].set_ylabel("similarity of a caption")
+    axes[2].set_ylabel("similarity")
     return axes
+
+
+def printed(study: Study) -> Printed | None:
+    """How the figure is printed; None where the study lacks its input."""
+    suite, after = study.pictures(), study.treatment
+    if suite is None or after is None or study.baseline is None:
+        return None
+    before = [method for method in study.trio if method != after]
+    quad = example(study.of(), before, after)
+    if quad is None:
+        return None
+    record = suite.records.set_index("quad").loc[quad]
+    side, gap, top, methods = 1.2, 0.06, 0.19, study.trio
+    words = marked(record["caption0"], record["caption1"])
+    rows = max(len(lines(caption, side * 72, SIZE)) for caption in words)
+    below = max(0.44, (min(rows, 4) * SIZE * 1.28 + 6) / 72)
+    tall = top + side + below
+    figure = plt.figure(figsize=(PAGE, tall))
+    figure.set_layout_engine("none")
+
+    def axes(left: float, bottom: float, width: float, height: float) -> Axes:
+        return figure.add_axes((left / PAGE, bottom / tall, width / PAGE, height / tall))
+
+    pictures = [axes(0.04 + number * (side + gap), below, side, side) for number in (0, 1)]
+    left = 2 * side + gap + 0.34
+    step = (PAGE - left) / len(methods)
+    panels = [
+        axes(left + number * step, tall - top - 0.86 * side, step * 0.92, 0.86 * side) for number in range(len(methods))
+    ]
+    motivation([*pictures, *panels], suite, study.of(), quad, methods, width=side * 72)
+    for panel in panels[1:]:
+        panel.set_ylabel("")
+    return Printed(
+        figure,
+        "One small change, and what the similarity makes of it",
+        f"A quad of the subset {record['subset']}. Each arrow follows one caption's similarity from image 0 to "
+        "image 1 (mean over seeds). An equivariant similarity answers the change with mirrored arrows; the group "
+        "score is right when the evidence I exceeds |a| + |b|, by how much the mirror is bent. Chosen by rule, as "
+        f"an illustration: of the quads wrong under {' and '.join(map(label, before))} and right under "
+        f"{label(after)}, the one whose |a| + |b| shrank by the median amount.",
+        f"Two pictures, “{record['caption0']}” and “{record['caption1']}”, and for each of "
+        f"{', '.join(map(label, methods))} a panel of two arrows: the similarity of each caption with both pictures.",
+        pictures=True,
+    )

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.axes import Axes
 
-from eqlib.report.style import QUIET, colours, in_order, label, markers
+from eqlib.report.printed import Printed
+from eqlib.report.study import Study
+from eqlib.report.style import PAGE, QUIET, colours, in_order, label, markers
 
 ORDER = ("eqbenag", "eqbenyoucook2", "eqbengebc", "eqbenkubric_loc", "eqbenkubric_cnt", "eqbenkubric_attr", "eqbensd")
 NAMES = (
@@ -47,3 +50,21 @@ def published(ax: Axes, table: pd.DataFrame, summary: pd.DataFrame | None = None
     ax.set(xlabel="Group score (%)", xlim=(0, 100))
     ax.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=4)
     return ax
+
+
+def printed(study: Study) -> Printed | None:
+    """How the figure is printed; None where the study lacks its input."""
+    table = None if study.published is None else eqben(study.published)
+    if table is None or table.empty:
+        return None
+    scored = study.summary[study.summary["suite"] == "eqben"]
+    figure, ax = plt.subplots(figsize=(PAGE * 0.72, 2.4))
+    published(ax, table, None if scored.empty else scored)
+    editions = ", ".join(sorted(map(str, table["edition"].dropna().unique())))
+    return Printed(
+        figure,
+        "Published models on EqBen",
+        f"Group score by subset as published (editions: {editions or 'not stated'}); editions differ in size and "
+        "picture format.",
+        "Dot plot of published group scores on the seven subsets of EqBen.",
+    )

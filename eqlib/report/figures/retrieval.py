@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
-from eqlib.report.style import colours, in_order, label, markers
+from eqlib.report.printed import Printed
+from eqlib.report.study import Study
+from eqlib.report.style import PAGE, colours, in_order, label, markers
 
 DIRECTIONS = {"image_to_text": "Image to text", "text_to_image": "Text to image"}
 
@@ -45,3 +48,18 @@ def retrieval(axes: Sequence[Axes], table: pd.DataFrame) -> Sequence[Axes]:
     for ax in axes[1:]:
         ax.tick_params(labelleft=False)
     return axes
+
+
+def printed(study: Study) -> Printed | None:
+    """How the figure is printed; None where the study lacks its input."""
+    if study.retrieval is None:
+        return None
+    table = recalls(study.retrieval)
+    figure, axes = plt.subplots(1, 2, figsize=(PAGE * 0.72, 1.9), sharey=True)
+    retrieval(axes, table)
+    return Printed(
+        figure,
+        "Retrieval",
+        "Recall at 1, 5 and 10 on the retrieval set, both directions: what a gain on quads costs, or does not.",
+        "Dot plot of recall at 1, 5 and 10 by method, image to text and text to image.",
+    )

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 
-from eqlib.report.style import INK
+from eqlib.report.printed import Printed
+from eqlib.report.study import Study
+from eqlib.report.style import COLUMN, INK
 
 
 def selection(ax: Axes, grid: pd.DataFrame, *, score: str = "Group score") -> Axes:
@@ -34,3 +37,17 @@ def selection(ax: Axes, grid: pd.DataFrame, *, score: str = "Group score") -> Ax
     bar.set_label(f"{score}, validation (%)")
     bar.outline.set_visible(False)
     return ax
+
+
+def printed(study: Study) -> Printed | None:
+    """How the figure is printed; None where the study lacks its input."""
+    if study.selection is None:
+        return None
+    figure, ax = plt.subplots(figsize=(COLUMN, 1.9))
+    selection(ax, study.selection)
+    return Printed(
+        figure,
+        "Choosing weight and margin on validation",
+        "Validation score of EqSim by weight and margin; the frame marks the setting chosen. No test quad was used.",
+        "Heat map of the validation score, weight across and margin down.",
+    )

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.axes import Axes
 
-from eqlib.report.style import INK, QUIET, colours, in_order, label, markers
+from eqlib.report.printed import Printed
+from eqlib.report.study import Study
+from eqlib.report.style import COLUMN, INK, QUIET, colours, in_order, label, markers
 
 
 def tradeoff(ax: Axes, path: pd.DataFrame) -> Axes:
@@ -32,3 +35,18 @@ def tradeoff(ax: Axes, path: pd.DataFrame) -> Axes:
     ax.set(xlabel="R@1 (%)", ylabel="Group score (%)")
     ax.legend(loc="upper left")
     return ax
+
+
+def printed(study: Study) -> Printed | None:
+    """How the figure is printed; None where the study lacks its input."""
+    if study.path is None:
+        return None
+    figure, ax = plt.subplots(figsize=(COLUMN, 2.3))
+    tradeoff(ax, study.path)
+    return Printed(
+        figure,
+        "Group score against retrieval",
+        "From the pretrained weights (α = 0) to the fine-tuned ones (α = 1) by interpolation. Up and to the right "
+        "is better in both; thin lines are seeds.",
+        "Curves of the group score against recall at 1, one a method, from a common start.",
+    )

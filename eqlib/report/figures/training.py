@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
-from eqlib.report.style import colours, in_order, label
+from eqlib.report.printed import Printed
+from eqlib.report.study import Study
+from eqlib.report.style import PAGE, colours, in_order, label
 
 TITLES = {
     "contrastive": "Contrastive term",
@@ -51,3 +54,30 @@ def training(axes: Sequence[Axes], histories: pd.DataFrame, columns: Sequence[st
         ax.yaxis.set_major_formatter("{x:g}")
     axes[0].legend(loc="upper right")
     return axes
+
+
+def printed(study: Study) -> Printed | None:
+    """How the figure is printed; None where the study lacks its input."""
+    if study.histories is None:
+        return None
+    columns = logged(study.histories)
+    columns = columns[:8] if len(columns) > 4 else columns
+    if not columns:
+        return None
+    across = min(4, len(columns))
+    down = -(-len(columns) // across)
+    figure, axes = plt.subplots(down, across, figsize=(PAGE, 0.25 + 1.3 * down), squeeze=False, sharex=True)
+    training(axes.ravel()[: len(columns)], study.histories, columns)
+    for ax in axes.ravel()[len(columns) :]:
+        ax.remove()
+    for column in range(across):
+        ax = axes[(len(columns) - 1 - column) // across, column]
+        ax.set_xlabel("step")
+        ax.tick_params(labelbottom=True)
+    return Printed(
+        figure,
+        "Training curves, term by term",
+        f"Each term of the loss and what it acts on in the batch. Line: mean over {len(study.seeds)} seeds; band: "
+        "their range.",
+        f"Small line plots over training steps of {', '.join(name.replace('_', ' ') for name in columns)}.",
+    )
