@@ -164,7 +164,7 @@ def tell(scene: Scene, focus: Focus, style: Style) -> str:
     groups = list(focus.groups)
     if focus.kind == "location":
         groups = groups[::-1]  # what may be carried is named before what carries it
-    elif len(groups) == 1 and style.likely("second", 0.5):
+    elif len(groups) == 1 and style.likely("second", 0.75):
         groups += [group for group in scene.groups if group not in groups][:1]
     if style.likely("omit", noise) and len(groups) > 1:
         groups = groups[:1]
@@ -199,7 +199,7 @@ def _phrase(scene: Scene, group: int, slot: int, focus: Focus, style: Style) -> 
 
     def told(aspect: str, share: float) -> bool:
         return (must == aspect and not loosely) or (
-            must != aspect and style.likely(f"{aspect}{slot}", share * (1 - style.noise))
+            must != aspect and style.likely(f"{aspect}{slot}", share) and not (aspect == "colour" and loosely)
         )
 
     before, after = _state_words(thing, must, loosely, style)
@@ -208,7 +208,7 @@ def _phrase(scene: Scene, group: int, slot: int, focus: Focus, style: Style) -> 
         words.append(style.word("word", SIZE_WORDS[thing.size]))
     if thing.material != "plain" and told("material", 0.3):
         words.append(style.word("word", MATERIAL_WORDS[thing.material]))
-    colour = told("colour", 0.75)
+    colour = told("colour", 0.8)
     if thing.kind == "person":
         if colour:
             article = "an" if thing.colour[0] in "aeiou" else "a"

@@ -35,24 +35,24 @@ KINDS: dict[str, Kind] = {
         role="figure",
     ),
     "ball": Kind({"": (50, 100)}, SOLID),
-    "cube": Kind({"": (58, 104)}, SOLID),
     "box": Kind({"closed": (68, 84), "open": (68, 124)}, PAINTED),
     "cone": Kind({"": (50, 120)}, SOLID),
-    "mug": Kind({"upright": (58, 84), "tipped": (66, 75)}, PAINTED),
     "lamp": Kind({"on": (44, 150), "off": (44, 150)}),
     "car": Kind({"": (80, 74)}, ("plain", "striped")),
     "umbrella": Kind({"open": (76, 136), "folded": (30, 132)}, PAINTED),
-    "tree": Kind({"": (50, 158)}),
-    "cylinder": Kind({"": (40, 112)}, SOLID),
-    "house": Kind({"": (64, 128)}),
-    "book": Kind({"open": (78, 66), "closed": (58, 40)}),
-    "duck": Kind({"": (58, 98)}),
-    "candle": Kind({"lit": (34, 140), "unlit": (34, 140)}, PAINTED),
-    "star": Kind({"": (60, 110)}, ("plain", "metal", "spotted")),
-    "chair": Kind({"": (44, 134)}),
-    "bottle": Kind({"upright": (26, 138), "tipped": (72, 50)}, ("plain", "glass", "striped")),
     "table": Kind({"": (92, 88)}, role="support"),
+    "mug": Kind({"upright": (58, 84), "tipped": (66, 75)}, PAINTED),
+    "tree": Kind({"": (50, 158)}),
+    "cube": Kind({"": (58, 104)}, SOLID),
+    "house": Kind({"": (64, 128)}),
+    "star": Kind({"": (60, 110)}, ("plain", "metal", "spotted")),
+    "duck": Kind({"": (58, 98)}),
+    "book": Kind({"open": (78, 66), "closed": (58, 40)}),
+    "candle": Kind({"lit": (34, 140), "unlit": (34, 140)}, PAINTED),
     "basket": Kind({"": (64, 62)}, role="support"),
+    "chair": Kind({"": (44, 134)}),
+    "cylinder": Kind({"": (40, 112)}, SOLID),
+    "bottle": Kind({"upright": (26, 138), "tipped": (72, 50)}, ("plain", "glass", "striped")),
 }
 
 COLOURS: dict[str, tuple[int, int, int]] = {
@@ -68,13 +68,13 @@ COLOURS: dict[str, tuple[int, int, int]] = {
     "brown": (132, 82, 48),
 }
 
-SIZES = {"small": 0.72, "": 1.0, "large": 1.36}
+SIZES = {"small": 0.72, "": 1.0, "large": 1.3}
 """Factor on the thing's width. The empty name is the ordinary size, which no caption mentions."""
 
 BACKDROPS = ("room", "meadow", "beach", "studio", "snow", "kitchen", "desert", "plaza")
 MOODS = ("noon", "morning", "evening", "overcast", "moonlight")
 
-UNIT = 22.0
+UNIT = 26.0
 """Width of an ordinary thing at the front of the ground, in hundredths of the picture."""
 
 

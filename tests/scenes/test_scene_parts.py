@@ -34,18 +34,18 @@ def style(**choice):
 
 def test_where_a_thing_stands():
     near, far = scene(thing(depth=0.0)), scene(thing(depth=1.0))
-    assert foot(near, 0) == pytest.approx((50, 94, 0.22))
-    assert foot(far, 0) == pytest.approx((50, 37 + 17, 0.22 * 0.72))  # horizon 33 + 4, the ground's far edge 17 below
-    assert box_of(near, 0) == pytest.approx((50 - 11, 94 - 22, 50 + 11, 94 + 6 * 0.22))
+    assert foot(near, 0) == pytest.approx((50, 94, 0.26))
+    assert foot(far, 0) == pytest.approx((50, 37 + 17, 0.26 * 0.72))  # horizon 33 + 4, the ground's far edge 17 below
+    assert box_of(near, 0) == pytest.approx((50 - 13, 94 - 26, 50 + 13, 94 + 6 * 0.26))
     large = scene(thing(size="large"), vigour=0.5)
-    assert foot(large, 0)[2] == pytest.approx(0.22 * 1.36**0.5)
+    assert foot(large, 0)[2] == pytest.approx(0.26 * 1.3**0.5)
 
 
 def test_what_stands_on_a_table_is_higher_than_its_foot():
     table, ball = thing("table", "blue", depth=0.5), thing(depth=0.5, group=1, carrier=0, relation="on")
     x, y, scale = foot(scene(table, ball), 1)
-    assert (x, scale) == pytest.approx((50, 0.22 * 0.86))
-    assert y == pytest.approx(foot(scene(table), 0)[1] - 76 * 0.22 * 0.86)
+    assert (x, scale) == pytest.approx((50, 0.26 * 0.86))
+    assert y == pytest.approx(foot(scene(table), 0)[1] - 76 * 0.26 * 0.86)
 
 
 def test_overlap_is_a_share_of_the_smaller_box():
