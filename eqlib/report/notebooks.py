@@ -62,6 +62,7 @@ def _fit(html: str) -> str:
     html = re.sub(r"<style scoped[^>]*>.*?</style>", "", html, flags=re.DOTALL)
     html = re.sub(r"<(/?)h([1-4])\b[^>]*>", lambda tag: f"<{tag[1]}h{min(int(tag[2]) + 2, 6)}>", html)
     html = re.sub(r'<table border="1" class="dataframe">', '<table class="dataframe">', html)
+    html = re.sub(r"""(<[a-z][^<>]*?)\s+id=(?:"[^"]*"|'[^']*')""", r"\1", html)
     html = re.sub(r"<img(?![^>]*\balt=)", '<img alt=""', html)
     html = html.replace("<table", '<div class="wide"><table').replace("</table>", "</table></div>")
     return re.sub(r"\n\s*\n+", "\n", html)

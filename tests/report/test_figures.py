@@ -1,0 +1,174 @@
+"""Every figure draws what the tables hold, the same bytes twice, and nothing at all where its input is absent."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import pytest
+
+from eqlib.report.catalogue import FIGURES, draw, publish
+from eqlib.report.figures.benchmark import examples
+from eqlib.report.figures.caption import lines
+from eqlib.report.figures.dose import with_change
+from eqlib.report.figures.equivariance import MASS, _density, _levels, equivariance
+from eqlib.report.figures.forest import forest
+from eqlib.report.figures.main_result import main_result
+from eqlib.report.figures.motivation import example
+from eqlib.report.figures.selection import selection
+from eqlib.report.figures.training import logged
+from eqlib.report.study import with_measures
+from eqlib.report.style import colours, style
+
+NEEDS = {"training": "histories", "retrieval": "retrieval", "tradeoff": "path", "selection": "selection"}
+
+
+@pytest.fixture(scope="module")
+def full(study):
+    """The stand-in with published numbers as well."""
+    rows = [("eqben", name, "CLIP", "group", 10.0, "full") for name in ("eqbenag", "eqbensd")]
+    columns = ["benchmark", "subset", "model", "metric", "value", "edition"]
+    return replace(study, published=pd.DataFrame(rows, columns=columns))
+
+
+@pytest.fixture
+def ax():
+    with style():
+        figure, ax = plt.subplots()
+        yield ax
+    plt.close(figure)
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_draws_with_words_and_the_same_bytes_twice(full, name, tmp_path):
+    written = []
+    for turn in ("one", "two"):
+        assert publish(full, name, tmp_path / turn) is not None
+        written.append({path.name: path.read_bytes() for path in (tmp_path / turn).iterdir()})
+    assert written[0] == written[1]
+    assert set(written[0]) == {f"{name}.pdf", f"{name}.png", f"{name}.json"}
+    words = json.loads(written[0][f"{name}.json"])
+    assert len(words["alt"]) > 20
+    assert words["caption"].endswith((".", ")"))
+    assert words["inches"][0] <= 6.875
+
+
+@pytest.mark.parametrize("name", [*NEEDS, "published", "motivation", "benchmark", "dose"])
+def test_absent_input_leaves_the_figure_out(full, name, tmp_path, caplog):
+    bare = replace(full, suites={}, published=None, **dict.fromkeys(NEEDS.values()))
+    with caplog.at_level("WARNING"):
+        assert publish(bare, name, tmp_path) is None
+    assert name in caplog.text
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_main_result_marks_stand_at_the_points(study, ax):
+    main_result(ax, study.summary, study.of())
+    rows = study.summary.query("score == 'group' and method == 'eqsim'").set_index("subset")["point"]
+    drawn = next(line for line in ax.lines if line.get_label() == "EqSim").get_ydata()
+    assert drawn == pytest.approx(100 * rows[["micro", "attribute", "count", "location", "object"]].to_numpy())
+    assert ax.get_xticklabels()[0].get_text() == "All quads"
+
+
+def test_forest_fills_only_what_the_test_carries(ax):
+    rows = [("micro", 0.01, 0.002, 0.02, 0.01), ("a", 0.02, -0.01, 0.05, 0.4), ("b", 0.02, 0.01, 0.05, 0.04)]
+    table = pd.DataFrame(rows, columns=["subset", "point", "low", "high", "p_holm"])
+    table = table.assign(method="eqsim", baseline="contrastive", score="group")
+    forest(ax, table, baseline="contrastive")
+    faces = [line.get_markerfacecolor() for line in ax.lines if line.get_marker() == "D"]
+    assert faces == [colours(["eqsim"])["eqsim"], "white", colours(["eqsim"])["eqsim"]]
+    assert "+1.0  [+0.2, +2.0]" in [text.get_text() for text in ax.texts]
+
+
+def test_equivariance_panel_prints_the_scores(study):
+    with style():
+        figure, axes = plt.subplots(1, 2)
+        equivariance(axes, study.of(), ["contrastive", "eqsim"])
+    plt.close(figure)
+    eqsim = study.of()[study.of()["method"] == "eqsim"]
+    assert f"group right {100 * eqsim['group'].mean():.1f} %" in [text.get_text() for text in axes[1].texts]
+
+
+def test_contours_hold_the_share_they_name():
+    rng = np.random.default_rng(0)
+    x, y = np.abs(rng.normal(0, 1, 20_000)), rng.normal(0, 1, 20_000)
+    density, across, up = _density(x, y, (0, 5), (-5, 5))
+    rows = np.clip(np.searchsorted(up, y), 0, len(up) - 1)
+    columns = np.clip(np.searchsorted(across, x), 0, len(across) - 1)
+    inside = [np.mean(density[rows, columns] >= level) for level in _levels(density)]
+    assert inside == pytest.approx(MASS, abs=0.02)
+
+
+def test_selection_frames_the_best(ax):
+    grid = pd.DataFrame({"weight": [1, 1, 2, 2], "margin": [0, 0.1, 0, 0.1], "point": [0.4, 0.41, 0.43, 0.39]})
+    selection(ax, grid)
+    frame = ax.patches[-1]
+    assert (frame.get_x(), frame.get_y()) == (0.5, 0.5)  # weight 2 is the second column, margin 0 the lower row
+    assert sorted(text.get_text() for text in ax.texts) == ["39.0", "40.0", "41.0", "43.0"]
+
+
+def test_example_is_wrong_before_and_right_after():
+    right, wrong = (0.4, 0.1, 0.1, 0.4), (0.4, 0.3, 0.1, 0.2)
+    rows = [
+        (f"q{n}", method, *(right if method == "eqsim" and n != 2 else wrong))
+        for n in range(4)
+        for method in ("pretrained", "contrastive", "eqsim")
+    ]
+    items = with_measures(pd.DataFrame(rows, columns=["quad", "method", "s00", "s01", "s10", "s11"]))
+    assert example(items, ["pretrained", "contrastive"], "eqsim") == "q1"
+    assert example(items[items["quad"] == "q2"], ["contrastive"], "eqsim") is None
+
+
+def test_one_example_a_subset(study):
+    chosen = examples(study.pictures())
+    assert list(chosen["subset"]) == ["attribute", "count", "location", "object"]
+
+
+def test_a_subset_of_one_size_has_no_dose(study):
+    records = study.pictures().records.copy()
+    records.loc[records["subset"] == "object", "change"] = 1.0
+    joined = with_change(study.of(), records)
+    assert set(joined["subset"]) == {"attribute", "count", "location"}
+    assert with_change(study.of(), records.drop(columns="change")) is None
+
+
+def test_training_shows_known_terms_first(study):
+    assert logged(study.histories)[:2] == ["contrastive", "eqsim"]
+    assert logged(study.histories.assign(zeta=1.0))[-1] == "zeta"
+
+
+def test_caption_lines_fit_and_keep_every_word():
+    with style():
+        words = [
+            (word, False)
+            for word in [
+                "a",
+                "very",
+                "large",
+                "striped",
+                "red",
+                "ball",
+                "beside",
+                "two",
+                "small",
+                "cubes",
+                "on",
+                "a",
+                "table",
+            ]
+        ]
+        rows = lines(words, 80, 6)
+    assert [word for row in rows for word, _, _ in row] == [word for word, _ in words]
+    assert len(rows) > 1
+    assert all(row[0][2] == 0 for row in rows)
+    assert all(x < 80 for row in rows for _, _, x in row)
+
+
+def test_no_figure_is_left_open(full):
+    before = plt.get_fignums()
+    for name in FIGURES:
+        plt.close(draw(full, name).figure)
+    assert plt.get_fignums() == before
