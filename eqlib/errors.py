@@ -21,7 +21,7 @@ class InputError(ValueError):
         super().__init__(f"{place}: {message}" if place else message)
 
     def __reduce__(self):
-        # without this a data loader's worker cannot send it: exceptions are rebuilt from their message alone
+        # without this no worker process can send it: an exception is rebuilt from its message alone
         return _rebuilt, (self.expected, self.got, self.where, self.row)
 
 

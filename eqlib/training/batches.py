@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 import torch
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader, Dataset, default_collate
 
 from eqlib.errors import InputError
 from eqlib.suites import RetrievalSuite
@@ -31,7 +31,10 @@ def step_indices(images: int, batch: int, step: int, *, seed: int) -> tuple[int,
 
 
 class CaptionedImages(Dataset):
-    """Item ``(epoch, index)``: the preprocessed image (3, H, W) and the tokens (context,) of one drawn caption."""
+    """Item ``(epoch, index)``: the preprocessed image (3, H, W) and the tokens (context,) of one drawn caption.
+
+    A damaged picture comes out as its InputError: a data loader's worker can only raise what one message rebuilds.
+    """
 
     def __init__(self, suite: RetrievalSuite, preprocess: Callable, tokenizer: Callable, *, seed: int):
         self.suite, self.preprocess, self.seed = suite, preprocess, seed
@@ -39,9 +42,12 @@ class CaptionedImages(Dataset):
         self.captions_of = np.split(order, np.cumsum(np.bincount(suite.image_of_caption, minlength=len(suite.images))))
         self.tokens = tokenizer(suite.captions)
 
-    def __getitem__(self, key: tuple[int, int]) -> tuple[torch.Tensor, torch.Tensor]:
+    def __getitem__(self, key: tuple[int, int]) -> tuple[torch.Tensor, torch.Tensor] | InputError:
         epoch, index = key
-        image = open_image(self.suite.root / self.suite.images[index])
+        try:
+            image = open_image(self.suite.root / self.suite.images[index])
+        except InputError as error:
+            return error
         with torch.random.fork_rng(devices=[]):  # torchvision draws from the global generator
             stream = np.random.SeedSequence([self.seed, _AUGMENT, epoch, index])
             torch.default_generator.manual_seed(int(stream.generate_state(1)[0]))  # torch.manual_seed seeds GPUs too
@@ -78,7 +84,7 @@ def batches(
     workers: int = 0,
     rank: int = 0,
     world: int = 1,
-) -> DataLoader:
+) -> Iterator[list[torch.Tensor]]:
     """Batches ``(images (b, 3, H, W), tokens (b, context))`` of steps ``first`` to ``last - 1``; ``batch`` is the
     global size and ``b = batch / world``. Raises InputError where the set is smaller than a batch or does not divide.
     """
@@ -88,4 +94,16 @@ def batches(
     if batch % world:
         raise InputError(f"a batch divisible by {world} processes", batch)
     steps = _Steps(images, batch, first, last, seed=seed, rank=rank, world=world)
-    return DataLoader(data, batch_sampler=steps, num_workers=workers, pin_memory=torch.cuda.is_available())
+    pin = torch.cuda.is_available()
+    return _raising(DataLoader(data, batch_sampler=steps, num_workers=workers, pin_memory=pin, collate_fn=_collate))
+
+
+def _collate(items: list) -> list[torch.Tensor] | InputError:
+    return next((item for item in items if isinstance(item, InputError)), None) or default_collate(items)
+
+
+def _raising(loader: DataLoader) -> Iterator[list[torch.Tensor]]:
+    for batch in loader:
+        if isinstance(batch, InputError):
+            raise batch
+        yield batch

@@ -1,0 +1,87 @@
+"""Batches depend on the seed and the step, and on nothing else."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from eqlib.errors import InputError
+from eqlib.training.batches import CaptionedImages, batches, step_indices
+
+
+@given(st.integers(2, 50), st.data())
+def test_an_epoch_visits_no_image_twice(images, data):
+    batch = data.draw(st.integers(2, images))
+    seed = data.draw(st.integers(0, 3))
+    per_epoch = images // batch
+    for epoch in range(2):
+        seen = []
+        for step in range(epoch * per_epoch, (epoch + 1) * per_epoch):
+            found, indices = step_indices(images, batch, step, seed=seed)
+            assert found == epoch
+            seen.extend(indices.tolist())
+        assert len(seen) == len(set(seen)) == per_epoch * batch
+
+
+def drawn(train, bundle, *, seed=3, **options):
+    data = CaptionedImages(train, bundle.preprocess_train, bundle.tokenizer, seed=seed)
+    return list(batches(data, batch=6, seed=seed, **{"first": 0, "last": 7, **options}))
+
+
+def same(one, other):
+    return all(torch.equal(a, b) for pair in zip(one, other, strict=True) for a, b in zip(*pair, strict=True))
+
+
+def test_starting_later_gives_the_same_steps(train, bundle):
+    assert same(drawn(train, bundle)[4:], drawn(train, bundle, first=4))
+
+
+def test_workers_change_nothing(train, bundle):
+    assert same(drawn(train, bundle), drawn(train, bundle, workers=2))
+
+
+def test_processes_share_out_one_global_batch(train, bundle):
+    whole = drawn(train, bundle)
+    shares = [drawn(train, bundle, rank=rank, world=2) for rank in range(2)]
+    joined = [tuple(torch.cat(parts) for parts in zip(*step, strict=True)) for step in zip(*shares, strict=True)]
+    assert same(whole, joined)
+
+
+def test_another_seed_is_another_order(train, bundle):
+    assert not same(drawn(train, bundle), drawn(train, bundle, seed=4))
+
+
+def test_every_caption_of_an_image_is_drawn_and_no_other(train, bundle):
+    data = CaptionedImages(train, bundle.preprocess_val, bundle.tokenizer, seed=0)
+    own = {tuple(row.tolist()) for row in bundle.tokenizer(["a green picture", "picture 1 is green"])}
+    assert {tuple(data[(epoch, 1)][1].tolist()) for epoch in range(20)} == own
+
+
+def test_drawing_leaves_the_global_generator_alone(train, bundle):
+    data = CaptionedImages(train, bundle.preprocess_train, bundle.tokenizer, seed=0)
+    torch.manual_seed(5)
+    expected = torch.rand(3)
+    torch.manual_seed(5)
+    data[(0, 0)]
+    assert torch.equal(torch.rand(3), expected)
+
+
+@pytest.mark.parametrize(("batch", "world", "message"), [(1, 1, "2 to 20"), (21, 1, "2 to 20"), (5, 2, "divisible")])
+def test_a_batch_that_cannot_be_is_named(train, bundle, batch, world, message):
+    data = CaptionedImages(train, bundle.preprocess_train, bundle.tokenizer, seed=0)
+    with pytest.raises(InputError, match=message):
+        batches(data, batch=batch, first=0, last=1, seed=0, world=world)
+
+
+def test_a_damaged_picture_is_named_from_a_worker(train, bundle, tmp_path):
+    import dataclasses
+
+    (tmp_path / "bad.png").write_bytes(b"\x89PNG cut off")
+    one = dataclasses.replace(
+        train, root=tmp_path, images=["bad.png"] * 2, captions=["a", "b"], image_of_caption=np.arange(2)
+    )
+    data = CaptionedImages(one, bundle.preprocess_train, bundle.tokenizer, seed=0)
+    for workers in (0, 1):
+        with pytest.raises(InputError, match=r"bad\.png"):
+            list(batches(data, batch=2, first=0, last=1, seed=0, workers=workers))

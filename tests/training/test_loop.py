@@ -1,0 +1,140 @@
+"""The loop: schedule, groups, resume to the bit, refusal of a loss that is not finite."""
+
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+
+import pytest
+import torch
+
+from eqlib.errors import InputError
+from eqlib.models.clip import load
+from eqlib.training.batches import CaptionedImages
+from eqlib.training.checkpoint import Checkpoint
+from eqlib.training.loop import Recipe, fit, learning_rate, parameter_groups
+from eqlib.training.objective import Objective
+
+EQSIM = {"variant": "hard_easy", "weight": 1.0, "sample_num": 2}
+
+
+def train_for(bundle, train, tmp_path, *, method="eqsim", steps=6, **options):
+    data = CaptionedImages(train, bundle.preprocess_train, bundle.tokenizer, seed=1)
+    recipe = Recipe(steps=steps, batch=8, lr=1e-3, seed=1, warmup=2, log_every=1, **options)
+    objective = Objective(method, EQSIM if method == "eqsim" else {}, seed=1)
+    return fit(bundle.model, data, objective, recipe, scratch=tmp_path)
+
+
+def test_the_schedule_by_hand():
+    recipe = Recipe(steps=10, batch=2, lr=1.0, seed=0, warmup=2)
+    rates = [learning_rate(recipe, step) for step in range(10)]
+    assert rates[:3] == [0.5, 1.0, 1.0]
+    assert rates[6] == pytest.approx(0.5)  # half of the cosine's eight steps
+    assert rates[9] == pytest.approx(0.5 * (1 + torch.cos(torch.tensor(torch.pi * 7 / 8)).item()))
+
+
+def test_gains_biases_and_the_scale_do_not_decay(bundle):
+    spared, decayed = parameter_groups(bundle.model, 0.1)
+    assert (spared["weight_decay"], decayed["weight_decay"]) == (0.0, 0.1)
+    assert any(p is bundle.model.logit_scale for p in spared["params"])
+    assert all(p.ndim >= 2 for p in decayed["params"])
+    assert len(spared["params"]) + len(decayed["params"]) == len(list(bundle.model.parameters()))
+
+
+def test_the_history_names_every_term(bundle, train, tmp_path):
+    history = train_for(bundle, train, tmp_path)
+    assert history["step"].tolist() == [1, 2, 3, 4, 5, 6]
+    expected = {"contrastive", "eqsim_hard", "eqsim_easy", "eqsim_active", "mean_a2", "mean_b2", "mean_I", "pool"}
+    assert expected < set(history)
+    assert history["contrastive"].iloc[-1] < history["contrastive"].iloc[0]
+    assert not list(tmp_path.iterdir())  # a finished run leaves no checkpoint
+
+
+def test_a_run_stopped_between_steps_ends_with_the_same_weights(small, train, tmp_path, monkeypatch):
+    whole = load(small, seed=0)
+    history = train_for(whole, train, tmp_path / "whole")
+    saved = Checkpoint.save
+
+    def save_and_stop(self, state):
+        saved(self, state)
+        if state["step"] == 4:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(Checkpoint, "save", save_and_stop)
+    with pytest.raises(KeyboardInterrupt):
+        train_for(load(small, seed=0), train, tmp_path / "cut", checkpoint_every=2)
+    monkeypatch.undo()
+    resumed = load(small, seed=0)
+    history_again = train_for(resumed, train, tmp_path / "cut", checkpoint_every=2)
+    assert resumed.fingerprint == whole.fingerprint
+    assert history_again.equals(history)
+
+
+def test_a_killed_process_resumes_to_the_same_weights(small, train, tmp_path):
+    program = tmp_path / "run.py"
+    program.write_text(
+        textwrap.dedent(f"""
+        import os, pathlib, signal, sys
+        from eqlib.models.clip import load
+        from eqlib.suites import read
+        from eqlib.training import checkpoint, loop
+        from eqlib.training.batches import CaptionedImages
+        from eqlib.training.objective import Objective
+
+        folder, scratch, kill = sys.argv[1:]
+        bundle = load({small!r}, seed=0)
+        data = CaptionedImages(read("karpathy", pathlib.Path(folder) / "dataset.json", split="train"),
+                               bundle.preprocess_train, bundle.tokenizer, seed=1)
+        recipe = loop.Recipe(steps=6, batch=8, lr=1e-3, seed=1, warmup=2, checkpoint_every=2)
+        rate = loop.learning_rate
+        def killing(recipe, step):
+            if step == 5 and kill == "kill":
+                os.kill(os.getpid(), signal.SIGKILL)
+            return rate(recipe, step)
+        loop.learning_rate = killing
+        loop.fit(bundle.model, data, Objective("eqsim", {EQSIM!r}, seed=1), recipe, scratch=scratch)
+        print(bundle.fingerprint)
+        """)
+    )
+    command = [sys.executable, str(program), str(train.root), str(tmp_path / "scratch")]
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    killed = subprocess.run([*command, "kill"], capture_output=True, env=environment)
+    assert killed.returncode == -signal.SIGKILL
+    assert list((tmp_path / "scratch").glob("*/state.pt"))
+    resumed = subprocess.run([*command, "no"], capture_output=True, text=True, env=environment, check=True)
+    command[-1] = str(tmp_path / "other")
+    whole = subprocess.run([*command, "no"], capture_output=True, text=True, env=environment, check=True)
+    assert resumed.stdout == whole.stdout != ""
+
+
+def test_other_settings_never_find_the_checkpoint(tmp_path):
+    Checkpoint(tmp_path, {"lr": 1}).save({"step": 3})
+    assert Checkpoint(tmp_path, {"lr": 1}).load() == {"step": 3}
+    assert Checkpoint(tmp_path, {"lr": 2}).load() is None
+
+
+def test_a_loss_that_is_not_finite_stops_the_run(bundle, train, tmp_path):
+    with torch.no_grad():
+        bundle.model.text_projection.fill_(float("nan"))
+    data = CaptionedImages(train, bundle.preprocess_train, bundle.tokenizer, seed=1)
+    recipe = Recipe(steps=2, batch=8, lr=1e-3, seed=1)
+    with pytest.raises((FloatingPointError, InputError), match=r"step 1|finite"):
+        fit(bundle.model, data, Objective("contrastive"), recipe, scratch=tmp_path)
+
+
+@pytest.mark.parametrize(("steps", "warmup"), [(0, 0), (5, 5), (5, -1)])
+def test_an_impossible_recipe_is_refused(steps, warmup):
+    with pytest.raises(InputError, match="steps >= 1"):
+        Recipe(steps=steps, batch=2, lr=1.0, seed=0, warmup=warmup)
+
+
+def test_an_unknown_method_is_named():
+    with pytest.raises(InputError, match="contrastive, eqsim"):
+        Objective("simclr")
+
+
+@pytest.mark.parametrize("method", ["contrastive", "eqsim", "cyclip"])
+def test_every_method_trains(bundle, train, tmp_path, method):
+    history = train_for(bundle, train, tmp_path, method=method, steps=3)
+    assert len(history) == 3
