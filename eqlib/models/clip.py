@@ -80,14 +80,15 @@ def load(
 ) -> CLIP:
     """A CLIP bundle, in eval mode, from any form of ``spec`` the module's docstring lists.
 
-    ``seed`` draws new weights; the global random state is left as it was. ``precision`` is open_clip's (fp32, bf16,
-    fp16, pure_bf16, ...). ``quick_gelu=True`` forces the activation. ``aug_cfg`` goes to open_clip's training
-    transform.
+    ``device="auto"`` takes CUDA, else MPS, else the CPU. ``seed`` draws new weights; the global random state is left as
+    it was. ``precision`` is open_clip's (fp32, bf16, fp16, pure_bf16, ...). ``quick_gelu=True`` forces the activation.
+    ``aug_cfg`` goes to open_clip's training transform.
 
     Raises InputError for a spec that names nothing, a config open_clip cannot build, or weights that cannot be fetched.
     Warns (QuickGELUWarning) where config and pretrained tag disagree on the activation.
     """
     name, model_name, pretrained, config = _resolve(spec)
+    device = best_device() if device == "auto" else device
     check_quick_gelu(name, model_name, pretrained, config["model_cfg"], forced=quick_gelu)
     if quick_gelu:
         config["model_cfg"]["quick_gelu"] = True
@@ -132,6 +133,11 @@ def save(bundle: CLIP, folder: str | Path) -> Path:
         if hasattr(bundle.tokenizer, "save_pretrained"):
             bundle.tokenizer.save_pretrained(str(draft))
     return Path(folder)
+
+
+def best_device() -> str:
+    """The accelerator of this machine: "cuda", "mps" or "cpu"."""
+    return "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
 
 
 def check_quick_gelu(

@@ -88,7 +88,8 @@ class Embedder:
     def _encode_images(self, paths: list, todo: list[int], rows: Sequence[object]) -> Iterable[np.ndarray]:
         workers = self.workers
         if workers is None:
-            workers = 0 if len(todo) < 512 else min(8, len(os.sched_getaffinity(0)))
+            cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+            workers = 0 if len(todo) < 512 or cores == 1 else min(8, cores)
         pictures = Pictures([paths[n] for n in todo], [rows[n] for n in todo], self.bundle.preprocess_val)
         loader = DataLoader(pictures, batch_size=self.batch_size, num_workers=workers, collate_fn=_stack)
         for batch in loader:
