@@ -20,7 +20,6 @@ from eqlib.report.figures.main_result import main_result
 from eqlib.report.figures.motivation import example
 from eqlib.report.figures.selection import selection
 from eqlib.report.figures.training import logged
-from eqlib.report.study import with_measures
 from eqlib.report.style import colours, style
 
 NEEDS = {"training": "histories", "retrieval": "retrieval", "tradeoff": "path", "selection": "selection"}
@@ -110,16 +109,17 @@ def test_selection_frames_the_best(ax):
     assert sorted(text.get_text() for text in ax.texts) == ["39.0", "40.0", "41.0", "43.0"]
 
 
-def test_example_is_wrong_before_and_right_after():
-    right, wrong = (0.4, 0.1, 0.1, 0.4), (0.4, 0.3, 0.1, 0.2)
-    rows = [
-        (f"q{n}", method, *(right if method == "eqsim" and n != 2 else wrong))
-        for n in range(4)
-        for method in ("pretrained", "contrastive", "eqsim")
-    ]
-    items = with_measures(pd.DataFrame(rows, columns=["quad", "method", "s00", "s01", "s10", "s11"]))
-    assert example(items, ["pretrained", "contrastive"], "eqsim") == "q1"
-    assert example(items[items["quad"] == "q2"], ["contrastive"], "eqsim") is None
+def test_example_is_wrong_before_right_after_and_not_the_clearest():
+    def block(margin):  # I = 0.4, a = 0, b = 0.4 - margin
+        return 0.2, -0.2 + margin / 2, 0.2 - margin / 2, 0.2
+
+    after = {f"q{n:02}": 0.01 * n for n in range(1, 12)} | {"lost": -0.1, "never_wrong": 0.3}
+    rows = []
+    for quad, margin in after.items():
+        rows += [(quad, "contrastive", *block(0.2 if quad == "never_wrong" else -0.2)), (quad, "eqsim", *block(margin))]
+    items = pd.DataFrame(rows, columns=["quad", "method", "s00", "s01", "s10", "s11"])
+    assert example(items, ["contrastive"], "eqsim") == "q10"
+    assert example(items[items["quad"] == "lost"], ["contrastive"], "eqsim") is None
 
 
 def test_one_example_a_subset(study):

@@ -48,7 +48,7 @@ def caption(
                 fontweight="bold" if changed else "normal",
                 color=colour if changed else INK,
                 annotation_clip=False,
-            ).set_in_layout(False)
+            )
     return ax
 
 
