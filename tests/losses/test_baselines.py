@@ -1,0 +1,78 @@
+"""CyCLIP, NegCLIP and the contrastive loss, against their formulas written out."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from torch.nn.functional import normalize
+
+from eqlib.errors import InputError
+from eqlib.losses import contrastive_loss, cyclip_loss, negclip_loss
+
+
+def features(size=5, width=3, seed=0):
+    generator = torch.Generator().manual_seed(seed)
+    return [
+        normalize(torch.randn(size, width, generator=generator, dtype=torch.float64), dim=1).requires_grad_()
+        for _ in range(3)
+    ]
+
+
+def test_contrastive_by_hand():
+    # Orthogonal pairs at scale s: every softmax gives its match e^s / (e^s + 1).
+    eye = torch.eye(2, dtype=torch.float64)
+    assert contrastive_loss(eye, eye, 2.0).item() == pytest.approx(math.log(1 + math.exp(-2)))
+
+
+def test_cyclip_is_the_papers_sum_over_logits():
+    image, text, _ = features()
+    scale, size = 20.0, len(image)
+    logits = [scale * (a @ b.T) for a, b in ((image, text), (image, image), (text, text))]
+    cross = sum((logits[0][i, j] - logits[0][j, i]) ** 2 for i in range(size) for j in range(size)).item()
+    inside = sum((logits[1][i, j] - logits[2][i, j]) ** 2 for i in range(size) for j in range(size)).item()
+    terms = cyclip_loss(image, text, scale, in_modal=0.5, cross_modal=0.25)
+    # mean over B^2 entries, times B, over the squared scale
+    assert terms["cyclip_cross_modal"].item() == pytest.approx(0.25 * cross / size / scale**2)
+    assert terms["cyclip_in_modal"].item() == pytest.approx(0.5 * inside / size / scale**2)
+    assert terms["contrastive"].item() == pytest.approx(contrastive_loss(image, text, scale).item())
+
+
+def test_negclip_by_hand():
+    # Two orthogonal pairs at scale s, one negative equal to caption 0: image 0 splits its e^s between the two.
+    eye = torch.eye(2, dtype=torch.float64)
+    s = 3.0
+    loss = negclip_loss(eye, eye, s, negative_text_features=eye[:1])["negclip"].item()
+    image_to_text = (math.log(2 + math.exp(-s)) + math.log(1 + 2 * math.exp(-s))) / 2
+    assert loss == pytest.approx((image_to_text + math.log(1 + math.exp(-s))) / 2)
+
+
+def test_negclip_without_likeness_is_contrastive():
+    image, text, negatives = features()
+    far = negclip_loss(image, text, 30.0, negative_text_features=-1e3 * image.sum(0, keepdim=True).detach())
+    assert set(far) == {"negclip"}
+    with_none = negclip_loss(image, text, 30.0, negative_text_features=negatives[:0])["negclip"]
+    torch.testing.assert_close(with_none, contrastive_loss(image, text, 30.0))
+
+
+def test_gradients():
+    image, text, negatives = features(4)
+    scale = torch.tensor(7.0, dtype=torch.float64, requires_grad=True)
+    total = lambda *args: sum(cyclip_loss(*args).values())  # noqa: E731
+    assert torch.autograd.gradcheck(total, (image, text, scale))
+    negclip = lambda i, t, s, n: negclip_loss(i, t, s, negative_text_features=n)["negclip"]  # noqa: E731
+    assert torch.autograd.gradcheck(negclip, (image, text, scale, negatives))
+
+
+def test_bad_input():
+    image, text, negatives = features()
+    for function in (cyclip_loss, lambda *args: negclip_loss(*args, negative_text_features=negatives)):
+        with pytest.raises(InputError, match="one shape"):
+            function(image, text[:4], 1.0)
+        with pytest.raises(InputError, match="at least 2"):
+            function(image[:1], text[:1], 1.0)
+        with pytest.raises(InputError, match="finite"):
+            function(image * torch.inf, text, 1.0)
+    with pytest.raises(InputError, match=r"negative_text_features \(N, 3\)"):
+        negclip_loss(image, text, 1.0, negative_text_features=negatives[:, :2])

@@ -1,0 +1,269 @@
+"""EqSimLoss: terms, telemetry, precision, and its three snippets as they are printed."""
+
+from __future__ import annotations
+
+import inspect
+import json
+import re
+import textwrap
+from types import SimpleNamespace
+
+import open_clip
+import pytest
+import reference_losses
+import torch
+from open_clip import ClipLoss
+from open_clip.loss import SigLipLoss
+from torch import nn
+from torch.nn.functional import normalize
+
+from eqlib.errors import InputError
+from eqlib.losses import (
+    EqSimLoss,
+    eqsim_all_pairs,
+    eqsim_easy,
+    eqsim_hard,
+    sample_hard_partners,
+)
+
+
+def features(size=8, width=4, dtype=torch.float64):
+    generator = torch.Generator().manual_seed(0)
+    return [
+        normalize(torch.randn(size, width, generator=generator, dtype=torch.float64), dim=1).to(dtype).requires_grad_()
+        for _ in range(2)
+    ]
+
+
+SCALE = torch.tensor(12.0, dtype=torch.float64, requires_grad=True)
+
+
+@pytest.mark.parametrize("similarity", ["cosine", "logits", "softmax"])
+@pytest.mark.parametrize("variant", ["all_pairs", "hard", "hard_easy"])
+def test_terms_are_the_functions(variant, similarity):
+    image, text = features()
+    cosine = image @ text.T
+    sim = {"cosine": cosine, "logits": SCALE * cosine, "softmax": (SCALE * cosine).softmax(1)}[similarity]
+    partners = sample_hard_partners(SCALE * cosine, 2, generator=torch.Generator().manual_seed(5))
+    common = {"similarity": similarity, "weight": 0.7, "margin": 1e-4}
+    loss = EqSimLoss(variant, easy_proportion=2.0, easy_margin=1e-5, sample_num=2, seed=5, **common)
+    terms, _ = loss(image, text, SCALE)
+    wanted = {
+        "eqsim_all_pairs": eqsim_all_pairs(sim, weight=0.7, margin=1e-4),
+        "eqsim_hard": eqsim_hard(sim, partners, weight=0.7, margin=1e-4),
+        "eqsim_easy": eqsim_easy(sim, partners, weight=0.7, proportion=2.0, margin=1e-5),
+    }
+    names = {"all_pairs": ["eqsim_all_pairs"], "hard": ["eqsim_hard"], "hard_easy": ["eqsim_hard", "eqsim_easy"]}
+    assert list(terms) == names[variant]
+    inputs = [image, text, SCALE]
+    for name, term in terms.items():
+        torch.testing.assert_close(term, wanted[name])
+        ours = torch.autograd.grad(term, inputs, retain_graph=True, allow_unused=True)
+        expected = torch.autograd.grad(wanted[name], inputs, retain_graph=True, allow_unused=True)
+        for grad, want in zip(ours, expected, strict=True):
+            torch.testing.assert_close(
+                torch.zeros(()) if grad is None else grad, torch.zeros(()) if want is None else want
+            )
+    matrix_terms, _ = EqSimLoss(variant, **common)(
+        cosine, logit_scale=SCALE, partners=None if variant == "all_pairs" else partners
+    )
+    first = names[variant][0]
+    torch.testing.assert_close(matrix_terms[first], wanted[first])
+
+
+def test_telemetry_by_hand():
+    sim = torch.tensor([[0.9, 0.2, 0.1], [0.3, 0.7, 0.1], [0.1, 0.1, 0.5]], dtype=torch.float64)
+    # quads (0,1), (0,2), (1,2): a = 0.2, 0.4, 0.2; b = 0.1, 0, 0; I = 1.1, 1.2, 1.0
+    terms, telemetry = EqSimLoss()(sim)
+    assert terms["eqsim_all_pairs"].item() == pytest.approx(2 * (0.24 + 0.01) / 3)
+    expected = {"eqsim_active": 1.0, "mean_a2": 0.24 / 3, "mean_b2": 0.01 / 3, "mean_I": 1.1, "pool": 2}
+    assert {name: value.item() for name, value in telemetry.items()} == pytest.approx(expected)
+    assert not any(value.requires_grad for value in telemetry.values())
+    # text (a + b)^2 = 0.09, 0.16, 0.04, image (a - b)^2 = 0.01, 0.16, 0.04: means 0.0967 and 0.07
+    assert EqSimLoss(margin=0.08)(sim)[1]["eqsim_active"].item() == 0.5
+    before = EqSimLoss(margin=0.08, margin_before_mean=True)(sim)[1]
+    assert before["eqsim_active"].item() == pytest.approx(3 / 6)
+    _, hard = EqSimLoss("hard", margin=0.08, margin_before_mean=True)(sim, partners=torch.tensor([[1, 1], [2, 2]]))
+    assert hard["eqsim_active"].item() == pytest.approx(2 / 8)  # the text side of (0, 1), twice
+    assert hard["mean_I"].item() == pytest.approx((1.1 + 1.0) / 2)
+
+
+def test_released_recipe():
+    loss = EqSimLoss.released()
+    assert (loss.variant, loss.similarity, loss.sample_num) == ("hard_easy", "softmax", 4)
+    assert (loss.criterion.weight, loss.criterion.margin, loss.easy_weight, loss.easy_margin) == (0.5, 0.1, 0.5, 0.0)
+    assert EqSimLoss.released(margin=0.0).criterion.margin == 0.0
+    image, text = features(32)
+    # All but uniform rows: the margin of 0.1 is out of reach, the easy term of order 1e-4, and the telemetry says so.
+    terms, telemetry = loss(image, text, torch.tensor(0.1))
+    assert terms["eqsim_hard"].item() == 0
+    assert 0 < terms["eqsim_easy"].item() < 1e-3
+    assert telemetry["eqsim_active"].item() == 0
+
+
+def test_contrastive_losses_keep_their_value_and_gradient():
+    image, text = features(dtype=torch.float32)
+    scale = torch.tensor(12.0, requires_grad=True)
+    for contrastive, extra in ((ClipLoss(), {}), (SigLipLoss(), {"logit_bias": torch.tensor(-3.0)})):
+        terms, _ = EqSimLoss(contrastive=contrastive)(image, text, scale, **extra)
+        wanted = contrastive(image, text, scale, **extra)
+        assert list(terms) == ["contrastive", "eqsim_all_pairs"]
+        torch.testing.assert_close(terms["contrastive"], wanted)
+        inputs = [image, text, scale]
+        for ours, want in zip(
+            torch.autograd.grad(terms["contrastive"], inputs), torch.autograd.grad(wanted, inputs), strict=True
+        ):
+            torch.testing.assert_close(ours, want, rtol=1e-5, atol=1e-6)
+
+
+def test_biased_clip_logits():
+    image, text = features()
+    bias = torch.tensor(-2.0)
+    terms, _ = EqSimLoss(contrastive=ClipLoss())(image, text, SCALE, logit_bias=bias)
+    torch.testing.assert_close(terms["contrastive"], ClipLoss()(image, text, SCALE))  # a softmax ignores it
+
+
+@pytest.mark.parametrize("variant", ["all_pairs", "hard", "hard_easy"])
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_autocast_computes_in_float32(variant, dtype):
+    image, text = features(16, dtype=torch.float32)
+    for similarity in ("cosine", "logits", "softmax"):
+        loss = EqSimLoss(variant, similarity=similarity, contrastive=ClipLoss(), sample_num=3)
+        with torch.autocast("cpu", dtype=dtype):
+            terms, _ = loss(image.to(dtype), text.to(dtype), torch.tensor(100.0))
+        rounded = [values.detach().to(dtype).float() for values in (image, text)]
+        wanted, _ = EqSimLoss(variant, similarity=similarity, contrastive=ClipLoss(), sample_num=3)(
+            *rounded, torch.tensor(100.0)
+        )
+        for name, term in terms.items():
+            assert term.dtype == torch.float32
+            assert torch.isfinite(term)
+            torch.testing.assert_close(term, wanted[name])
+        gradients = torch.autograd.grad(sum(terms.values()), [image, text])
+        assert all(torch.isfinite(grad).all() for grad in gradients)
+
+
+def test_one_hot_softmax_at_scale_100_is_finite():
+    image = torch.eye(6).requires_grad_()
+    for variant in ("all_pairs", "hard", "hard_easy"):
+        terms, _ = EqSimLoss(variant, similarity="softmax", normalize=variant == "hard")(image, image, 100.0)
+        total = sum(terms.values())
+        (grad,) = torch.autograd.grad(total, image)
+        assert torch.isfinite(total)
+        assert torch.isfinite(grad).all()
+
+
+def test_partners_resume_from_a_state_dict():
+    image, text = features()
+    first = EqSimLoss("hard", sample_num=2, seed=3)
+    first(image, text, SCALE)
+    resumed = EqSimLoss("hard", sample_num=2)
+    resumed.load_state_dict(first.state_dict())
+    assert torch.equal(resumed.state_dict()["_extra_state"]["partners"], first.state_dict()["_extra_state"]["partners"])
+    for _ in range(3):
+        ours, wanted = (loss(image, text, SCALE)[0]["eqsim_hard"].item() for loss in (resumed, first))
+        assert ours == wanted
+
+
+def test_bad_settings_and_calls():
+    for settings, message in (
+        ({"variant": "itc"}, "variant: expected one of all_pairs, hard, hard_easy"),
+        ({"similarity": "dot"}, "similarity: expected one of cosine, logits, softmax"),
+        ({"over_ranks": "max"}, "over_ranks"),
+        ({"sample_num": 0}, "sample_num: expected an integer >= 1"),
+        ({"easy_proportion": 0.0}, "proportion"),
+        ({"pre_softmax": True}, "criterion options among"),
+    ):
+        with pytest.raises(InputError, match=message):
+            EqSimLoss(**settings)
+    image, text = features()
+    with pytest.raises(InputError, match="1 <= num < 8"):
+        EqSimLoss("hard", sample_num=8)(image, text, SCALE)
+    with pytest.raises(InputError, match="at least 2 matched pairs"):
+        EqSimLoss()(image[:1], text[:1], SCALE)
+    with pytest.raises(InputError, match="one shape"):
+        EqSimLoss()(image, text[:4], SCALE)
+    with pytest.raises(InputError, match="finite similarities"):
+        EqSimLoss(contrastive=ClipLoss())(image * torch.nan, text, SCALE)
+    with pytest.raises(InputError, match="takes no matrix"):
+        EqSimLoss(contrastive=SigLipLoss())(image @ text.T)
+    terms, _ = EqSimLoss(check_values=False)(image * torch.nan, text, SCALE)
+    assert terms["eqsim_all_pairs"].isnan()
+
+
+def snippets():
+    """The code blocks of the docstring, in order."""
+    text = inspect.cleandoc(EqSimLoss.__doc__) + "\n"
+    return [textwrap.dedent(block) for block in re.findall(r"::\n\n((?:    .*\n|\n)+)", text)]
+
+
+def tiny_clip(tmp_path):
+    config = {
+        "embed_dim": 8,
+        "vision_cfg": {"image_size": 16, "layers": 1, "width": 16, "head_width": 8, "patch_size": 8},
+        "text_cfg": {"context_length": 12, "vocab_size": 49408, "width": 16, "heads": 2, "layers": 1},
+    }
+    (tmp_path / "tiny-eqsim.json").write_text(json.dumps(config))
+    open_clip.add_model_config(tmp_path / "tiny-eqsim.json")
+    return "tiny-eqsim"
+
+
+def test_the_plain_snippet(tmp_path):
+    model = open_clip.create_model(tiny_clip(tmp_path))
+    names = {
+        "EqSimLoss": EqSimLoss, "open_clip": open_clip, "model": model,
+        "images": torch.randn(4, 3, 16, 16), "texts": open_clip.get_tokenizer("tiny-eqsim")(["a", "b", "c", "d"]),
+    }  # fmt: skip
+    exec(snippets()[0], names)
+    assert list(names["terms"]) == ["contrastive", "eqsim_all_pairs"]
+    assert model.visual.conv1.weight.grad.abs().sum() > 0
+
+
+def test_the_open_clip_train_snippet(tmp_path, monkeypatch, caplog):
+    training = pytest.importorskip("open_clip_train.main")
+    monkeypatch.setattr(training, "create_loss", training.create_loss)  # put back afterwards
+    exec(snippets()[1], {"EqSimLoss": EqSimLoss})
+    arguments = f"""--model {tiny_clip(tmp_path)} --dataset-type synthetic --train-num-samples 8 --batch-size 4
+        --epochs 1 --warmup 1 --workers 0 --precision fp32 --device cpu --log-every-n-steps 1
+        --logs {tmp_path} --name run"""
+    with caplog.at_level("INFO"):
+        training.main(arguments.split())
+    # open_clip_train logs every named term, so EqSim's is seen next to the contrastive one.
+    assert re.search(r"Contrastive: [\d.]+ .*Eqsim_all_pairs: [\d.e+-]+ .*Loss: [\d.]+", caplog.text)
+
+
+def test_the_hugging_face_snippet():
+    names = {"eqsim": EqSimLoss(weight=4.0, contrastive=ClipLoss())}
+    exec(snippets()[2], names)
+    compute_loss = names["compute_loss"]
+    try:
+        from transformers import CLIPConfig, CLIPModel
+    except ImportError:  # not a dependency: a model with the same output names
+
+        class Model(nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.logit_scale = nn.Parameter(torch.tensor(2.0))
+                self.tower = nn.Linear(3, 4)
+
+            def forward(self, pixel_values, input_ids):
+                image, text = (normalize(self.tower(values), dim=1) for values in (pixel_values, input_ids))
+                return SimpleNamespace(image_embeds=image, text_embeds=text)
+
+        model, inputs = Model(), {"pixel_values": torch.randn(4, 3), "input_ids": torch.randn(4, 3)}
+    else:
+        small = {"hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2}
+        vision = small | {"image_size": 16, "patch_size": 8}
+        model = CLIPModel(CLIPConfig(text_config=small | {"vocab_size": 50}, vision_config=vision, projection_dim=8))
+        inputs = {"pixel_values": torch.randn(4, 3, 16, 16), "input_ids": torch.randint(0, 50, (4, 6))}
+    loss, out = compute_loss(None, model, inputs, return_outputs=True, num_items_in_batch=4)
+    sim = (out.image_embeds @ out.text_embeds.T).tolist()
+    expected = 4 * reference_losses.all_pairs(sim)
+    logits = model.logit_scale.exp() * torch.tensor(sim)
+    labels = torch.arange(4)
+    cross_entropy = nn.functional.cross_entropy
+    expected += ((cross_entropy(logits, labels) + cross_entropy(logits.T, labels)) / 2).item()
+    assert loss.item() == pytest.approx(expected, rel=1e-4)
+    assert torch.equal(compute_loss(None, model, inputs), loss)
+    loss.backward()
+    assert model.logit_scale.grad is not None
