@@ -36,7 +36,7 @@ def test_cyclip_is_the_papers_sum_over_logits():
     # mean over B^2 entries, times B, over the squared scale
     assert terms["cyclip_cross_modal"].item() == pytest.approx(0.25 * cross / size / scale**2)
     assert terms["cyclip_in_modal"].item() == pytest.approx(0.5 * inside / size / scale**2)
-    assert terms["contrastive"].item() == pytest.approx(contrastive_loss(image, text, scale).item())
+    assert len(terms) == 2  # the contrastive loss is the caller's
 
 
 def test_negclip_by_hand():
@@ -59,8 +59,7 @@ def test_negclip_without_likeness_is_contrastive():
 def test_gradients():
     image, text, negatives = features(4)
     scale = torch.tensor(7.0, dtype=torch.float64, requires_grad=True)
-    total = lambda *args: sum(cyclip_loss(*args).values())  # noqa: E731
-    assert torch.autograd.gradcheck(total, (image, text, scale))
+    assert torch.autograd.gradcheck(lambda *args: sum(cyclip_loss(*args).values()), (image, text))
     negclip = lambda i, t, s, n: negclip_loss(i, t, s, negative_text_features=n)["negclip"]  # noqa: E731
     assert torch.autograd.gradcheck(negclip, (image, text, scale, negatives))
 
