@@ -39,7 +39,7 @@ def _parser() -> argparse.ArgumentParser:
         suite.add_argument("--edition", help="stamp this edition instead of the one guessed from counts and suffixes")
         suite.add_argument("--json", action="store_true", help="print JSON, proportions in 0..1")
         suite.add_argument("--level", type=_level, default=0.95, help="level of the intervals (default 0.95)")
-        suite.add_argument("--resamples", type=_positive, default=10_000, help="bootstrap resamples (default 10,000)")
+        suite.add_argument("--resamples", type=_positive, default=2_000, help="bootstrap resamples (default 2,000)")
         suite.add_argument("--seed", type=int, default=0, help="seed of the bootstrap (default 0)")
         suite.set_defaults(run=_score, suite=name)
     doctor = commands.add_parser("doctor", help="check a downloaded set: counts, pictures, suffixes, edition")

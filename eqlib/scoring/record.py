@@ -20,7 +20,7 @@ def score_record(
     *,
     scores: tuple[str, ...] = (*MATCHING, *ONE_WAY, "headroom"),
     level: float = 0.95,
-    resamples: int = 10_000,
+    resamples: int = 2_000,
     seed: int = 0,
     where: str | Path | None = None,
 ) -> dict:

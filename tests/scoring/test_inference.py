@@ -34,6 +34,14 @@ def test_holm_by_hand():
     assert holm([]).shape == (0,)
 
 
+@given(st.integers(1, 500).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))), st.floats(0.5, 0.999))
+def test_wilson_is_that_of_scipy(counts, level):
+    from scipy.stats import binomtest
+
+    expected = binomtest(*counts).proportion_ci(level, method="wilson")
+    assert wilson(*counts, level) == pytest.approx((expected.low, expected.high), abs=1e-9)
+
+
 @settings(max_examples=20, deadline=None)
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=9))
 def test_holm_is_that_of_statsmodels(p):
