@@ -34,14 +34,16 @@ def build(
     quads_val: int = 150,
     quads_test: int = 400,
     quads_compositional: int = 100,
-    noise: float = 0.5,
+    captions: int = 3,
+    noise: float = 0.3,
     subsets: tuple[str, ...] = EDITS,
     dials: Dials | None = None,
     workers: int = 2,
 ) -> dict:
     """Write the embedded data under ``folder`` and return its manifest.
 
-    ``pretrain``, ``train``, ``val``: captioned pictures; the captions of ``pretrain`` have ``noise``, the others none.
+    ``pretrain``, ``train``, ``val``: pictures with so many ``captions`` each; those of ``pretrain`` have ``noise``, the
+    others none.
     ``quads_*``: quads in each of the ``subsets``; a record also tells aspect, before, after, change (distance in the
     attribute, 0..1) and share (of pixels that differ). ``size``: side of a picture in pixels. Layout:
     captions/dataset.json (Karpathy form) and captions/<split>/<number>.png; quads/<split>.json (EqBen form) and
@@ -49,9 +51,9 @@ def build(
     Raises InputError for a negative count, an unknown subset or a size out of range.
     """
     dials = dials or Dials()
-    captions = {"pretrain": pretrain, "train": train, "val": val}
+    pictures = {"pretrain": pretrain, "train": train, "val": val}
     quads = {"val": quads_val, "test": quads_test, "compositional": quads_compositional}
-    for name, value in [*captions.items(), *((f"quads_{split}", n) for split, n in quads.items())]:
+    for name, value in [*pictures.items(), *((f"quads_{split}", n) for split, n in quads.items())]:
         if value < 0:
             raise InputError("a count of 0 or more", value, row=name)
     if workers < 1:
@@ -59,6 +61,8 @@ def build(
     unknown = set(subsets) - set(EDITS)
     if unknown or not subsets:
         raise InputError(f"subsets out of {', '.join(EDITS)}", sorted(unknown), row="subsets")
+    if captions < 1:
+        raise InputError("at least one caption", captions, row="captions")
     if not 0 <= noise <= 1:
         raise InputError("0 to 1", noise, row="noise")
     subsets = tuple(kind for kind in EDITS if kind in subsets)
@@ -66,16 +70,16 @@ def build(
         draft.mkdir()
         with (draft / "scenes.jsonl").open("w", encoding="utf-8") as truth:
             images = []
-            for split, n in captions.items():
+            for split, n in pictures.items():
                 (draft / "captions" / split).mkdir(parents=True)
                 make = partial(
-                    _write_captioned, str(draft), split, dials, seed, size, noise if split == "pretrain" else 0.0
+                    _write_captioned, str(draft), split, dials, seed, size, noise * (split == "pretrain"), captions
                 )
                 for record, scene in pool.run(make, n, f"{split} pictures"):
                     images.append(record)
                     truth.write(_line(split, f"captions/{record['filepath']}/{record['filename']}", scene))
             write_json(draft / "captions" / "dataset.json", {"dataset": EDITION, "images": images})
-            counts = {f"captions/{split}": n for split, n in captions.items()}
+            counts = {f"captions/{split}": n for split, n in pictures.items()}
             for split, n in quads.items():
                 (draft / "quads" / split).mkdir(parents=True)
                 make = partial(_write_quads, str(draft), split, dials, seed, size, subsets, n)
@@ -95,7 +99,13 @@ def build(
         manifest = {
             "edition": EDITION,
             "seed": seed,
-            "parameters": {"size": size, "noise": noise, "subsets": list(subsets), **asdict(dials)},
+            "parameters": {
+                "size": size,
+                "captions": captions,
+                "noise": noise,
+                "subsets": list(subsets),
+                **asdict(dials),
+            },
             "counts": counts,
             "scenes": scenes,
             "content": content_hash(files),
@@ -122,12 +132,14 @@ def _line(split: str, image: str, scene: dict) -> str:
     return json.dumps({"split": split, "image": image, "scene": scene}, sort_keys=True) + "\n"
 
 
-def _write_captioned(folder: str, split: str, dials: Dials, seed: int, size: int, noise: float, number: int) -> tuple:
-    item = captioned(split, number, dials, seed=seed, noise=noise)
+def _write_captioned(
+    folder: str, split: str, dials: Dials, seed: int, size: int, noise: float, captions: int, number: int
+) -> tuple[dict, dict]:
+    item = captioned(split, number, dials, seed=seed, noise=noise, captions=captions)
     name = f"{number:06d}.png"
     _save(picture(item.scene, size, dials, grain=number), Path(folder) / "captions" / split / name)
-    record = {"filepath": split, "filename": name, "split": split, "sentences": [{"raw": item.caption}]}
-    return record, to_dict(item.scene)
+    sentences = [{"raw": caption} for caption in item.captions]
+    return {"filepath": split, "filename": name, "split": split, "sentences": sentences}, to_dict(item.scene)
 
 
 def _write_quads(

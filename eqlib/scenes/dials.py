@@ -12,11 +12,11 @@ from eqlib.scenes.vocabulary import COLOURS, KINDS
 class Dials:
     """Difficulty. Raises InputError where a dial is out of its range."""
 
-    kinds: int = 20
+    kinds: int = 12
     """How many kinds of thing, in the vocabulary's order (8..20)."""
     colours: int = 8
     """How many colours (3..10)."""
-    clutter: int = 3
+    clutter: int = 1
     """At most so many things that no caption mentions."""
     count: int = 4
     """Largest number of equal things (2..6)."""
@@ -26,7 +26,7 @@ class Dials:
     """Largest share of a thing's box that another may cover (0..0.4)."""
     variety: float = 1.0
     """Share of pictures with a backdrop, light and camera of their own; the others stand in a studio at noon."""
-    sensor: float = 0.03
+    sensor: float = 0.02
     """Standard deviation of the pixel noise, as a share of the range (0..0.3)."""
 
     def __post_init__(self) -> None:

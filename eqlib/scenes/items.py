@@ -23,10 +23,15 @@ assert set(CODES) == set(SHARES)
 
 @dataclass(frozen=True)
 class Captioned:
-    """A scene and its caption."""
+    """A scene and what is said of it."""
 
     scene: Scene
-    caption: str
+    captions: tuple[str, ...]
+
+    @property
+    def caption(self) -> str:
+        """The first caption."""
+        return self.captions[0]
 
 
 @dataclass(frozen=True)
@@ -38,12 +43,14 @@ class Quad:
     change: Change
 
 
-def captioned(split: str, number: int, dials: Dials, *, seed: int = 0, noise: float = 0.0) -> Captioned:
-    """The captioned picture of this number in this split."""
+def captioned(
+    split: str, number: int, dials: Dials, *, seed: int = 0, noise: float = 0.0, captions: int = 1
+) -> Captioned:
+    """The picture of this number in this split, with so many captions; more of them leave the first as they are."""
     rng = stream(seed, CODES[split], 0, number)
     recipe = pick(rng, RECIPES)
     scene = compose(rng, recipe, dials, place_in(split, rng, dials), _allowed(split, recipe))
-    return Captioned(scene, describe(scene, rng, noise=noise))
+    return Captioned(scene, tuple(describe(scene, rng, noise=noise) for _ in range(captions)))
 
 
 def quads_of(split: str, number: int, dials: Dials, *, seed: int = 0, kinds: tuple[str, ...] = EDITS) -> list[Quad]:

@@ -57,7 +57,9 @@ def test_captions_are_a_karpathy_set(built):
     for image in data["images"]:
         path = folder / "captions" / image["filepath"] / image["filename"]
         assert Image.open(path).size == (32, 32)
-        assert len(image["sentences"]) == 1
+        assert len(image["sentences"]) == 3
+    item = captioned("val", 2, Dials(), seed=1, captions=3)
+    assert [s["raw"] for s in data["images"][-4]["sentences"]] == list(item.captions)
 
 
 @pytest.mark.parametrize(("split", "n"), [("val", 3), ("test", 4), ("compositional", 2)])
@@ -107,6 +109,7 @@ def test_the_check_reads_what_is_on_disk(built, tmp_path):
         ({"train": -1}, "train: expected a count of 0 or more, got -1"),
         ({"workers": 0}, "workers: expected at least one worker, got 0"),
         ({"subsets": ("colour",)}, r"subsets: expected subsets out of attribute, .*, got \['colour'\]"),
+        ({"captions": 0}, "captions: expected at least one caption, got 0"),
         ({"noise": 1.5}, "noise: expected 0 to 1, got 1.5"),
         ({"size": 8}, "size: expected a picture of 16 to 4096 pixels, got 8"),
     ],
