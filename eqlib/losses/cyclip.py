@@ -23,8 +23,8 @@ def cyclip_loss(
     in-modal     ``in_modal * B * mean((I I^T - T T^T)^2)``
     cross-modal  ``cross_modal * B * mean((S - S^T)^2)`` with S = I T^T
 
-    The contrastive loss beside them is the caller's, as with `EqSimLoss`. ``logit_scale`` is there for the same call and
-    changes nothing: the official code takes logits and divides by the squared scale, which leaves these cosine
+    The contrastive loss beside them is the caller's, as with `EqSimLoss`. ``logit_scale`` is there for the same call
+    and changes nothing: the official code takes logits and divides by the squared scale, which leaves these cosine
     similarities. The default weights are the paper's. Computes in float32. With an initialised process group B is the
     gathered batch and every rank returns the whole loss. Raises InputError for shapes that differ, B < 2 or values that
     are not finite. Source: Goel et al., arXiv 2205.14459.
