@@ -92,6 +92,7 @@ def load(
     check_quick_gelu(name, model_name, pretrained, config["model_cfg"], forced=quick_gelu)
     if quick_gelu:
         config["model_cfg"]["quick_gelu"] = True
+    has_weights = model_name is not None and (pretrained is not None or ":" in model_name)
     with tempfile.TemporaryDirectory() as folder:
         if model_name is None:
             # open_clip reads an own config from a folder; registering it would be global state.
@@ -108,11 +109,13 @@ def load(
                     precision=precision,
                     force_quick_gelu=quick_gelu,
                     aug_cfg=aug_cfg,
+                    # without it a hub model whose weights are missing would be a random one, with a warning in the log
+                    require_pretrained=has_weights,
                 )
             tokenizer = open_clip.get_tokenizer(model_name)
         except Exception as error:  # open_clip, the hub and torch raise a dozen types here
-            expected = "weights that can be read or downloaded" if pretrained else "a model that open_clip can build"
-            raise InputError(expected, f"{type(error).__name__}: {error}", where=name) from error
+            what = "weights that can be read or downloaded" if pretrained else "a model that open_clip can build"
+            raise InputError(what, f"{type(error).__name__}: {error}", where=name) from error
     config["preprocess_cfg"] = dict(model.visual.preprocess_cfg)
     return CLIP(model.eval(), train, val, tokenizer, name, config, precision)
 

@@ -22,7 +22,7 @@ import pandas as pd
 from eqlib.errors import InputError
 from eqlib.files import content_hash, read_json
 from eqlib.suites.eqben_scores import QUADS, Places, _cluster, _edition, _places, _stream
-from eqlib.suites.fields import Row, image_path
+from eqlib.suites.fields import Row, image_path, is_plain_path, is_text
 from eqlib.suites.quadfile import quad_record
 from eqlib.suites.suite import QuadSuite
 
@@ -136,12 +136,14 @@ def _columns(path: Path) -> tuple[list[str], list[str]]:
             row = Row(record, path, f"row {number}")
             row.image("image"), row.text("caption")
             raise
-    for column, known, key in ((images, known_images, "image"), (captions, known_captions, "caption")):
+    for column, known, good, key in (
+        (images, known_images, is_plain_path, "image"),
+        (captions, known_captions, is_text, "caption"),
+    ):
         for value in known:
-            try:
-                Row({key: value}, path, None).image(key) if key == "image" else Row({key: value}, path, None).text(key)
-            except InputError as error:
-                raise InputError(error.expected, error.got, where=path, row=f"row {column.index(value)}") from None
+            if not good(value):
+                row = Row({key: value}, path, f"row {column.index(value)}")
+                row.image(key) if key == "image" else row.text(key)
     return images, captions
 
 

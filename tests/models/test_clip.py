@@ -136,6 +136,21 @@ def test_without_a_network_the_message_is_clear(monkeypatch, tmp_path, spec):
     assert str(caught.value).startswith(spec)
 
 
+def test_a_hub_model_from_the_local_cache(monkeypatch, tmp_path, tiny):
+    """The hub's own cache layout, filled by hand: the whole path of ``hf-hub:`` but the network."""
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path))
+    model = tmp_path / "models--somebody--small"
+    (model / "refs").mkdir(parents=True)
+    (model / "refs" / "main").write_text("0" * 40)
+    snapshot = save(tiny, model / "snapshots" / ("0" * 40))
+    bundle = load("hf-hub:somebody/small")
+    assert (bundle.fingerprint, bundle.name) == (tiny.fingerprint, "hf-hub:somebody/small")
+    (snapshot / "open_clip_model.safetensors").unlink()
+    with pytest.raises(InputError, match="could not be loaded"):  # and never a model with random weights
+        load("hf-hub:somebody/small")
+
+
 @pytest.mark.parametrize(
     ("architecture", "tag", "warns"),
     [
