@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -42,11 +43,16 @@ READERS: dict[str, Callable[..., Suite | RetrievalSuite]] = {
 def read(name: str, path: str | Path, **options) -> Suite | RetrievalSuite:
     """The suite at ``path``, read by the reader ``name``; ``options`` are that reader's own.
 
-    Raises InputError for a name that READERS lacks, a file that is missing, or a record that is malformed.
+    Raises InputError for a name that READERS lacks, an option that the reader lacks, a file that is missing, or a
+    record that is malformed.
     """
     if name not in READERS:
         raise InputError(f"a reader ({', '.join(READERS)})", repr(name))
     path = Path(path)
     if not path.exists():
         raise InputError("a file or folder", "nothing there", where=path)
+    known = [option for option in inspect.signature(READERS[name]).parameters if option != "path"]
+    for option in options:
+        if option not in known:
+            raise InputError(f"an option of the reader {name} ({', '.join(known)})", repr(option))
     return READERS[name](path, **options)

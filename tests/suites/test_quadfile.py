@@ -106,5 +106,7 @@ def test_damaged_files(tmp_path):
         read("quads", write(tmp_path, "q.txt.json", QUADS).rename(tmp_path / "q.txt"))
     with pytest.raises(InputError, match="nothing there"):
         read("quads", tmp_path / "absent.json")
+    with pytest.raises(InputError, match=r"an option of the reader quads .*suffix.*, got 'split'"):
+        read("quads", csv, split="val")
     with pytest.raises(InputError, match="a reader"):
         read("no_such", csv)
