@@ -56,6 +56,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _eqben(suite: argparse.ArgumentParser) -> None:
+    _quads(suite)
     suite.add_argument("--annotation", type=Path, metavar="FILE", help="ann_json_finegrained_random.json")
     suite.add_argument("--index", type=Path, metavar="FILE", help="private_random_idx.json, with --info")
     suite.add_argument("--info", type=Path, metavar="FILE", help="private_info.json, with --index")
@@ -74,6 +75,11 @@ def _nothing(suite: argparse.ArgumentParser) -> None:
     pass
 
 
+def _quads(suite: argparse.ArgumentParser) -> None:
+    summary = "also equivariance (a, b, I and inconsistencies, in units of the scores) or shortcuts (one side decides)"
+    suite.add_argument("--also", action="append", default=[], choices=("equivariance", "shortcuts"), help=summary)
+
+
 FOILS = "A table (.csv, .jsonl, .parquet) with columns caption, foil (scores) and optionally subset, item, cluster"
 SUITES = {
     "eqben": (
@@ -81,7 +87,7 @@ SUITES = {
         "One score a row of the annotation (.npy, .json), with --annotation or --index and --info or --layout",
         _eqben,
     ),
-    "winoground": ("Winoground score lines", 'Lines {"label": "0_c0_i1", "score": 0.97}', _nothing),
+    "winoground": ("Winoground score lines", 'Lines {"label": "0_c0_i1", "score": 0.97}', _quads),
     "valse": ("VALSE scores of captions and foils", FOILS, _probabilities),
     "sugarcrepe": ("SugarCrepe scores, or right/wrong", f"{FOILS}; or a SUGARCREPE_CORRECT file", _nothing),
     "bivlc": ("BiVLC right/wrong", "A results file of the BiVLC repository (.csv)", _nothing),
@@ -89,17 +95,17 @@ SUITES = {
     "table": (
         "Any 2x2 set as a score table",
         "Table (.parquet, .csv) of suite, edition, subset, quad, cluster, s00, s01, s10, s11 (s image caption)",
-        _nothing,
+        _quads,
     ),
 }
 
 
 def _read(options: argparse.Namespace, path: Path):
     """(table, score names) of one score file."""
-    from eqlib.scoring import MATCHING
-    from eqlib.scoring.panel import ONE_WAY
+    from eqlib.scoring import EQUIVARIANCE, MATCHING, ONE_WAY, SHORTCUTS
 
-    quads = (*MATCHING, *ONE_WAY, "headroom")
+    also = {"equivariance": EQUIVARIANCE, "shortcuts": SHORTCUTS}
+    quads = (*MATCHING, *ONE_WAY, "headroom", *(n for more in getattr(options, "also", []) for n in also[more]))
     if options.suite == "eqben":
         from eqlib.suites.eqben_scores import eqben_table
 
@@ -197,17 +203,30 @@ def _shown(record: dict, names: tuple[str, ...], differences) -> str:
     """The record as text: percent with its interval, one line a subset and average."""
     import pandas as pd
 
-    names = [name for name in names if not name.endswith("_1way")]
-    lines = []
+    from eqlib.scoring import EQUIVARIANCE, SHORTCUTS
+
+    apart = (*EQUIVARIANCE, *SHORTCUTS)
+    extra = [name for name in names if name in apart]
+    names = [name for name in names if name not in apart and not name.endswith("_1way")]
     cells = record["subsets"] | {k: v for k, v in record["average"].items() if v and len(record["subsets"]) > 1}
-    for name, cell in cells.items():
-        line = {"": name, "n": f"{cell['n']:,}" if "n" in cell else ""}
-        line |= {score.replace("_", " "): _percent(cell[score]) for score in names}
-        if record["ties"] is not None:
-            line["ties"] = f"{cell['ties']:,}" if "ties" in cell else ""
-        lines.append(line)
+    counts = {
+        name: {key: f"{cell[key]:,}" if key in cell else "" for key in ("n", "ties")} for name, cell in cells.items()
+    }
+
+    def lines(columns: list[str], *counted: str) -> str:
+        rows = []
+        for name, cell in cells.items():
+            row = {"": name} | {key: counts[name][key] for key in counted[:1]}
+            row |= {score.replace("_", " "): _printed(score, cell[score], EQUIVARIANCE) for score in columns}
+            rows.append(row | {key: counts[name][key] for key in counted[1:]})
+        return pd.DataFrame(rows).to_string(index=False)
+
     head = f"{record['suite']}, edition: {record['edition']}, {record['n']:,} items"
-    text = [head, f"percent [{100 * record['level']:g} % interval]", "", pd.DataFrame(lines).to_string(index=False)]
+    counted = ("n",) if record["ties"] is None else ("n", "ties")
+    text = [head, f"percent [{100 * record['level']:g} % interval]", "", lines(names, *counted)]
+    for group, title in ((EQUIVARIANCE, "equivariance, in units of the scores"), (SHORTCUTS, "shortcuts, percent")):
+        if chosen := [name for name in extra if name in group]:
+            text += [f"\n{title}", lines(chosen)]
     if record["ties"]:
         text.append(
             f"\n{record['ties']:,} quads have a tie, counted wrong as in the official scorer; broken at random:"
@@ -226,6 +245,13 @@ def _shown(record: dict, names: tuple[str, ...], differences) -> str:
             rows.append({"": subset, "score": score.replace("_", " "), "difference": _percent(row), "p": p})
         text.append(pd.DataFrame(rows).to_string(index=False))
     return "\n".join(text)
+
+
+def _printed(score: str, cell: dict, quantities: tuple[str, ...]) -> str:
+    if score not in quantities:
+        return _percent(cell)
+    ends = [cell["point"], cell["low"], cell["high"]]
+    return "{:.4g} [{:.4g}, {:.4g}]".format(*(float("nan") if end is None else end for end in ends))
 
 
 def _percent(cell) -> str:

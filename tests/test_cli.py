@@ -76,6 +76,17 @@ def test_table_for_people_and_per_item_output(capsys, winoground, tmp_path):
     assert table["I"].tolist() == [4, 4, 4, -2]
 
 
+def test_equivariance_and_shortcuts_on_request(capsys, winoground):
+    file = winoground("ours.jsonl", [RIGHT, RIGHT, RIGHT, WRONG])
+    arguments = ["score", "winoground", "--scores", file, "--also", "equivariance", "--also", "shortcuts"]
+    cell = json.loads(printed(capsys, *arguments, "--json"))["subsets"]["all"]
+    assert cell["I"]["point"] == (4 + 4 + 4 - 2) / 4
+    assert cell["abs_a"]["point"] == cell["abs_b"]["point"] == 0.75
+    assert cell["same_caption"]["point"] == 0
+    assert cell["first_caption"]["point"] == 0.5
+    assert "in units of the scores" in printed(capsys, *arguments)
+
+
 def test_against_is_paired_and_signed(capsys, winoground):
     ours = winoground("ours.jsonl", [RIGHT] * 6 + [WRONG])
     theirs = winoground("theirs.jsonl", [WRONG] * 6 + [WRONG])
@@ -177,3 +188,37 @@ def test_golden_eqben_with_ties(capsys, shared):
     assert 0 < record["ties"] == sum(cell["ties"] for cell in record["subsets"].values())
     micro = {score: record["average"]["micro"][score]["point"] for score in expected["winoground_all"]}
     assert micro == pytest.approx(expected["winoground_all"], abs=1e-7)
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        ("suite,edition\ns,e\n", "missing"),
+        ("suite,edition,subset,quad,cluster,s00,s01,s10,s11\ns,e,a,0,0,1,2,3,x\n", "row 0"),
+        ("suite,edition,subset,quad,cluster,s00,s01,s10,s11\ns,e,a,0,0,1,2,3,inf\n", "row 0"),
+        ("suite,edition,subset,quad,cluster,s00,s01,s10,s11\ns,e,a,0,0,1,2,3,4\ns,e,,1,1,1,2,3,4\n", "row 1"),
+        ("suite,edition,subset,quad,cluster,s00,s01,s10,s11\n" + "s,e,a,0,0,1,2,3,4\n" * 2, "twice"),
+        ("suite,edition,subset,quad,cluster,s00,s01,s10,s11\ns,e,a,0,0,1,2,3,4\ns,f,a,0,0,1,2,3,4\n", "several"),
+        ("", "table"),
+    ],
+)
+def test_bad_score_tables(capsys, tmp_path, content, expected):
+    (tmp_path / "t.csv").write_text(content)
+    message = refused(capsys, "score", "table", "--scores", str(tmp_path / "t.csv"))
+    assert "t.csv" in message
+    assert expected in message
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        ("caption\n1\n", "foil missing"),
+        ("caption,foil\n1,2\n1,\n", "row 1"),
+        ("item,caption,foil\n0,1,2\n0,1,2\n", "again"),
+    ],
+)
+def test_bad_foils(capsys, tmp_path, content, expected):
+    (tmp_path / "f.csv").write_text(content)
+    message = refused(capsys, "score", "valse", "--scores", str(tmp_path / "f.csv"))
+    assert "f.csv" in message
+    assert expected in message

@@ -14,6 +14,7 @@ from eqlib.scoring.averages import averages
 from eqlib.scoring.equivariance import EQUIVARIANCE, equivariance, headroom
 from eqlib.scoring.matching import MATCHING, matching, one_way
 from eqlib.scoring.resampling import cluster_sums, resampled_sums
+from eqlib.scoring.shortcuts import SHORTCUTS, shortcuts
 
 ONE_WAY = ("text_1way", "image_1way", "mean_1way")
 SCORES = (*MATCHING, "headroom", *EQUIVARIANCE)
@@ -24,9 +25,9 @@ KEYS = ("suite", "edition", "subset", "quad", "cluster")
 
 def measure(scores: np.ndarray, names: tuple[str, ...] = SCORES) -> dict[str, np.ndarray]:
     """The named scores of ``scores`` (n, 2, 2), each (n,) per quad: bool for outcomes, float64 for quantities."""
-    known = {*SCORES, *ONE_WAY}
+    known = (*SCORES, *ONE_WAY, *SHORTCUTS)
     if unknown := [name for name in names if name not in known]:
-        raise InputError(f"scores among {', '.join((*SCORES, *ONE_WAY))}", ", ".join(unknown))
+        raise InputError(f"scores among {', '.join(known)}", ", ".join(unknown))
     values = matching(scores)
     if "headroom" in names:
         values["headroom"] = headroom(scores)
@@ -34,6 +35,8 @@ def measure(scores: np.ndarray, names: tuple[str, ...] = SCORES) -> dict[str, np
         values |= equivariance(scores)
     if not set(names).isdisjoint(ONE_WAY):
         values |= one_way(scores)
+    if not set(names).isdisjoint(SHORTCUTS):
+        values |= shortcuts(scores)
     return {name: values[name] for name in names}
 
 

@@ -22,7 +22,8 @@ def summarise(
 ) -> pd.DataFrame:
     """Tidy summary of a score table: one row a method, suite, edition, subset (or average) and score.
 
-    ``scores`` are names of SCORES or of columns that the table already has (outcomes as bool, quantities as numbers).
+    ``scores`` are names of SCORES, ONE_WAY or SHORTCUTS, or of columns that the table already has (outcomes as bool,
+    quantities as numbers).
 
     Columns: method (where the table has it), suite, edition, subset, score, point, low, high, n (quads), clusters,
     seeds, interval. ``point`` is the mean over quads and then over seeds: a proportion in [0, 1] for text, image,
