@@ -13,8 +13,9 @@ from eqlib.errors import InputError
 from eqlib.models.clip import load
 from eqlib.training.batches import CaptionedImages
 from eqlib.training.checkpoint import Checkpoint
-from eqlib.training.loop import Recipe, fit, learning_rate, parameter_groups
+from eqlib.training.loop import fit
 from eqlib.training.objective import Objective
+from eqlib.training.recipe import Recipe, learning_rate, parameter_groups
 
 EQSIM = {"variant": "hard_easy", "weight": 1.0, "sample_num": 2}
 
@@ -78,7 +79,8 @@ def test_a_killed_process_resumes_to_the_same_weights(small, train, tmp_path):
         import os, pathlib, signal, sys
         from eqlib.models.clip import load
         from eqlib.suites import read
-        from eqlib.training import checkpoint, loop
+        from eqlib.training import loop
+        from eqlib.training.recipe import Recipe
         from eqlib.training.batches import CaptionedImages
         from eqlib.training.objective import Objective
 
@@ -86,7 +88,7 @@ def test_a_killed_process_resumes_to_the_same_weights(small, train, tmp_path):
         bundle = load({small!r}, seed=0)
         data = CaptionedImages(read("karpathy", pathlib.Path(folder) / "dataset.json", split="train"),
                                bundle.preprocess_train, bundle.tokenizer, seed=1)
-        recipe = loop.Recipe(steps=6, batch=8, lr=1e-3, seed=1, warmup=2, checkpoint_every=2)
+        recipe = Recipe(steps=6, batch=8, lr=1e-3, seed=1, warmup=2, checkpoint_every=2)
         rate = loop.learning_rate
         def killing(recipe, step):
             if step == 5 and kill == "kill":
@@ -130,7 +132,7 @@ def test_an_impossible_recipe_is_refused(steps, warmup):
 
 
 def test_an_unknown_method_is_named():
-    with pytest.raises(InputError, match="contrastive, eqsim"):
+    with pytest.raises(InputError, match="contrastive, siglip, eqsim, cyclip"):
         Objective("simclr")
 
 
@@ -138,3 +140,55 @@ def test_an_unknown_method_is_named():
 def test_every_method_trains(bundle, train, tmp_path, method):
     history = train_for(bundle, train, tmp_path, method=method, steps=3)
     assert len(history) == 3
+
+
+def test_chunks_change_the_memory_and_not_the_weights(small, train, tmp_path):
+    whole, chunked = load(small, seed=0), load(small, seed=0)
+    one = train_for(whole, train, tmp_path, steps=4)
+    other = train_for(chunked, train, tmp_path, steps=4, chunk=3)
+    assert one["pool"].tolist() == other["pool"].tolist() == [7.0] * 4  # partners come from the whole batch
+    for a, b in zip(whole.model.parameters(), chunked.model.parameters(), strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-6)
+
+
+def test_an_average_of_weights_lags_behind_and_survives_a_stop(small, train, tmp_path, monkeypatch):
+    plain, averaged = load(small, seed=0), load(small, seed=0)
+    start = plain.model.text_projection.detach().clone()
+    train_for(plain, train, tmp_path)
+    train_for(averaged, train, tmp_path, ema=0.9)
+    moved = [(b.model.text_projection - start).norm() for b in (plain, averaged)]
+    assert 0 < moved[1] < moved[0]
+    saved = Checkpoint.save
+
+    def save_and_stop(self, state):
+        saved(self, state)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Checkpoint, "save", save_and_stop)
+    with pytest.raises(KeyboardInterrupt):
+        train_for(load(small, seed=0), train, tmp_path, ema=0.9, checkpoint_every=4)
+    monkeypatch.undo()
+    resumed = load(small, seed=0)
+    train_for(resumed, train, tmp_path, ema=0.9, checkpoint_every=4)
+    assert resumed.fingerprint == averaged.fingerprint
+
+
+def test_the_best_weights_seen_are_kept_and_patience_ends_the_run(bundle, train, tmp_path):
+    data = CaptionedImages(train, bundle.preprocess_train, bundle.tokenizer, seed=1)
+    recipe = Recipe(steps=9, batch=8, lr=1e-3, seed=1, validate_every=1, patience=2, monitor="score")
+    scores, prints = iter([0.1, 0.5, 0.4, 0.5, 0.9]), []
+
+    def validate(model):
+        prints.append(bundle.fingerprint)
+        return {"score": next(scores)}
+
+    history = fit(bundle.model, data, Objective("contrastive"), recipe, validate=validate, scratch=tmp_path)
+    assert history["step"].max() == 4  # 0.5 at step 2, then two without a better one
+    assert bundle.fingerprint == prints[1]
+
+
+def test_a_monitor_that_nobody_returns_is_named(bundle, train, tmp_path):
+    data = CaptionedImages(train, bundle.preprocess_train, bundle.tokenizer, seed=1)
+    recipe = Recipe(steps=2, batch=8, lr=1e-3, seed=1, validate_every=1, keep_best=True)
+    with pytest.raises(InputError, match="val_group"):
+        fit(bundle.model, data, Objective("contrastive"), recipe, validate=lambda _: {"x": 1.0}, scratch=tmp_path)

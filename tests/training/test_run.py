@@ -1,0 +1,63 @@
+"""A run from files to files, on one process and on two."""
+
+import pandas as pd
+import pytest
+
+from eqlib.errors import InputError
+from eqlib.models.clip import load
+from eqlib.training.recipe import Recipe
+from eqlib.training.run import Run, train
+
+SUITES = {"mine": {"reader": "quads", "path": "quads.json"}}
+
+
+@pytest.fixture
+def run(folder, small, tmp_path, monkeypatch):
+    import json
+
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    config = tmp_path / "small.json"
+    config.write_text(json.dumps(small))
+    recipe = Recipe(steps=4, batch=8, lr=1e-3, seed=1, warmup=1, log_every=1)
+    return lambda method, settings, **more: Run(
+        init=str(config), method=method, settings=settings, data_root=str(folder), captions="dataset.json",
+        split="train", val_split="val", suites=SUITES, validation="mine", recipe=recipe, **more,
+    )  # fmt: skip
+
+
+def test_a_run_leaves_a_model_that_open_clip_reads(run, tmp_path):
+    import open_clip
+
+    history = train(run("eqsim", {"weight": 4.0}), tmp_path / "out", scratch=str(tmp_path / "scratch"))
+    assert {"contrastive", "eqsim_all_pairs", "val_group"} <= set(history)
+    again = load(tmp_path / "out" / "model")
+    model = open_clip.create_model(f"local-dir:{tmp_path / 'out' / 'model'}")
+    theirs = model.state_dict()
+    assert all((value == theirs[name]).all() for name, value in again.model.state_dict().items())
+
+
+@pytest.mark.parametrize(
+    ("method", "settings"),
+    [("contrastive", {}), ("eqsim", {"variant": "all_pairs", "weight": 4.0})],
+    ids=["contrastive", "eqsim"],
+)
+def test_two_processes_draw_the_loss_curve_of_one(run, tmp_path, method, settings):
+    curves = [
+        train(run(method, settings), tmp_path / str(n), processes=n, scratch=str(tmp_path / f"s{n}")) for n in (1, 2)
+    ]
+    shown = [name for name in curves[0] if name not in ("grad_norm",)]
+    pd.testing.assert_frame_equal(curves[0][shown], curves[1][shown], rtol=2e-4, atol=1e-6)
+
+
+def test_one_tower_trains_and_the_other_stays(run, small, tmp_path):
+    train(run("contrastive", {}, part="text"), tmp_path / "out", scratch=str(tmp_path / "scratch"))
+    before, after = load(small, seed=1).model.state_dict(), load(tmp_path / "out" / "model").model.state_dict()
+    changed = {name.startswith("visual.") for name in before if not before[name].equal(after[name])}
+    assert changed == {False}
+
+
+def test_a_validation_suite_that_is_not_there_is_named(run, tmp_path):
+    from dataclasses import replace
+
+    with pytest.raises(InputError, match="mine"):
+        train(replace(run("contrastive", {}), validation="other"), tmp_path / "out")
