@@ -13,8 +13,8 @@ import sys
 from pathlib import Path
 
 import pandas as pd
+from ruamel.yaml import YAML
 
-from eqlib import parameters
 from eqlib.errors import InputError
 from eqlib.files import whole, write_json
 from eqlib.report import browser, page
@@ -85,6 +85,14 @@ def metrics(summary: pd.DataFrame) -> dict:
     return nested
 
 
+def _settings(path: Path) -> dict:
+    """params.yaml as DVC reads it; the stages before this one have checked every value."""
+    try:
+        return YAML(typ="safe", pure=True).load(path)
+    except OSError as error:
+        raise InputError("a readable file", error.strerror or "an error", where=path) from error
+
+
 def _write(path: Path, text: str) -> None:
     with whole(path) as draft:
         draft.write_text(text, encoding="utf-8")
@@ -99,7 +107,8 @@ def main(arguments: list[str] | None = None) -> int:
     given = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     try:
-        chosen, data = (parameters.section(given.params, name) for name in ("study", "data"))
+        settings = _settings(given.params)
+        chosen, data = settings["study"], settings["data"]
         root = Path(data["data_root"])
         study = read_study(
             given.build / "compare",

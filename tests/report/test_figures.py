@@ -18,7 +18,7 @@ from eqlib.report.figures.equivariance import MASS, _density, _levels, equivaria
 from eqlib.report.figures.forest import forest
 from eqlib.report.figures.main_result import main_result
 from eqlib.report.figures.motivation import example
-from eqlib.report.figures.selection import selection
+from eqlib.report.figures.selection import selection, settings
 from eqlib.report.figures.training import logged
 from eqlib.report.style import colours, style
 
@@ -103,10 +103,18 @@ def test_contours_hold_the_share_they_name():
 
 def test_selection_frames_the_best(ax):
     grid = pd.DataFrame({"weight": [1, 1, 2, 2], "margin": [0, 0.1, 0, 0.1], "point": [0.4, 0.41, 0.43, 0.39]})
-    selection(ax, grid)
+    selection([ax], settings(grid))
     frame = ax.patches[-1]
     assert (frame.get_x(), frame.get_y()) == (0.5, 0.5)  # weight 2 is the second column, margin 0 the lower row
     assert sorted(text.get_text() for text in ax.texts) == ["39.0", "40.0", "41.0", "43.0"]
+
+
+def test_settings_are_of_eqsim_and_ties_go_to_the_smaller_weight():
+    rows = [("eqsim", "hard", 4, 0, 0.5), ("eqsim", "hard", 1, 0.1, 0.5), ("eqsim", "hard", 1, 0.1, 0.5)]
+    columns = ["method", "variant", "weight", "margin", "point"]
+    table = pd.DataFrame([("contrastive", None, None, None, 0.9), *rows], columns=columns)
+    found = settings(table)
+    assert found[["weight", "margin"]].to_numpy().tolist() == [[1, 0.1], [4, 0]]
 
 
 def test_example_is_wrong_before_right_after_and_not_the_clearest():

@@ -20,19 +20,20 @@ BEFORE, AFTER = "#0072B2", "#D55E00"
 
 
 def examples(suite: QuadSuite, most: int = 8) -> pd.DataFrame:
-    """One record a subset (by name): of those that change fewest words, the one of median caption length."""
+    """Records to show, by subset: of those that change fewest words, the ones nearest the median caption length.
+
+    One a subset, more where the suite has fewer than four subsets.
+    """
     records = suite.records
-    words = [
-        sum(c for side in marked(*pair) for _, c in side)
-        for pair in zip(records["caption0"], records["caption1"], strict=True)
-    ]
+    pairs = zip(records["caption0"], records["caption1"], strict=True)
+    words = [sum(changed for side in marked(*pair) for _, changed in side) for pair in pairs]
     length = records["caption0"].str.len() + records["caption1"].str.len()
     # The median length, not the shortest: a picture of what the subset asks, not of its easiest item.
     distance = (length - length.groupby(records["subset"]).transform("median")).abs()
-    ranked = records.assign(_words=words, _far=distance).sort_values(
-        ["subset", "_words", "_far", "quad"], kind="stable"
-    )
-    return ranked.groupby("subset", sort=True).head(1).head(most)[list(records.columns)]
+    order = ["subset", "_words", "_far", "quad"]
+    ranked = records.assign(_words=words, _far=distance).sort_values(order, kind="stable")
+    each = max(1, 4 // ranked["subset"].nunique())
+    return ranked.groupby("subset", sort=True).head(each).head(most)[list(records.columns)]
 
 
 def benchmark(axes: Sequence[Axes], suite: QuadSuite, records: pd.DataFrame, *, width: float) -> Sequence[Axes]:
@@ -77,13 +78,13 @@ def printed(study: Study) -> Printed | None:
             box = ((x + half * (side + 0.04)) / PAGE, y / (down * tall), side / PAGE, side / (down * tall))
             axes.append(figure.add_axes(box))
     benchmark(axes, suite, records, width=side * 72)
-    counts = suite.counts()
+    number = len(suite.counts())
+    kinds = "one subset" if number == 1 else f"{number} subsets"
     return Printed(
         figure,
-        "The benchmark: one quad of each subset",
-        f"{len(suite):,} quads in {len(counts)} subsets; one of each is shown, the changed words in bold. Left "
-        "picture with left caption and right with right are the matched pairs. Shown is the quad that changes "
-        "fewest words, of median caption length.",
+        "The benchmark",
+        f"{len(suite):,} quads of {kinds}, changed words in bold. Left picture with left caption and right with right "
+        "are the matched pairs. Shown are the quads that change fewest words, of median caption length.",
         "Pairs of pictures that differ by one small change: "
         + "; ".join(f"{r['subset']}: “{r['caption0']}” and “{r['caption1']}”" for _, r in records.iterrows())
         + ".",

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from eqlib.report.headline import headline, scores_in_words
 from eqlib.report.printed import Printed
 from eqlib.report.study import Study, part_label, parts
-from eqlib.report.style import PAGE, QUIET, colours, in_order, label, markers
+from eqlib.report.style import COLUMN, PAGE, QUIET, colours, in_order, label, markers
 from eqlib.scoring.matching import CHANCE
 
 
@@ -62,8 +62,9 @@ def _seeds(ax: Axes, items: pd.DataFrame, shown: list[str], x: np.ndarray, colou
 
 def printed(study: Study) -> Printed:
     """How the figure is printed."""
-    figure, ax = plt.subplots(figsize=(PAGE, 2.15))
-    main_result(ax, study.summary[study.summary["suite"] == study.main], study.of())
+    table = study.summary[study.summary["suite"] == study.main]
+    figure, ax = plt.subplots(figsize=(PAGE if len(parts(table)) > 2 else COLUMN, 2.15))
+    main_result(ax, table, study.of())
     return Printed(
         figure,
         "Group score by subset and method",

@@ -123,8 +123,8 @@ def printed(study: Study) -> Printed | None:
         f"A quad of the subset {record['subset']}. Each arrow follows one caption's similarity from image 0 to "
         "image 1 (mean over seeds). An equivariant similarity answers the change with mirrored arrows; the group "
         "score is right when the evidence I exceeds |a| + |b|, by how much the mirror is bent. An illustration chosen "
-        f"by rule: of the quads wrong under {' and '.join(map(label, before))} and right under {label(after)}, one that "
-        "is clearer than nine in ten.",
+        f"by rule: of the quads wrong under {' and '.join(map(label, before))} and right under {label(after)}, one "
+        "that is clearer than nine in ten.",
         f"Two pictures, “{record['caption0']}” and “{record['caption1']}”, and for each of "
         f"{', '.join(map(label, methods))} a panel of two arrows: the similarity of each caption with both pictures.",
         pictures=True,

@@ -29,10 +29,18 @@ def eqben(published: pd.DataFrame) -> pd.DataFrame:
 
 
 def published(ax: Axes, table: pd.DataFrame, summary: pd.DataFrame | None = None) -> Axes:
-    """A dot a model and subset, group score in percent; the study's methods (``summary`` of suite eqben) in colour."""
+    """A mark a model and subset, group score in percent; the study's methods (``summary`` of suite eqben) in colour.
+
+    Up to eight models have a mark of their own, more are drawn as one crowd.
+    """
     place = {name: number for number, name in enumerate(ORDER)}
-    ax.scatter(table["value"], table["subset"].map(place), s=14, facecolors="none", edgecolors=QUIET, linewidths=0.7,
-               label=f"published ({table['model'].nunique()} models)", zorder=2)  # fmt: skip
+    means = table.groupby("model")["value"].mean().sort_values(ascending=False, kind="stable")
+    shown = list(means.index) if len(means) <= 8 else [None]
+    for mark_of, model in zip("os^vDPX*", shown, strict=False):
+        rows = table if model is None else table[table["model"] == model]
+        name = f"{len(means)} published models" if model is None else model
+        ax.scatter(rows["value"], rows["subset"].map(place), s=15, marker=mark_of, facecolors="none", edgecolors=QUIET,
+                   linewidths=0.7, label=name, zorder=2)  # fmt: skip
     if summary is not None:
         methods = in_order(summary["method"])
         shade, mark = colours(methods), markers(methods)
@@ -48,7 +56,7 @@ def published(ax: Axes, table: pd.DataFrame, summary: pd.DataFrame | None = None
     ax.grid(axis="x")
     ax.tick_params(axis="y", length=0)
     ax.set(xlabel="Group score (%)", xlim=(0, 100))
-    ax.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=4)
+    ax.legend(loc="center left", bbox_to_anchor=(1.01, 0.5))
     return ax
 
 
@@ -58,7 +66,7 @@ def printed(study: Study) -> Printed | None:
     if table is None or table.empty:
         return None
     scored = study.summary[study.summary["suite"] == "eqben"]
-    figure, ax = plt.subplots(figsize=(PAGE * 0.72, 2.4))
+    figure, ax = plt.subplots(figsize=(PAGE, 2.3))
     published(ax, table, None if scored.empty else scored)
     editions = ", ".join(sorted(map(str, table["edition"].dropna().unique())))
     return Printed(

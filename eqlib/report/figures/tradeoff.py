@@ -46,7 +46,8 @@ def printed(study: Study) -> Printed | None:
     return Printed(
         figure,
         "Group score against retrieval",
-        "From the pretrained weights (α = 0) to the fine-tuned ones (α = 1) by interpolation. Up and to the right "
-        "is better in both; thin lines are seeds.",
+        "From the pretrained weights (α = 0) to the fine-tuned ones (α = 1) by interpolation, on the validation split; "
+        "R@1 is the mean of both directions. Up and to the right is better in both. "
+        f"{'One seed a method: a map, no result.' if study.path['seed'].nunique() == 1 else 'Thin lines: seeds.'}",
         "Curves of the group score against recall at 1, one a method, from a common start.",
     )
