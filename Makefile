@@ -3,7 +3,7 @@ PYTHON ?= python3
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export UV_HTTP_TIMEOUT ?= 180
 
-.PHONY: study smoke photographs test lint bench lab lock clean
+.PHONY: study smoke photographs test test-slow lint bench lab scenes lock clean
 
 study: .venv/ready  ## the whole study, from scenes to report
 	dvc repro
@@ -18,12 +18,18 @@ photographs: .venv/ready  ## the same pipeline on Flickr8k and AURORA: make phot
 test: lint  ## lint and the test suite
 	pytest -q -n 2 --dist loadfile tests
 
+test-slow: .venv/ready  ## the large sizes of the slow tests
+	pytest -q -m slow tests
+
 lint: .venv/ready
 	ruff check .
 	ruff format --check .
 
 bench: .venv/ready  ## speed, as ratios in one run
 	pytest tests/speed --benchmark-only --benchmark-disable-gc --benchmark-columns=median,min,max,rounds -p no:xdist
+
+scenes: .venv/ready  ## N drawn captioned pictures as tar shards in OUT
+	python -m eqlib.scenes $(or $(OUT),scratch/scenes) $(N)
 
 lab: .venv/ready  ## JupyterLab on the overview
 	jupyter lab notebooks/00_overview.ipynb
