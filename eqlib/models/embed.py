@@ -52,6 +52,9 @@ class Embedder:
         if batch_size < 1:
             raise InputError("a batch size of at least 1", batch_size)
         self.bundle, self.batch_size, self.workers, self.progress = bundle, batch_size, workers, progress
+        convolutions = sum(isinstance(module, torch.nn.Conv2d) for module in bundle.model.visual.modules())
+        # A ResNet is a quarter faster on a CPU with channels last; a ViT, with its one convolution, is slower.
+        self._layout = torch.channels_last if convolutions > 1 else torch.contiguous_format
         self._temporary = tempfile.TemporaryDirectory(prefix="features-") if cache is None else None
         folder = Path(self._temporary.name if cache is None else cache) / model_key(bundle)
         self._images, self._captions = FeatureCache(folder, "image"), FeatureCache(folder, "caption")
@@ -105,7 +108,9 @@ class Embedder:
     @torch.inference_mode()
     def _forward(self, encode, batch: torch.Tensor, pixels: bool = False) -> np.ndarray:
         bundle = self.bundle
-        batch = batch.to(bundle.device, dtype=open_clip.get_input_dtype(bundle.precision) if pixels else None)
+        batch = batch.to(bundle.device)
+        if pixels:
+            batch = batch.to(open_clip.get_input_dtype(bundle.precision), memory_format=self._layout)
         training = bundle.model.training
         bundle.model.eval()
         with _autocast(bundle):

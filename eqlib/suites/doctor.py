@@ -62,7 +62,8 @@ class DoctorReport:
 
     def text(self, first: int = 10) -> str:
         """The summary, with the first offenders by name."""
-        lines = [f"{self.suite}, edition: {self.edition}", "", self.table.to_string(index=False, na_rep="-"), ""]
+        shown = self.table.astype(object).where(self.table.notna(), "-")
+        lines = [f"{self.suite}, edition: {self.edition}", "", shown.to_string(index=False), ""]
         lines += [f"problem: {problem}" for problem in self.problems] + [f"note: {note}" for note in self.notes]
         lines += [f"  {path} ({record}): {what}" for path, record, what in self.offenders[:first]]
         if len(self.offenders) > first:
