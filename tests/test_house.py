@@ -10,13 +10,14 @@ from ruamel.yaml import YAML
 
 # A room may import the rooms to its left in this list of storeys, and itself.
 STOREYS = (
-    ("errors", "files", "progress"),
+    ("errors", "progress"),
+    ("files", "parameters"),
     ("quads",),
     ("losses", "scoring", "suites", "scenes"),
     ("models",),
     ("training",),
     ("report",),
-    ("parameters", "notebook", "profile", "cli"),
+    ("notebook", "profile", "cli"),
 )
 LEVEL = {room: level for level, rooms in enumerate(STOREYS) for room in rooms}
 
