@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from eqlib.errors import InputError
-from eqlib.scoring.inference import bootstrap_p, holm, mcnemar_exact, percentile, seed_level, t_interval
+from eqlib.scoring.inference import bootstrap_p, finite, holm, mcnemar_exact, percentile, seed_level, t_interval
 from eqlib.scoring.panel import SCORES, panels, resample
 
 
@@ -35,7 +35,8 @@ def compare(
     ``p_holm`` adjusts over the subsets of one suite, method and score; an average stands for the whole suite and is a
     family of its own, so there it equals p.
 
-    Raises InputError when ``baseline`` is not among the methods, or runs are not on the same quads.
+    A suite on which the baseline was not run is left out. Raises InputError when ``baseline`` is not among the methods,
+    or runs are not on the same quads.
     """
     if "method" not in table or baseline not in set(table["method"]):
         got = ", ".join(map(str, pd.unique(table["method"]))) if "method" in table else "no column method"
@@ -77,7 +78,7 @@ def _differences(panel, cells, method, baseline, names, level):
                     [(point - other, draws - other_draws)] if paired else [part for part in here if len(part[0]) > 1]
                 )
                 seeds = [seed_level(*part) for part in parts]
-                low, high, p = t_interval(difference, drawn.var(), clusters, seeds, level)
+                low, high, p = t_interval(difference, finite(drawn).var(), clusters, seeds, level)
                 test = "t, seeds and clusters"
             else:
                 low, high = percentile(drawn, level) if clusters > 1 else (np.nan, np.nan)

@@ -18,12 +18,14 @@ def wilson(right: int, n: int, level: float = 0.95) -> tuple[float, float]:
     return max(0.0, (middle - half) / (1 + spread)), min(1.0, (middle + half) / (1 + spread))
 
 
+def finite(draws: np.ndarray) -> np.ndarray:
+    """The draws (resamples, ...) without a NaN: in a few a subset may come out empty."""
+    return draws[np.isfinite(draws.reshape(len(draws), -1)).all(axis=1)]
+
+
 def percentile(draws: np.ndarray, level: float = 0.95) -> tuple[float, float]:
-    """Percentile interval of bootstrap ``draws`` (resamples,). NaN among them (a subset drawn empty) are left out."""
-    draws = draws[np.isfinite(draws)]
-    if not len(draws):
-        return float("nan"), float("nan")
-    low, high = np.quantile(draws, [(1 - level) / 2, (1 + level) / 2])
+    """Percentile interval of bootstrap ``draws`` (resamples,)."""
+    low, high = np.quantile(finite(draws), [(1 - level) / 2, (1 + level) / 2])
     return float(low), float(high)
 
 
@@ -43,7 +45,7 @@ def seed_level(points: np.ndarray, draws: np.ndarray) -> SeedLevel:
     every seed, shows how much that is (variance less covariance); the rest is the seeds' own, never below 0. This is
     the two-way decomposition of Cameron, Gelbach and Miller (2011), its cluster side resampled.
     """
-    seeds, within = len(points), np.cov(draws, rowvar=False)
+    seeds, within = len(points), np.cov(finite(draws), rowvar=False)
     noise = np.diag(within).mean() - within[~np.eye(seeds, dtype=bool)].mean()
     between = points.var(ddof=1)
     return SeedLevel(max(0.0, between - noise) / seeds, between / seeds, seeds)
@@ -73,7 +75,7 @@ def t_interval(
 def bootstrap_p(draws: np.ndarray) -> float:
     """Two-sided p of a difference of 0 from bootstrap ``draws`` of the difference: the level at which the percentile
     interval touches 0. Never below ``2 / (resamples + 1)``."""
-    draws = draws[np.isfinite(draws)]
+    draws = finite(draws)
     below, above = int((draws <= 0).sum()), int((draws >= 0).sum())
     return min(1.0, 2 * (min(below, above) + 1) / (len(draws) + 1))
 

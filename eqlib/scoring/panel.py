@@ -77,6 +77,8 @@ def panels(table: pd.DataFrame, names: tuple[str, ...], *, where: str | Path | N
     if not len(table):
         raise InputError("a table with at least one quad", "an empty one", where=where)
     extra = [name for name in ("method", "seed") if name in table]
+    if empty := [name for name in (*KEYS, *extra) if table[name].isna().any()]:
+        raise InputError(f"a value in every row of {', '.join((*KEYS, *extra))}", f"empty {empty[0]}", where=where)
     found = []
     for (suite, edition), part in table.groupby(["suite", "edition"], sort=False):
         labels, measured, first = [], [], None
@@ -91,8 +93,6 @@ def panels(table: pd.DataFrame, names: tuple[str, ...], *, where: str | Path | N
             measured.append(_values(run, names, where, place))
         subset, subsets = pd.factorize(first["subset"])
         cluster, _ = pd.factorize(first["cluster"])
-        if min(subset.min(), cluster.min()) < 0:
-            raise InputError("a subset and a cluster for every quad", "an empty cell", where=where, row=suite)
         values = {name: np.stack([value[name] for value in measured]) for name in names}
         found.append(Panel(suite, edition, labels, [str(name) for name in subsets], subset, cluster, values))
     return found
@@ -100,11 +100,19 @@ def panels(table: pd.DataFrame, names: tuple[str, ...], *, where: str | Path | N
 
 def _on_the_quads_of(first, run, where, place):
     """The rows of ``run`` in the order of ``first``."""
-    if np.array_equal(first["quad"].to_numpy(), run["quad"].to_numpy()):
+    if run is first:
         return run
-    if odd := set(first["quad"]) ^ set(run["quad"]):
-        raise InputError("the same quads in every run", f"{min(odd, key=str)!r} in one only", where=where, row=place)
-    return run.set_index("quad").loc[first["quad"]].reset_index()
+    if not np.array_equal(first["quad"].to_numpy(), run["quad"].to_numpy()):
+        if odd := set(first["quad"]) ^ set(run["quad"]):
+            got = f"{min(odd, key=str)!r} in one only"
+            raise InputError("the same quads in every run", got, where=where, row=place)
+        run = run.set_index("quad").loc[first["quad"]].reset_index()
+    for name in ("subset", "cluster"):
+        if len(odd := np.flatnonzero(first[name].to_numpy() != run[name].to_numpy())):
+            expected, got = (repr(part[name].iloc[odd[0]]) for part in (first, run))
+            quad = run["quad"].iloc[odd[0]]
+            raise InputError(f"{name} {expected} as in the other runs", got, where=where, row=f"{place}, quad {quad}")
+    return run
 
 
 def _values(run, names, where, place):

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from eqlib.scoring.inference import percentile, seed_level, t_interval, wilson
+from eqlib.scoring.inference import finite, percentile, seed_level, t_interval, wilson
 from eqlib.scoring.panel import SCORES, panels, resample
 
 
@@ -57,7 +57,7 @@ def summarise(
                         kind = "bootstrap" if n == units else "cluster bootstrap"
                     else:
                         seeds = [seed_level(cells.point[runs, c, s], cells.draws[:, runs, c, s])]
-                        low, high, _ = t_interval(point[c, s], draws[:, c, s].var(), units, seeds, level)
+                        low, high, _ = t_interval(point[c, s], finite(draws[:, c, s]).var(), units, seeds, level)
                         low, high = (max(low, 0.0), min(high, 1.0)) if outcome else (low, high)
                         kind = "t, seeds and clusters"
                     row = (method, panel.suite, panel.edition, cell, score, point[c, s], low, high, n, units)

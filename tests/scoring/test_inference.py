@@ -154,6 +154,23 @@ def test_summary_is_reproducible_and_depends_on_its_seed():
     assert not first["low"].equals(other["low"])
 
 
+def test_a_rare_subset_that_some_draws_miss():
+    """Two clusters of twelve hold subset b: it is absent from one draw in ten, which must not spoil the interval."""
+    rng = np.random.default_rng(0)
+    subset = np.where((np.arange(48) % 4 == 0) & (np.arange(48) < 8), "b", "a")
+    runs = [
+        score_table(quads(rng, 48), suite="s", edition="e", subset=subset, cluster=np.arange(48) // 4).assign(
+            method=method, seed=seed
+        )
+        for method in ("x", "y")
+        for seed in (0, 1)
+    ]
+    both = pd.concat(runs)
+    for table in (summarise(both, resamples=300), compare(both, baseline="x", resamples=300)):
+        assert table[["low", "high"]].notna().all(axis=None)
+    assert summarise(runs[0].drop(columns=["method", "seed"]), resamples=300)["low"].notna().all()
+
+
 def test_one_cluster_has_no_interval():
     table = score_table(quads(np.random.default_rng(0), 8), suite="s", edition="e", cluster=["video"] * 8)
     assert summarise(table, resamples=50)[["low", "high"]].isna().all(axis=None)
@@ -246,7 +263,9 @@ def test_a_slow_paired_cluster_bootstrap_agrees():
         (lambda t: t.iloc[1:], "one only"),
         (lambda t: t.assign(s00=np.nan), "finite"),
         (lambda t: t.assign(method="plain", seed=0), "twice"),
-        (lambda t: t.assign(subset=None), "empty cell"),
+        (lambda t: t.assign(subset=None), "empty subset"),
+        (lambda t: t.assign(edition=[None, *t["edition"][1:]]), "empty edition"),
+        (lambda t: t.assign(subset=np.where(t["seed"] == 1, "other", t["subset"])), "as in the other runs"),
     ],
 )
 def test_bad_tables_are_refused(spoil, message):
