@@ -23,6 +23,9 @@ def main(arguments: list[str] | None = None) -> int:
     except BrokenPipeError:  # `eqlib score ... | head`
         sys.stderr.close()
         return 0
+    except OSError as error:  # an output that cannot be written, a folder in place of a file
+        print(f"eqlib: {error.filename or ''}: {error.strerror or error}", file=sys.stderr)
+        return 2
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -135,8 +138,10 @@ def _foils(options: argparse.Namespace, path: Path):
     from eqlib.suites.outcome_files import sugarcrepe_outcomes
     from eqlib.suites.score_files import read_foils
 
-    if path.suffix == ".csv" and "correct" in path.open(encoding="utf-8", errors="replace").readline():
-        return sugarcrepe_outcomes(path), ("pairwise",)
+    if options.suite == "sugarcrepe" and path.suffix == ".csv":
+        with path.open(encoding="utf-8", errors="replace") as file:
+            if "correct" in file.readline():
+                return sugarcrepe_outcomes(path), ("pairwise",)
     found = read_foils(path)
     edition = f"{len(found)} items"
     keys = {name: found[name] for name in ("subset", "item", "cluster")}
@@ -158,11 +163,14 @@ def _stamped(table, edition: str | None):
 def _score(options: argparse.Namespace) -> int:
     import pandas as pd
 
-    from eqlib.scoring import compare, score_record
+    from eqlib.scoring import compare, score_record, score_text
 
     table, names = _read(options, options.scores)
     how = {"scores": names, "level": options.level, "resamples": options.resamples, "seed": options.seed}
     record = score_record(table, where=options.scores, **how)
+    if "p_c" in names:
+        for cell in (*record["subsets"].values(), *filter(None, record["average"].values())):
+            cell["min_pc_pf"] = min(cell["p_c"]["point"], cell["p_f"]["point"])
     differences = None
     if options.against is not None:
         other, _ = _read(options, options.against)
@@ -174,7 +182,7 @@ def _score(options: argparse.Namespace) -> int:
     if options.json:
         print(json.dumps(record, indent=1, allow_nan=False))
     else:
-        print(_shown(record, names, differences))
+        print(score_text(record, names, differences))
     return 0
 
 
@@ -197,67 +205,6 @@ def _write_items(table, names, path: Path) -> None:
         table = table.assign(**measure(scores_of(table), tuple(dict.fromkeys((*names, *SCORES)))))
     with whole(path) as draft:
         table.to_parquet(draft, index=False) if path.suffix == ".parquet" else table.to_csv(draft, index=False)
-
-
-def _shown(record: dict, names: tuple[str, ...], differences) -> str:
-    """The record as text: percent with its interval, one line a subset and average."""
-    import pandas as pd
-
-    from eqlib.scoring import EQUIVARIANCE, SHORTCUTS
-
-    apart = (*EQUIVARIANCE, *SHORTCUTS)
-    extra = [name for name in names if name in apart]
-    names = [name for name in names if name not in apart and not name.endswith("_1way")]
-    cells = record["subsets"] | {k: v for k, v in record["average"].items() if v and len(record["subsets"]) > 1}
-    counts = {
-        name: {key: f"{cell[key]:,}" if key in cell else "" for key in ("n", "ties")} for name, cell in cells.items()
-    }
-
-    def lines(columns: list[str], *counted: str) -> str:
-        rows = []
-        for name, cell in cells.items():
-            row = {"": name} | {key: counts[name][key] for key in counted[:1]}
-            row |= {score.replace("_", " "): _printed(score, cell[score], EQUIVARIANCE) for score in columns}
-            rows.append(row | {key: counts[name][key] for key in counted[1:]})
-        return pd.DataFrame(rows).to_string(index=False)
-
-    head = f"{record['suite']}, edition: {record['edition']}, {record['n']:,} items"
-    counted = ("n",) if record["ties"] is None else ("n", "ties")
-    text = [head, f"percent [{100 * record['level']:g} % interval]", "", lines(names, *counted)]
-    for group, title in ((EQUIVARIANCE, "equivariance, in units of the scores"), (SHORTCUTS, "shortcuts, percent")):
-        if chosen := [name for name in extra if name in group]:
-            text += [f"\n{title}", lines(chosen)]
-    if record["ties"]:
-        text.append(
-            f"\n{record['ties']:,} quads have a tie, counted wrong as in the official scorer; broken at random:"
-        )
-        split = {k: v["tie_split"] for k, v in record["subsets"].items() if "tie_split" in v}
-        rows = [
-            {"": k} | {score.replace("_", " "): f"{100 * x:.2f}" for score, x in v.items()} for k, v in split.items()
-        ]
-        text.append(pd.DataFrame(rows).to_string(index=False))
-    if differences is not None:
-        text.append("\nours - theirs, percentage points, paired; p adjusted over the subsets (Holm)")
-        shown = differences[differences["score"].isin(names) & (differences["score"] != "headroom")]
-        rows = []
-        for (subset, score), row in shown.set_index(["subset", "score"]).iterrows():
-            p = "<0.0001" if row["p_holm"] < 1e-4 else f"{row['p_holm']:.4f}"
-            rows.append({"": subset, "score": score.replace("_", " "), "difference": _percent(row), "p": p})
-        text.append(pd.DataFrame(rows).to_string(index=False))
-    return "\n".join(text)
-
-
-def _printed(score: str, cell: dict, quantities: tuple[str, ...]) -> str:
-    if score not in quantities:
-        return _percent(cell)
-    ends = [cell["point"], cell["low"], cell["high"]]
-    return "{:.4g} [{:.4g}, {:.4g}]".format(*(float("nan") if end is None else end for end in ends))
-
-
-def _percent(cell) -> str:
-    if cell["low"] is None or cell["low"] != cell["low"]:
-        return f"{100 * cell['point']:.2f}"
-    return f"{100 * cell['point']:.2f} [{100 * cell['low']:.2f}, {100 * cell['high']:.2f}]"
 
 
 def _doctor(options: argparse.Namespace) -> int:

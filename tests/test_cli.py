@@ -105,6 +105,8 @@ def test_foils_with_and_without_probabilities(capsys, tmp_path):
     assert record["ties"] is None
     record = json.loads(printed(capsys, "score", "valse", "--scores", str(file), "--probabilities", "--json"))
     assert record["average"]["micro"]["acc"]["point"] == pytest.approx((1 + 0.5 + 0.5) / 3)
+    assert record["average"]["micro"]["min_pc_pf"] == pytest.approx(2 / 3)
+    assert "acc" in printed(capsys, "score", "valse", "--scores", str(file), "--probabilities")
     file.write_text("caption,foil\n31.5,30.2\n")
     assert "probabilities in [0, 1]" in refused(capsys, "score", "valse", "--scores", str(file), "--probabilities")
 
@@ -155,7 +157,10 @@ def test_doctor_names_a_missing_picture(capsys, tmp_path):
 
 
 def test_missing_file(capsys, tmp_path):
-    assert "absent.jsonl" in refused(capsys, "score", "winoground", "--scores", str(tmp_path / "absent.jsonl"))
+    for suite, name in (("winoground", "absent.jsonl"), ("sugarcrepe", "absent.csv"), ("valse", "absent.csv")):
+        assert name in refused(capsys, "score", suite, "--scores", str(tmp_path / name))
+    assert "absent.npy" in refused(capsys, "score", "eqben", "--scores", str(tmp_path / "absent.npy"))
+    assert str(tmp_path) in refused(capsys, "score", "bivlc", "--scores", str(tmp_path))
 
 
 def test_unknown_command_says_so():

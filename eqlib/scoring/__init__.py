@@ -12,7 +12,7 @@ On tables (DataFrames with ``eqlib.quads.TABLE_COLUMNS``, or outcome columns ins
 
 - ``summarise(table)`` tidy means per subset and average with intervals
 - ``compare(table, baseline=...)`` paired differences between methods with intervals, p and Holm's p
-- ``score_record(table)`` one run as plain dicts, the form of ``eqlib score --json``
+- ``score_record(table)`` one run as plain dicts, the form of ``eqlib score --json``; ``score_text`` for people
 - ``averages(subsets)`` micro, macro7, macro5: which average of the subsets
 - ``conformance(summary, published, model=...)`` our figures beside published ones
 - ``foil_table(...)``, ``retrieval_table(...)`` make tables of outcomes; ``recalls(table)`` recall at K
@@ -30,6 +30,7 @@ from eqlib.scoring.record import score_record
 from eqlib.scoring.retrieval import recalls, retrieval_table
 from eqlib.scoring.shortcuts import SHORTCUTS, caption_alone, shortcuts
 from eqlib.scoring.summary import summarise
+from eqlib.scoring.text import score_text
 
 __all__ = [
     "CHANCE",
@@ -54,6 +55,7 @@ __all__ = [
     "recalls",
     "retrieval_table",
     "score_record",
+    "score_text",
     "shortcuts",
     "summarise",
     "tie_split",
