@@ -1,19 +1,30 @@
-"""The item browser: a static page over the quads, their pictures, captions and scores under every method."""
+"""The item browser: a static page over the quads, their pictures, captions and scores under every method.
+
+For a set and score tables of your own (``eqlib score --items`` or the evaluate notebook write them)::
+
+    python -m eqlib.report.browser clip=clip.parquet ours=ours.parquet --quads my/quads.json --output browser.html
+"""
 
 from __future__ import annotations
 
+import argparse
 import base64
 import io
 import json
+import sys
 from pathlib import Path
 
 import pandas as pd
 
+from eqlib.errors import InputError
+from eqlib.files import whole
 from eqlib.quads import SCORE_COLUMNS
 from eqlib.report.figures.picture import load
 from eqlib.report.page import environment
+from eqlib.report.study import with_measures
 from eqlib.report.style import colours, in_order, label
 from eqlib.report.words import marked
+from eqlib.suites import read
 from eqlib.suites.suite import QuadSuite
 
 _HERE = Path(__file__).parent
@@ -113,3 +124,53 @@ def inline_picture(suite: QuadSuite, name: str) -> str:
 
 def _words(record: pd.Series) -> tuple[list[tuple[str, bool]], list[tuple[str, bool]]]:
     return marked(str(record["caption0"]), str(record["caption1"]))
+
+
+def read_items(tables: list[str], suite: QuadSuite) -> pd.DataFrame:
+    """Score tables given as ``method=FILE.parquet``, with their measures; only quads of ``suite`` are kept.
+
+    Raises InputError for a file that cannot be read, or shares no quad with the suite.
+    """
+    parts = []
+    for given in tables:
+        method, equals, path = given.partition("=")
+        if not (method and equals and path):
+            raise InputError("method=FILE.parquet", repr(given))
+        try:
+            table = pd.read_parquet(path)
+        except Exception as error:  # pandas and pyarrow raise a dozen types on a damaged file
+            raise InputError("a readable parquet table", str(error).splitlines()[0], where=path) from error
+        if missing := {"quad", *SCORE_COLUMNS} - set(table):
+            raise InputError("a score table", f"no column {sorted(missing)}", where=path)
+        table = table[table["quad"].astype(str).isin(suite.records["quad"])]
+        if table.empty:
+            raise InputError(f"scores of quads of {suite.name}", "none", where=path)
+        parts.append(table.assign(method=method, seed=table.get("seed", 0)))
+    items = pd.concat(parts, ignore_index=True).astype({"quad": str})
+    subset_of = suite.records.set_index("quad")["subset"]
+    return with_measures(items.assign(subset=items["quad"].map(subset_of)))
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m eqlib.report.browser", description=__doc__.splitlines()[0])
+    parser.add_argument("tables", nargs="+", metavar="METHOD=FILE.parquet", help="a score table and the name to print")
+    parser.add_argument("--quads", required=True, help="the set, in a form that --reader reads")
+    parser.add_argument("--reader", default="quads", help="a reader of eqlib.suites that gives quads")
+    parser.add_argument("--output", type=Path, default=Path("browser.html"))
+    given = parser.parse_args(arguments)
+    try:
+        suite = read(given.reader, given.quads)
+        if not isinstance(suite, QuadSuite):
+            raise InputError("a reader of quads", given.reader)
+        text = render(suite, read_items(given.tables, suite))
+        with whole(given.output) as draft:
+            draft.write_text(text, encoding="utf-8")
+    except InputError as error:
+        print(error, file=sys.stderr)
+        return 1
+    print(given.output)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -195,3 +195,24 @@ def test_outcomes_by_hand():
     # means 4, 2, 2, 4: I = 4, a = b = 0; the second seed ties s00 with s01, so text and group are wrong there
     assert row["margin"] == 4
     assert (row["text"], row["image"], row["group"]) == (0.5, 1.0, 0.5)
+
+
+def test_a_set_and_scores_of_ones_own(folder, study, tmp_path, capsys):
+    quads = str(folder / "data" / "quads" / "test.json")
+    for method in ("contrastive", "eqsim"):
+        items = study.of()
+        columns = ["quad", "s00", "s01", "s10", "s11"]
+        items[(items["method"] == method) & (items["seed"] == 0)][columns].to_parquet(tmp_path / f"{method}.parquet")
+    given = [f"mine={tmp_path / 'eqsim.parquet'}", f"theirs={tmp_path / 'contrastive.parquet'}"]
+    assert browser.main([*given, "--quads", quads, "--output", str(tmp_path / "own.html")]) == 0
+    text = (tmp_path / "own.html").read_text()
+    assert "120 of 120 quads" in text
+    assert '"label":"mine"' in text
+    capsys.readouterr()
+
+    elsewhere = {"quad": ["elsewhere"], **dict.fromkeys(("s00", "s01", "s10", "s11"), 0.0)}
+    pd.DataFrame(elsewhere).to_parquet(tmp_path / "x.parquet")
+    for bad, expected in (("x.parquet", "x.parquet"), (f"m={tmp_path / 'x.parquet'}", "scores of quads of test")):
+        assert browser.main([bad, "--quads", quads, "--output", str(tmp_path / "bad.html")]) == 1
+        assert expected in capsys.readouterr().err
+    assert not (tmp_path / "bad.html").exists()

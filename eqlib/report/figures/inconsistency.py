@@ -36,7 +36,9 @@ def inconsistency(axes: Sequence[Axes], items: pd.DataFrame) -> Sequence[Axes]:
             ax.plot(grid, density, color=shades[method], label=f"{label(method)} (RMS {rms:.3f})", zorder=3 + number)
             ax.fill_between(grid, density, color=shades[method], alpha=0.07, linewidth=0)
         ax.axvline(0, color=QUIET, linewidth=0.6, linestyle=(0, (1.5, 2)))
-        ax.set(xlim=(-reach, reach), ylim=(0, ax.get_ylim()[1] * 1.3), yticks=[], xlabel=formula)
+        ax.set(
+            xlim=(-reach, reach), ylim=(0, ax.get_ylim()[1] * (1.1 + 0.09 * len(methods))), yticks=[], xlabel=formula
+        )
         ax.spines["left"].set_visible(False)
         ax.grid(False)
         ax.set_title(title)

@@ -20,6 +20,7 @@ TITLES = {
     "mean_a2": r"mean $a^2$ in the batch",
     "mean_b2": r"mean $b^2$ in the batch",
     "mean_I": r"mean $I$ in the batch",
+    "val_group": "Group score, validation",
     "logit_scale": "Logit scale",
     "lr": "Learning rate",
 }
@@ -43,7 +44,8 @@ def training(axes: Sequence[Axes], histories: pd.DataFrame, columns: Sequence[st
                 continue
             by_step = runs.groupby("step")[column]
             mean, low, high = by_step.mean(), by_step.min(), by_step.max()
-            ax.plot(mean.index, mean, color=shades[method], label=label(method))
+            few = "." if len(mean) < 8 else ""  # validation comes rarely: a single point is no line
+            ax.plot(mean.index, mean, color=shades[method], marker=few, label=label(method))
             ax.fill_between(mean.index, low, high, color=shades[method], alpha=0.18, linewidth=0)
         ax.set_title(TITLES.get(column, column.replace("_", " ")), fontweight="normal")
         ax.margins(x=0)
