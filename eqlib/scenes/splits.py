@@ -2,7 +2,7 @@
 
 A scene's *place* (backdrop, light, camera: what no edit touches) is drawn from a grid of about 2 million cells; a hash
 of the cell names its split. So two splits cannot share a scene, whatever the seed and the sizes. Colour-kind
-combinations are held out too: the compositional split mentions at least one in both pictures, every other holds none.
+combinations are held out too: each picture of the compositional split holds at least one, every other picture none.
 """
 
 from __future__ import annotations
