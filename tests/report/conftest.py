@@ -130,7 +130,7 @@ def _history(folder: Path, method: str, rng: np.random.Generator) -> None:
     columns = {"step": steps, "lr": 1e-3 * np.cos(steps / 80), "logit_scale": 14 + steps / 60}
     columns["contrastive"] = 1.2 + 1.5 * decay + 0.05 * rng.normal(size=len(steps))
     if method == "eqsim":
-        columns["eqsim"] = 0.02 + 0.05 * decay + 0.002 * rng.normal(size=len(steps))
+        columns["eqsim_all_pairs"] = 0.02 + 0.05 * decay + 0.002 * rng.normal(size=len(steps))
         columns["eqsim_active"] = np.ones(len(steps))
     shrink = 0.7 if method == "eqsim" else 1.0
     columns["mean_a2"] = shrink * (0.004 + 0.003 * decay) + 1e-4 * rng.normal(size=len(steps))

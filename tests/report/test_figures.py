@@ -144,8 +144,12 @@ def test_a_subset_of_one_size_has_no_dose(study):
 
 
 def test_training_shows_known_terms_first(study):
-    assert logged(study.histories)[:2] == ["contrastive", "eqsim"]
-    assert logged(study.histories.assign(zeta=1.0))[-1] == "zeta"
+    assert logged(study.histories)[:2] == ["contrastive", "eqsim_all_pairs"]
+    more = study.histories.assign(zeta=1.0, pool=64, val_text=0.5, val_group=0.4, empty=np.nan)
+    assert logged(more) == [
+        *("contrastive", "eqsim_all_pairs", "zeta"),
+        *("eqsim_active", "mean_a2", "mean_b2", "mean_I", "val_group", "logit_scale", "lr"),
+    ]
 
 
 def test_caption_lines_fit_and_keep_every_word():

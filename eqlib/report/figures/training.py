@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 import matplotlib.pyplot as plt
@@ -15,7 +16,16 @@ from eqlib.report.style import PAGE, colours, in_order, label
 
 TITLES = {
     "contrastive": "Contrastive term",
-    "eqsim": "EqSim term",
+    "siglip": "SigLIP term",
+    "eqsim_all_pairs": "EqSim term, all pairs",
+    "eqsim_hard": "EqSim term, hard",
+    "eqsim_easy": "EqSim term, easy",
+    "cyclip_cross": "CyCLIP term, cross",
+    "cyclip_in": "CyCLIP term, within",
+}
+"""The terms that methods log; one that is not here is shown after these, under its own name."""
+
+TELEMETRY = {
     "eqsim_active": "EqSim hinge active",
     "mean_a2": r"mean $a^2$ in the batch",
     "mean_b2": r"mean $b^2$ in the batch",
@@ -25,12 +35,16 @@ TITLES = {
     "lr": "Learning rate",
 }
 
+LEFT_OUT = re.compile(r"step|seed|pool|grad_norm|val_.*")
+
 
 def logged(histories: pd.DataFrame) -> list[str]:
-    """The columns with a curve to draw, known ones in the order of TITLES, then other terms by name."""
-    numbers = histories.select_dtypes("number").columns.difference(["step", "seed"])
-    with_values = {name for name in numbers if histories[name].notna().any()}
-    return [name for name in TITLES if name in with_values] + sorted(with_values - set(TITLES))
+    """The columns with a curve to draw: terms of the loss, then TELEMETRY; other telemetry stays in the CSV."""
+    numbers = [str(name) for name in histories.select_dtypes("number") if histories[name].notna().any()]
+    terms = [name for name in numbers if name not in TELEMETRY and not LEFT_OUT.fullmatch(name)]
+    known = list(TITLES)
+    terms.sort(key=lambda name: (known.index(name) if name in known else len(known), name))
+    return terms + [name for name in TELEMETRY if name in numbers]
 
 
 def training(axes: Sequence[Axes], histories: pd.DataFrame, columns: Sequence[str]) -> Sequence[Axes]:
@@ -47,7 +61,7 @@ def training(axes: Sequence[Axes], histories: pd.DataFrame, columns: Sequence[st
             few = "." if len(mean) < 8 else ""  # validation comes rarely: a single point is no line
             ax.plot(mean.index, mean, color=shades[method], marker=few, label=label(method))
             ax.fill_between(mean.index, low, high, color=shades[method], alpha=0.18, linewidth=0)
-        ax.set_title(TITLES.get(column, column.replace("_", " ")), fontweight="normal")
+        ax.set_title((TITLES | TELEMETRY).get(column, column.replace("_", " ")), fontweight="normal")
         ax.margins(x=0)
         if column.endswith("_active"):
             ax.set_ylim(0, 1.05)
@@ -63,7 +77,6 @@ def printed(study: Study) -> Printed | None:
     if study.histories is None:
         return None
     columns = logged(study.histories)
-    columns = columns[:8] if len(columns) > 4 else columns
     if not columns:
         return None
     across = min(4, len(columns))
