@@ -37,7 +37,7 @@ class Embedder:
 
     The cache's folder is shared by all models; weights, config, preprocessing and precision make the key, the device
     does not. Weights are hashed once, here: make a new Embedder after a training step. ``workers=None`` decodes in the
-    main process below 512 pictures and with up to 8 processes above.
+    main process below 1024 pictures and with up to 8 processes above.
     """
 
     def __init__(
@@ -92,7 +92,7 @@ class Embedder:
         workers = self.workers
         if workers is None:
             cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-            workers = 0 if len(todo) < 512 or cores == 1 else min(8, cores)
+            workers = 0 if len(todo) < 1024 or cores == 1 else min(8, cores)
         pictures = Pictures([paths[n] for n in todo], [rows[n] for n in todo], self.bundle.preprocess_val)
         loader = DataLoader(pictures, batch_size=self.batch_size, num_workers=workers, collate_fn=_stack)
         for batch in loader:

@@ -11,6 +11,7 @@ import json
 import random
 import subprocess
 import sys
+import time
 
 import numpy as np
 import pytest
@@ -82,7 +83,7 @@ def bundle():
 
 
 def test_official_loop(benchmark, bundle, eqben):
-    benchmark.pedantic(official_loop, (bundle, eqben), rounds=2, warmup_rounds=1)
+    benchmark.pedantic(official_loop, (bundle, eqben), rounds=3, warmup_rounds=1)
 
 
 def evaluate(bundle, folder, cache=None):
@@ -90,12 +91,34 @@ def evaluate(bundle, folder, cache=None):
 
 
 def test_cold(benchmark, bundle, eqben):
-    table = benchmark.pedantic(evaluate, (bundle, eqben), rounds=2, warmup_rounds=1)
+    table = benchmark.pedantic(evaluate, (bundle, eqben), rounds=3, warmup_rounds=1)
     assert np.allclose(scores_of(table), official_loop(bundle, eqben), atol=1e-5)
 
 
 def test_warm(benchmark, bundle, eqben, tmp_path):
     benchmark.pedantic(evaluate, (bundle, eqben, tmp_path), rounds=5, warmup_rounds=1)
+
+
+def test_by_turns(benchmark, bundle, eqben, tmp_path):
+    """The three side by side in processor time, which other work on the machine disturbs less than the clock."""
+    evaluate(bundle, eqben, tmp_path)
+    runs = {
+        "official loop": lambda: official_loop(bundle, eqben),
+        "cold": lambda: evaluate(bundle, eqben),
+        "warm": lambda: evaluate(bundle, eqben, tmp_path),
+    }
+    taken = {name: [] for name in runs}
+
+    def turn():
+        for name, run in runs.items():
+            start = time.process_time()
+            run()
+            taken[name].append(time.process_time() - start)
+
+    benchmark.pedantic(turn, rounds=3)
+    least = {name: min(times) for name, times in taken.items()}
+    print("\n" + ", ".join(f"{name} {least[name]:.2f} s" for name in runs), end=": ")
+    print(", ".join(f"{name} {least['official loop'] / least[name]:.1f}x" for name in ("cold", "warm")))
 
 
 MEASURE = """
