@@ -24,7 +24,7 @@ def check_similarity(sim: Tensor, name: str = "sim") -> Tensor:
 
 
 def check_features(image_features: Tensor, text_features: Tensor) -> None:
-    """Both (B, d), of one floating dtype and device."""
+    """Both (B, d), floating point; where one is float64, so is the other."""
     for name, features in (("image_features", image_features), ("text_features", text_features)):
         if not isinstance(features, Tensor) or not features.is_floating_point() or features.ndim != 2:
             got = (features.dtype, tuple(features.shape)) if isinstance(features, Tensor) else type(features).__name__
@@ -32,6 +32,8 @@ def check_features(image_features: Tensor, text_features: Tensor) -> None:
     if image_features.shape != text_features.shape:
         got = f"{tuple(image_features.shape)} and {tuple(text_features.shape)}"
         raise InputError("image and text features of one shape (B, d)", got)
+    if (image_features.dtype == torch.float64) != (text_features.dtype == torch.float64):
+        raise InputError("image and text features of one precision", f"{image_features.dtype}, {text_features.dtype}")
 
 
 def check_batch(pairs: int) -> None:

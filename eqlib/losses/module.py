@@ -151,37 +151,39 @@ class EqSimLoss(nn.Module):
                             stays in ``self.telemetry``
         contrastive_inputs  passed on to ``contrastive`` (``logit_bias``, CoCa's ``logits`` and ``labels``)
         """
+        if partners is not None and self.variant == "all_pairs":
+            raise InputError("partners with the hard variants only", "variant all_pairs")
         ranks = Ranks.current() if text_features is not None else ALONE
+        shared = on_given_logits(self.contrastive, ranks, self.local_loss)
+        terms = {}
+        if self.contrastive is not None and shared is None:  # as it is, under the caller's autocast
+            if text_features is None:
+                raise InputError("features: a contrastive loss other than ClipLoss takes no matrix", "a matrix alone")
+            inputs = {"image_features": image_features, "text_features": text_features, "logit_scale": logit_scale}
+            terms = self.contrastive(**inputs, output_dict=True, **contrastive_inputs)
         with torch.autocast(image_features.device.type, enabled=False):
-            shared = on_given_logits(self.contrastive, ranks, self.local_loss)
             cosine = self._cosine(image_features, text_features, ranks, shared is not None)
+            draws = self.variant != "all_pairs" and partners is None
             logits = None
-            if shared is not None or self.similarity != "cosine" or (self.variant != "all_pairs" and partners is None):
+            if shared is not None or draws or self.similarity != "cosine":
                 logits = cosine.times(logit_scale)
             if shared is not None:
                 terms = shared(logits.rows, logits.cols, None, output_dict=True, **contrastive_inputs)
-            elif self.contrastive is not None and text_features is None:
-                raise InputError("features: a contrastive loss other than ClipLoss takes no matrix", "a matrix alone")
-            elif self.contrastive is not None:
-                inputs = {"image_features": image_features, "text_features": text_features, "logit_scale": logit_scale}
-                terms = self.contrastive(**inputs, output_dict=True, **contrastive_inputs)
-            else:
-                terms = {}
-            terms = {name.removesuffix("_loss"): value for name, value in terms.items()}
-
             similarity = cosine if self.similarity == "cosine" else logits
             similarity = logits.softmax() if self.similarity == "softmax" else similarity
             if self.variant == "all_pairs":
                 shares, telemetry = self._all_pairs(similarity)
             else:
-                if partners is None:
+                if draws:
                     partners = self._draw(logits)
-                partners = check_partners(partners, len(similarity.rows), similarity.width, similarity.offset)
+                else:
+                    partners = check_partners(partners, len(similarity.rows), similarity.width, similarity.offset)
                 shares, telemetry = self._hard(similarity, partners)
             if self.check_values:
                 check_finite(similarity.ranks.total(sum(shares.values())), self.criterion.asks_for)
         local = similarity.ranks.world > 1
         factor = 1.0 if local == (self.over_ranks == "sum") else ranks.world if local else 1 / ranks.world
+        terms = {name.removesuffix("_loss"): value for name, value in terms.items()}
         terms |= {name: factor * share for name, share in shares.items()}
         self.telemetry = {**telemetry, "pool": torch.tensor(similarity.width - 1)}
         return terms if output_dict else (terms, self.telemetry)

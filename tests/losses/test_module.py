@@ -183,6 +183,10 @@ def test_bad_settings_and_calls():
         EqSimLoss()(image[:1], text[:1], SCALE)
     with pytest.raises(InputError, match="one shape"):
         EqSimLoss()(image, text[:4], SCALE)
+    with pytest.raises(InputError, match="one precision"):
+        EqSimLoss()(image, text.float(), SCALE)
+    with pytest.raises(InputError, match="hard variants only"):
+        EqSimLoss()(image, text, SCALE, partners=torch.tensor([[1]]))
     with pytest.raises(InputError, match="finite similarities"):
         EqSimLoss(contrastive=ClipLoss())(image * torch.nan, text, SCALE)
     with pytest.raises(InputError, match="takes no matrix"):
