@@ -36,7 +36,7 @@ class Objective(torch.nn.Module):
             "contrastive": lambda: contrastive,
             "siglip": lambda: SigLipLoss(rank=rank, world_size=world),
             "eqsim": lambda: EqSimLoss(**self.settings, contrastive=contrastive, seed=seed),
-            "cyclip": lambda: None,  # a function that holds its own contrastive loss
+            "cyclip": lambda: contrastive,
         }[method]()
 
     def forward(
@@ -46,5 +46,5 @@ class Objective(torch.nn.Module):
         if self.method == "eqsim":
             return self.loss(*features)
         if self.method == "cyclip":
-            return cyclip_loss(*features, **self.settings), {}
+            return {"contrastive": self.loss(*features)} | cyclip_loss(*features, **self.settings), {}
         return {self.method: self.loss(*features, *bias)}, {}
