@@ -18,7 +18,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--split", default="pretrain")
     parser.add_argument("--size", type=int, default=64, help="side of a picture in pixels")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--noise", type=float, default=0.3, help="how loosely the captions speak, 0 to 1")
+    parser.add_argument("--noise", type=float, default=0.2, help="how loosely the captions speak, 0 to 1")
     parser.add_argument("--per-shard", type=int, default=10_000)
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1)
     options = vars(parser.parse_args(arguments))

@@ -35,7 +35,7 @@ def build(
     quads_test: int = 400,
     quads_compositional: int = 100,
     captions: int = 3,
-    noise: float = 0.3,
+    noise: float = 0.2,
     subsets: tuple[str, ...] = EDITS,
     dials: Dials | None = None,
     workers: int = 2,

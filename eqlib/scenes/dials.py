@@ -12,11 +12,11 @@ from eqlib.scenes.vocabulary import COLOURS, KINDS
 class Dials:
     """Difficulty. Raises InputError where a dial is out of its range."""
 
-    kinds: int = 12
+    kinds: int = 8
     """How many kinds of thing, in the vocabulary's order (8..20)."""
-    colours: int = 8
+    colours: int = 6
     """How many colours (3..10)."""
-    clutter: int = 1
+    clutter: int = 0
     """At most so many things that no caption mentions."""
     count: int = 4
     """Largest number of equal things (2..6)."""
@@ -24,7 +24,7 @@ class Dials:
     """How far sizes, colours and states differ, from hardly (0.2) to fully (1)."""
     overlap: float = 0.12
     """Largest share of a thing's box that another may cover (0..0.4)."""
-    variety: float = 1.0
+    variety: float = 0.5
     """Share of pictures with a backdrop, light and camera of their own; the others stand in a studio at noon."""
     sensor: float = 0.02
     """Standard deviation of the pixel noise, as a share of the range (0..0.3)."""

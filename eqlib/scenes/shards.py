@@ -24,7 +24,7 @@ def write_shards(
     split: str = "pretrain",
     seed: int = 0,
     size: int = 64,
-    noise: float = 0.3,
+    noise: float = 0.2,
     dials: Dials | None = None,
     per_shard: int = 10_000,
     workers: int = 2,

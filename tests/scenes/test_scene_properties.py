@@ -18,8 +18,9 @@ from eqlib.scenes.vocabulary import BACKDROPS
 DIALS = [
     Dials(),
     Dials(kinds=8, colours=3, clutter=0, count=2, vigour=0.4, overlap=0.0, variety=0.0, sensor=0.0),
-    Dials(colours=10, clutter=6, count=6, overlap=0.3),
+    Dials(kinds=20, colours=10, clutter=6, count=6, overlap=0.3, variety=1.0),
 ]
+WIDE = Dials(kinds=20, colours=8, clutter=3, variety=1.0)
 NUMBERS = [pytest.param(240, id="hundreds"), pytest.param(10_000, id="thousands", marks=pytest.mark.slow)]
 
 
@@ -73,7 +74,7 @@ def test_every_thing_shows(n):
     """At 64 pixels every thing shows at least 12 pixels (48 at 128), and 60 % of what it shows alone unless it carries
     or is carried; what it shows lies in its box."""
     for number in range(n):
-        scene = captioned("train", number, Dials(), seed=5).scene
+        scene = captioned("train", number, WIDE, seed=5).scene
         shown = masks(scene, 128)
         for index, thing in enumerate(scene.things):
             rows, columns = np.nonzero(shown == index)
@@ -92,7 +93,7 @@ def test_every_thing_shows(n):
 def test_the_picture_holds_what_the_caption_counts(n):
     """Counts in caption, scene and picture agree: each counted thing is one region of its own in the masks."""
     for number in range(n):
-        for quad in quads_of("val", 6 * number + 1, Dials(), seed=1, kinds=("count",)):
+        for quad in quads_of("val", 6 * number + 1, WIDE, seed=1, kinds=("count",)):
             for scene in quad.scenes:
                 (group,) = quad.change.focus.groups
                 visible = set(np.unique(masks(scene, 96))) - {-1}
@@ -105,7 +106,7 @@ def test_pixels_outside_the_change_are_identical(kind):
     in, with room for its shadow and glow."""
     number = next(i for i, recipe in enumerate(RECIPES) if kind in recipe)
     for turn in range(3):
-        (quad,) = quads_of("test", number + 6 * turn, Dials(sensor=0), seed=2, kinds=(kind,))
+        (quad,) = quads_of("test", number + 6 * turn, WIDE, seed=2, kinds=(kind,))
         pictures = [np.asarray(render(scene, 160)).astype(int) for scene in quad.scenes]
         free = np.ones((160, 160), dtype=bool)
         for scene, side in zip(quad.scenes, (quad.change.taken, quad.change.put), strict=True):
@@ -122,12 +123,12 @@ def test_pixels_outside_the_change_are_identical(kind):
 
 def test_a_scene_survives_json():
     for number in range(50):
-        scene = captioned("val", number, Dials()).scene
+        scene = captioned("val", number, WIDE).scene
         assert from_dict(to_dict(scene)) == scene
 
 
 def test_a_scene_renders_alike_twice_and_at_any_size():
-    scene = captioned("val", 3, Dials()).scene
+    scene = captioned("val", 3, WIDE).scene
     assert render(scene, 64).tobytes() == render(scene, 64).tobytes()
     small = np.asarray(render(scene, 64), dtype=float)
     large = np.asarray(render(scene, 256), dtype=float).reshape(64, 4, 64, 4, 3).mean(axis=(1, 3))
@@ -136,38 +137,38 @@ def test_a_scene_renders_alike_twice_and_at_any_size():
 
 def test_training_captions_are_true_when_not_noisy():
     for number in range(300):
-        item = captioned("train", number, Dials(), seed=9)
+        item = captioned("train", number, WIDE, seed=9)
         assert true_of(item.caption, to_dict(item.scene)), item.caption
 
 
 def test_noisy_captions_are_loose_but_not_false():
     said = []
     for number in range(300):
-        item = captioned("pretrain", number, Dials(), seed=9, noise=0.6)
+        item = captioned("pretrain", number, WIDE, seed=9, noise=0.6)
         assert true_of(item.caption, to_dict(item.scene)), item.caption
         said.append(item.caption)
-    clean = [captioned("pretrain", number, Dials(), seed=9).caption for number in range(300)]
+    clean = [captioned("pretrain", number, WIDE, seed=9).caption for number in range(300)]
     assert sum(map(len, said)) < 0.8 * sum(map(len, clean))
     assert any(" some " in f" {caption} " for caption in said)
 
 
 def test_splits_share_no_scene():
     scenes = [
-        (split, f"{split} {number}", to_dict(captioned(split, number, Dials(), seed=seed).scene))
+        (split, f"{split} {number}", to_dict(captioned(split, number, WIDE, seed=seed).scene))
         for split in ("pretrain", "train", "val")
         for number in range(120)
         for seed in (0, 1)
     ]
     for split in ("val", "test", "compositional"):
         for number in range(6):
-            for quad in quads_of(split, number, Dials()):
+            for quad in quads_of(split, number, WIDE):
                 scenes += [(split, f"quad {split} {number}", to_dict(scene)) for scene in quad.scenes]
     counts = check_splits(scenes)
     assert set(counts) == {"pretrain", "train", "val", "test", "compositional"}
 
 
 def test_the_check_finds_a_leak():
-    record = to_dict(captioned("train", 0, Dials()).scene)
+    record = to_dict(captioned("train", 0, WIDE).scene)
     with pytest.raises(ValueError, match=r"quad 7: expected a place of test, got one of train"):
         check_splits([("train", "picture 0", record), ("test", "quad 7", record)])
     kind, colour = sorted(held_out())[5]
@@ -187,18 +188,18 @@ def test_every_kind_and_colour_is_seen_in_training():
 
 
 def test_each_kind_of_edit_serves_as_many_quads():
-    kinds = [quad.change.focus.kind for number in range(12) for quad in quads_of("val", number, Dials())]
+    kinds = [quad.change.focus.kind for number in range(12) for quad in quads_of("val", number, WIDE)]
     assert {kind: kinds.count(kind) for kind in EDITS} == dict.fromkeys(EDITS, 4)
 
 
 def test_a_scene_without_a_person_admits_no_action():
-    scenes = (captioned("val", number, Dials()).scene for number in range(99))
+    scenes = (captioned("val", number, WIDE).scene for number in range(99))
     scene = next(scene for scene in scenes if all(thing.kind != "person" for thing in scene.things))
     assert edit(scene, stream(0), "action") is None
 
 
 def test_all_backdrops_reach_every_split():
     for split in ("val", "test"):
-        places = [quads_of(split, number, Dials())[0].scenes[0].place for number in range(0, 240, 2)]
+        places = [quads_of(split, number, WIDE)[0].scenes[0].place for number in range(0, 240, 2)]
         assert {place.backdrop for place in places} == set(BACKDROPS)
         assert {split_of(place) for place in places} == {split}
