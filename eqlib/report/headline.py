@@ -27,6 +27,11 @@ def probability(value: float) -> str:
     return "p < 0.001" if value < 0.001 else f"p = {value:.3f}" if value < 0.1 else f"p = {value:.2f}"
 
 
+def seeds_in_words(study: Study) -> str:
+    """``one seed``, ``3 seeds``."""
+    return "one seed" if len(study.seeds) == 1 else f"{len(study.seeds)} seeds"
+
+
 def difference(
     study: Study, score: str = "group", *, method: str | None = None, baseline: str | None = None
 ) -> pd.Series | None:
@@ -123,11 +128,10 @@ def abstract(study: Study) -> list[str]:
     """The paragraphs of the abstract."""
     items = study.of()
     quads, parts = items["quad"].nunique(), items["subset"].nunique()
-    seeds = len(study.seeds)
     setting = (
-        f"Measured on {quads:,} quads of {study.main} ({parts} {'subset' if parts == 1 else 'subsets'}), {seeds} "
-        f"fine-tuning {'seed' if seeds == 1 else 'seeds'} a method, all methods from one pretrained model; "
-        "differences are paired by quad and seed, p values Holm-corrected."
+        f"Measured on {quads:,} quads of {study.main} ({parts} {'subset' if parts == 1 else 'subsets'}), "
+        f"{seeds_in_words(study)} a fine-tuned method, all methods from one pretrained model; differences are paired "
+        "by quad and seed, p values Holm-corrected."
     )
     scores = []
     for method in study.methods:

@@ -48,7 +48,7 @@ def test_nothing_compared(study):
 
 def test_the_abstract_says_what_was_measured(study):
     text = " ".join(abstract(study))
-    assert "120 quads of test (4 subsets), 3 fine-tuning seeds" in text
+    assert "120 quads of test (4 subsets), 3 seeds a fine-tuned method" in text
     assert "|a| shrinks" in text
 
 

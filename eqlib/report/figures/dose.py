@@ -54,11 +54,11 @@ def dose(axes: Sequence[Axes], items: pd.DataFrame, *, score: str = "group") -> 
             binned = of.groupby(np.digitize(of["change"], edges[1:-1]))
             mean, count = binned[score].mean(), binned["quad"].nunique()
             half = 1.96 * np.sqrt(np.maximum(mean * (1 - mean), 0.25 / count) / count)
-            ax.errorbar(binned["change"].mean(), 100 * mean, 100 * half, linestyle="none", marker=mark[method],
-                        markersize=2.8, linewidth=0.7, color=shade[method], alpha=0.85)  # fmt: skip
+            mean, half, look = 100 * mean, 100 * half, {"color": shade[method], "marker": mark[method]}
+            ax.errorbar(binned["change"].mean(), mean, half, ls="none", ms=2.8, lw=0.7, label=label(method), **look)
             line = _logistic(of["change"].to_numpy(), of[score].to_numpy(float), of["cluster"], grid)
             if line is not None:
-                ax.plot(grid, 100 * line[0], color=shade[method], label=label(method))
+                ax.plot(grid, 100 * line[0], color=shade[method])
                 ax.fill_between(grid, 100 * line[1], 100 * line[2], color=shade[method], alpha=0.13, linewidth=0)
         ax.set_title(part_label(subset))
         ax.set(xlabel="size of the change", ylim=(0, 100))

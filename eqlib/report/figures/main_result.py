@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
-from eqlib.report.headline import headline, scores_in_words
+from eqlib.report.headline import headline, scores_in_words, seeds_in_words
 from eqlib.report.printed import Printed
 from eqlib.report.study import Study, part_label, parts
 from eqlib.report.style import COLUMN, PAGE, QUIET, colours, in_order, label, markers
@@ -68,7 +68,7 @@ def printed(study: Study) -> Printed:
     return Printed(
         figure,
         "Group score by subset and method",
-        f"{headline(study)} Large marks: mean over {len(study.seeds)} seeds with 95 % intervals; small dots: single "
+        f"{headline(study)} Large marks: mean over {seeds_in_words(study)} with 95 % intervals; small dots: single "
         "seeds; dotted line: chance.",
         f"Dot plot of the group score with intervals. All quads: {scores_in_words(study)}.",
     )

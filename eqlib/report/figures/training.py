@@ -10,6 +10,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
+from eqlib.report.headline import seeds_in_words
 from eqlib.report.printed import Printed
 from eqlib.report.study import Study
 from eqlib.report.style import PAGE, colours, in_order, label
@@ -20,8 +21,8 @@ TITLES = {
     "eqsim_all_pairs": "EqSim term, all pairs",
     "eqsim_hard": "EqSim term, hard",
     "eqsim_easy": "EqSim term, easy",
-    "cyclip_cross": "CyCLIP term, cross",
-    "cyclip_in": "CyCLIP term, within",
+    "cyclip_cross_modal": "CyCLIP term, cross-modal",
+    "cyclip_in_modal": "CyCLIP term, in-modal",
 }
 """The terms that methods log; one that is not here is shown after these, under its own name."""
 
@@ -92,7 +93,7 @@ def printed(study: Study) -> Printed | None:
     return Printed(
         figure,
         "Training curves, term by term",
-        f"Each term of the loss and what it acts on in the batch. Line: mean over {len(study.seeds)} seeds; band: "
+        f"Each term of the loss and what it acts on in the batch. Line: mean over {seeds_in_words(study)}; band: "
         "their range.",
         f"Small line plots over training steps of {', '.join(name.replace('_', ' ') for name in columns)}.",
     )
