@@ -46,7 +46,7 @@ def read_json(path: str | Path) -> object:
         return json.loads(Path(path).read_text(encoding="utf-8"))
     except OSError as error:
         raise InputError("a readable file", error.strerror or "an error", where=path) from error
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:  # also bad bytes, absurd nesting, absurd numbers
         raise InputError("JSON", str(error), where=path) from error
 
 

@@ -21,7 +21,7 @@ import pandas as pd
 
 from eqlib.errors import InputError
 from eqlib.files import content_hash, read_json
-from eqlib.suites.eqben_scores import QUADS, Places, _cluster, _edition, _places, _stream
+from eqlib.suites.eqben_scores import QUADS, Places, cluster_of, edition_of, read_places, stream_records
 from eqlib.suites.fields import Row, image_path, is_plain_path, is_text
 from eqlib.suites.quadfile import quad_record
 from eqlib.suites.suite import QuadSuite
@@ -64,7 +64,7 @@ def read_eqben(
             records[column] = [image_path(name, suffix, where=path, row=n) for n, name in enumerate(records[column])]
         notes = (f"pictures end in {suffix}; .npy frames keep their suffix",)
     if edition is None:
-        edition = _edition(records["subset"].to_numpy(), records["image0"].tolist())
+        edition = edition_of(records["subset"].to_numpy(), records["image0"].tolist())
         part = LISTS.get(files[0].stem)
         edition = f"{part}, {edition}" if part else edition
     return QuadSuite("eqben", edition, content_hash(files), base, records, notes)
@@ -98,7 +98,7 @@ def _shuffled(path: Path, first: dict, index: str | Path | None, info: str | Pat
         for file in (index, info):
             if not file.is_file():
                 raise InputError("private_info in the rows, or this file beside them", "neither", where=file)
-    places = _places(path, index, info)
+    places = read_places(path, index, info)
     rows = _columns(path)
     cells = np.empty((2, 4 * len(places.quad)), dtype=object)  # pictures, captions; row-major [quad, image, caption]
     cells[:, places.place] = rows
@@ -109,7 +109,7 @@ def _shuffled(path: Path, first: dict, index: str | Path | None, info: str | Pat
     for n, (name, subset) in enumerate(zip(images[:, 0], places.subset, strict=True)):
         if name.split("/")[0] in QUADS and name.split("/")[0] != subset:
             raise InputError(f"a picture of {subset}", repr(name), where=path, row=f"quad {places.quad[n]}")
-    clusters = list(map(_cluster, images[:, 0], places.subset, places.quad.tolist()))
+    clusters = list(map(cluster_of, images[:, 0], places.subset, places.quad.tolist()))
     return pd.DataFrame(
         {
             "quad": places.quad.astype(str),
@@ -127,7 +127,7 @@ def _columns(path: Path) -> tuple[list[str], list[str]]:
     """Pictures and captions of all rows. One object a text, checked once, for the set repeats each of them."""
     images, captions = [], []
     known_images, known_captions = {}, {}
-    for number, record in enumerate(_stream(path)):
+    for number, record in enumerate(stream_records(path)):
         try:
             image, caption = record["image"], record["caption"]
             images.append(known_images.setdefault(image, image))
@@ -182,7 +182,7 @@ def _quad(row: Row, video: str | None, number: int) -> dict[str, str]:
     if subset not in QUADS:
         raise row.fail(f"a picture in a folder of EqBen ({', '.join(QUADS)})", quad["image0"])
     quad["subset"] = subset
-    quad["cluster"] = f"{subset}/{video}" if video is not None else _cluster(quad["image0"], subset, quad["quad"])
+    quad["cluster"] = f"{subset}/{video}" if video is not None else cluster_of(quad["image0"], subset, quad["quad"])
     return quad
 
 
@@ -191,7 +191,7 @@ def _peek(path: Path) -> Iterator[object]:
     with path.open("rb") as file:
         head = file.read(64).lstrip(b"\xef\xbb\xbf \t\r\n")
     if head[:1] == b"[":
-        yield from _stream(path)
+        yield from stream_records(path)
 
 
 def _found_suffix(root: Path, records: pd.DataFrame) -> str | None:
