@@ -1,7 +1,7 @@
 """Write the report from what the stages left: ``python -m eqlib.report.build``.
 
-Under ``--output`` (default reports/): index.html, browser.html, metrics.json, figures/, tables/, notebooks/. Each is
-written whole; run twice on the same input it gives the same bytes.
+Under ``--output`` (default reports/): index.html, browser.html, metrics.json, figures/, tables/, scenes/, notebooks/.
+Each is written whole; run twice on the same input it gives the same bytes.
 """
 
 from __future__ import annotations
@@ -57,6 +57,9 @@ def build(study: Study, build: Path, output: Path, *, data: Path | None, params:
             for path in sorted((build / "figures" / name).iterdir()):
                 if path.suffix in kinds:
                     shutil.copyfile(path, draft / path.name)
+    if (build / "scenes" / "sheets").is_dir():  # the drawn benchmark's contact sheets
+        with whole(output / "scenes") as draft:
+            shutil.copytree(build / "scenes" / "sheets", draft)
     with whole(output / "notebooks") as draft:
         draft.mkdir()
         for name, path in executed.items():
