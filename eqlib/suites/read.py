@@ -9,6 +9,7 @@ from pathlib import Path
 
 from eqlib.errors import InputError
 from eqlib.suites.aurora import read_aurora
+from eqlib.suites.caption_table import read_caption_table
 from eqlib.suites.coco import read_coco
 from eqlib.suites.cola import read_cola
 from eqlib.suites.eqben import read_eqben
@@ -33,6 +34,7 @@ READERS: dict[str, Callable[..., Suite | RetrievalSuite]] = {
     "vsr": read_vsr,
     "quads": read_quads,
     "karpathy": read_karpathy,
+    "captions": read_caption_table,
     "coco": read_coco,
     "aurora": read_aurora,
     "near_session": read_near_session,

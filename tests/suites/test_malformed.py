@@ -58,6 +58,7 @@ VALID = {
         ("image", "caption", "label", "relation"),
     ),
     "karpathy": ("dataset.json", {"images": [KARPATHY]}, ("filename", "split", "sentences")),
+    "captions": ("t.jsonl", [{"path": "1.jpg", "caption": "x"}], ("path", "caption")),
     "coco": (
         "captions.json",
         {"images": [{"id": 1, "file_name": "1.jpg"}], "annotations": [{"image_id": 1, "caption": "x"}]},
@@ -172,7 +173,18 @@ def test_a_missing_key_is_named_with_its_row(tmp_path, case):
 @pytest.mark.parametrize("bad", ["/etc/passwd", "../secret.png", "a/../../b.png", "", None, 3, ["x.png"], "a\\b.png"])
 def test_paths_stay_under_the_root(tmp_path, case, bad):
     content = VALID[case][1]
-    keys = ("image", "image0", "image1", "image_1", "image_2", "image_file", "filename", "file_name", "negative_image")
+    keys = (
+        "path",
+        "image",
+        "image0",
+        "image1",
+        "image_1",
+        "image_2",
+        "image_file",
+        "filename",
+        "file_name",
+        "negative_image",
+    )
     places = [spot for spot in spots(content) if spot and spot[-1] in keys]
     for spot in places:
         error = read_or_refuse(case, tmp_path, replaced(content, spot, bad))

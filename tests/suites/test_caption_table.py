@@ -1,0 +1,61 @@
+"""Tables of path and caption, in every file form."""
+
+import json
+
+import pandas as pd
+import pytest
+
+from eqlib.errors import InputError
+from eqlib.suites import read
+
+ROWS = [
+    {"path": "a/1.png", "caption": "a cup", "split": "train"},
+    {"path": "a/2.png", "caption": "None", "split": "val"},
+    {"path": "a/3.png", "caption": "a dog, asleep", "split": "train"},
+    {"path": "a/1.png", "caption": "one cup", "split": "train"},
+]
+
+
+def write(path, rows):
+    if path.suffix == ".jsonl":
+        path.write_text("\n".join(map(json.dumps, rows)))
+    else:
+        table = pd.DataFrame(rows)
+        table.to_csv(path, index=False) if path.suffix == ".csv" else table.to_parquet(path)
+    return path
+
+
+@pytest.mark.parametrize("suffix", ["csv", "parquet", "jsonl"])
+def test_rows_of_one_path_are_one_picture(tmp_path, suffix):
+    path = write(tmp_path / f"t.{suffix}", ROWS)
+    suite = read("captions", path, split="train")
+    assert suite.images == ["a/1.png", "a/3.png"]
+    assert suite.captions == ["a cup", "one cup", "a dog, asleep"]
+    assert suite.image_of_caption.tolist() == [0, 0, 1]
+    assert (suite.name, suite.edition, suite.root) == ("t", "train", tmp_path)
+    assert read("captions", path).images == ["a/1.png", "a/2.png", "a/3.png"]
+    first = read("captions", path, limit=2, root=tmp_path / "a")
+    assert (first.captions, first.edition, first.root) == (["a cup", "one cup", "None"], "all-first2", tmp_path / "a")
+
+
+@pytest.mark.parametrize(
+    ("change", "options", "message"),
+    [
+        ({"caption": " "}, {}, r"t\.csv, 3: expected text under 'caption'"),
+        ({"path": "../1.png"}, {}, r"t\.csv, 3: expected a path under its root"),
+        ({"split": "val"}, {}, r"t\.csv, 3: expected a/1\.png in one split \('train'\)"),
+        ({"split": None}, {"split": "train"}, r"t\.csv, 3: expected the key 'split'"),
+        ({}, {"split": "test"}, r"rows of split 'test', got splits \['train', 'val'\]"),
+    ],
+)
+def test_a_wrong_row_is_named(tmp_path, change, options, message):
+    path = write(tmp_path / "t.csv", [*ROWS[:3], ROWS[3] | change])
+    with pytest.raises(InputError, match=message):
+        read("captions", path, **options)
+
+
+def test_a_table_without_splits_has_none_to_give(tmp_path):
+    path = write(tmp_path / "t.csv", [{"path": "1.png", "caption": "x"}])
+    assert len(read("captions", path)) == 1
+    with pytest.raises(InputError, match="the key 'split'"):
+        read("captions", path, split="val")
