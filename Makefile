@@ -13,7 +13,7 @@ smoke: .venv/ready  ## the same pipeline in 3 minutes, in a copy under scratch/
 	python -m eqlib.profile smoke
 
 photographs: .venv/ready  ## the same pipeline on Flickr8k and AURORA: make photographs DATA=folder-that-holds-both
-	python -m eqlib.profile photographs --set data.root=$(abspath $(DATA))
+	python -m eqlib.profile photographs --set data.data_root=$(abspath $(DATA))
 
 test: lint  ## lint and the test suite
 	pytest -q -n 2 --dist loadfile tests

@@ -1,7 +1,7 @@
 """Run the study under a profile: the same pipeline with other parameters, in a copy that leaves the repository alone.
 
     python -m eqlib.profile smoke
-    python -m eqlib.profile photographs --set data.root=/where/the/photographs/are
+    python -m eqlib.profile photographs --set data.data_root=/where/the/photographs/are
 
 The copy is ``scratch/profile/NAME``: every file git knows or would add, with ``profiles/NAME.yaml`` laid over
 params.yaml. A key that params.yaml does not have is an error. The report is ``scratch/profile/NAME/reports``.
