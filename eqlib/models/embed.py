@@ -26,7 +26,7 @@ from eqlib.errors import InputError
 from eqlib.models.cache import FeatureCache
 from eqlib.models.clip import CLIP
 from eqlib.progress import progress as progress_bar
-from eqlib.suites.images import open_image
+from eqlib.suites.images import image_file, open_image
 
 SHARD = 4096
 """Inputs between two writes to the cache: what a kill can cost at most."""
@@ -156,8 +156,10 @@ def digests(paths: Sequence[str | Path], rows: Sequence[object]) -> list[bytes]:
 
 def _digest(path: str, row: object) -> bytes:
     try:
-        with open(path, "rb") as file:
+        with image_file(path) as file:
             return hashlib.file_digest(file, "sha256").digest()
+    except InputError:
+        raise
     except (OSError, ValueError) as error:
         raise InputError("an image file", str(error), where=path, row=row) from error
 

@@ -24,6 +24,7 @@ from eqlib.suites.eqben_scores import QUADS
 from eqlib.suites.images import looks_whole, open_image
 from eqlib.suites.read import read
 from eqlib.suites.suite import RetrievalSuite, Suite
+from eqlib.suites.tars import member_of
 
 EXPECTED: dict[str, dict[str, int]] = {
     "eqben": QUADS,
@@ -129,7 +130,7 @@ def _asked(suite: Suite | RetrievalSuite) -> tuple[dict[str, str], dict[str, set
 
 def _state(path: Path, decode: bool) -> str:
     """ "" for a good picture, else one of STATES with its reason."""
-    if not path.is_file():
+    if not path.is_file() and member_of(path) is None:
         return "missing"
     if not decode and looks_whole(path):
         return ""
@@ -137,7 +138,8 @@ def _state(path: Path, decode: bool) -> str:
         open_image(path)
     except InputError as error:
         reason = str(error.got)
-        cut = path.stat().st_size == 0 or any(word in reason for word in ("truncated", "EOF", "cannot reshape"))
+        empty = path.is_file() and path.stat().st_size == 0
+        cut = empty or any(word in reason for word in ("truncated", "EOF", "cannot reshape"))
         return f"{'truncated' if cut else 'unreadable'}: {reason}"
     return ""
 

@@ -1,14 +1,18 @@
-"""One picture from a file: png, jpg and the rest through Pillow, YouCook2's ``.npy`` frames as BGR arrays."""
+"""One picture from a file or from inside a tar (``shard.tar/key.png``): png, jpg and the rest through Pillow,
+YouCook2's ``.npy`` frames as BGR arrays."""
 
 from __future__ import annotations
 
+import io
 from collections.abc import Mapping
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 from PIL import Image
 
 from eqlib.errors import InputError
+from eqlib.suites.tars import member_of, read_member
 
 
 def open_image(path: str | Path, *, row: object = None) -> Image.Image:
@@ -24,7 +28,7 @@ def open_image(path: str | Path, *, row: object = None) -> Image.Image:
     try:
         if path.suffix.lower() == ".npy":
             return _from_array(np.load(path, allow_pickle=False), path, row)
-        with Image.open(path) as image:
+        with image_file(path) as file, Image.open(file) as image:
             return image.convert("RGB")
     except FileNotFoundError as error:
         raise InputError("an image file", "nothing there", where=path, row=row) from error
@@ -32,6 +36,13 @@ def open_image(path: str | Path, *, row: object = None) -> Image.Image:
         raise
     except Exception as error:  # damage: OSError, SyntaxError, struct.error, ...
         raise InputError("a readable image", f"{type(error).__name__}: {error}", where=path, row=row) from error
+
+
+def image_file(path: str | Path) -> BinaryIO:
+    """The bytes behind ``path``, a file or a tar's member, as an open binary file. Raises OSError, and InputError for a
+    damaged tar."""
+    member = member_of(path)
+    return io.BytesIO(read_member(*member)) if member else open(path, "rb")
 
 
 def image_array(path: str | Path) -> np.ndarray:
@@ -54,7 +65,7 @@ def require_images(root: str | Path, names: Mapping[str, object]) -> None:
 def looks_whole(path: Path) -> bool:
     """Whether a file starts and ends as a whole png, jpg or npy file does. False is a suspicion, not a verdict."""
     try:
-        with path.open("rb") as file:
+        with image_file(path) as file:
             head = file.read(8)
             size = file.seek(0, 2)
             file.seek(-min(size, 12), 2)

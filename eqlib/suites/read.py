@@ -17,6 +17,7 @@ from eqlib.suites.imagecode import read_imagecode
 from eqlib.suites.karpathy import read_karpathy
 from eqlib.suites.near_session import read_near_session
 from eqlib.suites.quadfile import COLUMNS, read_quads
+from eqlib.suites.shards import read_shards
 from eqlib.suites.sugarcrepe import read_sugarcrepe
 from eqlib.suites.suite import RetrievalSuite, Suite
 from eqlib.suites.valse import read_valse
@@ -35,6 +36,7 @@ READERS: dict[str, Callable[..., Suite | RetrievalSuite]] = {
     "quads": read_quads,
     "karpathy": read_karpathy,
     "captions": read_caption_table,
+    "shards": read_shards,
     "coco": read_coco,
     "aurora": read_aurora,
     "near_session": read_near_session,

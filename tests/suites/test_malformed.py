@@ -125,7 +125,8 @@ def attempt(case, path):
 
 
 def test_every_reader_is_here():
-    assert {case.split()[0] for case in VALID} == set(READERS)
+    # shards are no text: test_shards.py damages them
+    assert {case.split()[0] for case in VALID} == set(READERS) - {"shards"}
 
 
 @CASES

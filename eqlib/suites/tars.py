@@ -1,0 +1,75 @@
+"""Pictures inside tar files: a member is read at its offset, nothing is ever extracted.
+
+A picture is addressed as ``folder/shard.tar/key.png``. An index is kept per process; each read opens the file anew, so
+a process made by fork shares no position with its parent.
+"""
+
+from __future__ import annotations
+
+import tarfile
+from functools import cache
+from pathlib import Path
+
+from eqlib.errors import InputError
+
+BLOCK = 512
+
+
+def tar_index(path: str | Path) -> dict[str, tuple[int, int]]:
+    """Name -> (offset, size) in bytes of each regular member of an uncompressed tar, in the file's order.
+
+    Raises InputError for a file that is missing, compressed, cut off, damaged, or holds one name twice.
+    """
+    path = Path(path)
+    try:
+        found = path.stat()
+    except OSError as error:
+        raise InputError("a tar file", error.strerror or "an error", where=path) from error
+    return _index(str(path), found.st_mtime_ns, found.st_size)
+
+
+@cache
+def _index(path: str, _changed: int, size: int) -> dict[str, tuple[int, int]]:
+    members: dict[str, tuple[int, int]] = {}
+    end = 0
+    try:
+        with open(path, "rb") as file, tarfile.open(fileobj=file, mode="r:") as tar:
+            for member in tar:
+                end = member.offset_data + -(-member.size // BLOCK) * BLOCK
+                if member.isreg():
+                    if member.name in members:
+                        raise InputError("each name once", f"{member.name!r} again", where=path)
+                    members[member.name] = (member.offset_data, member.size)
+                tar.members = []  # tarfile would keep an object a member, ten times what is kept here
+            file.seek(end)
+            mark = file.read(BLOCK)
+    except (tarfile.TarError, OSError, ValueError) as error:
+        if isinstance(error, InputError):
+            raise
+        raise InputError("an uncompressed tar", str(error), where=path) from error
+    if mark != bytes(BLOCK):  # tarfile takes damage behind the first member for the end
+        raise InputError("an end mark behind the last member", f"none at byte {end} of {size}", where=path)
+    return members
+
+
+def member_of(path: str | Path) -> tuple[Path, str] | None:
+    """The tar and the member's name that ``path`` addresses, or None for a path that leads through no tar file."""
+    text = Path(path).as_posix()
+    start = text.find(".tar/")
+    while start >= 0:
+        tar = Path(text[: start + 4])
+        if tar.is_file():
+            return tar, text[start + 5 :]
+        start = text.find(".tar/", start + 1)
+    return None
+
+
+def read_member(tar: Path, name: str) -> bytes:
+    """The bytes of one member. Raises FileNotFoundError where the tar has no such member, InputError where damaged."""
+    index = tar_index(tar)
+    if name not in index:
+        raise FileNotFoundError(name)
+    offset, size = index[name]
+    with tar.open("rb") as file:
+        file.seek(offset)
+        return file.read(size)
