@@ -10,6 +10,15 @@ import numpy as np
 from eqlib.errors import InputError
 from eqlib.suites import QuadSuite, RetrievalSuite, read
 
+CAPTION_READERS = {
+    ".json": "karpathy",
+    ".csv": "captions",
+    ".parquet": "captions",
+    ".jsonl": "captions",
+    ".tar": "shards",
+    "folder": "shards",
+}
+
 
 def read_suites(root: str | Path, suites: dict[str, dict]) -> dict[str, QuadSuite]:
     """The quad suites of ``suites`` (name -> ``{reader, path, ...options}``, paths under ``root``), by that name.
@@ -23,8 +32,10 @@ def read_suites(root: str | Path, suites: dict[str, dict]) -> dict[str, QuadSuit
             raise InputError("keys `reader` and `path`", f"{sorted(missing)} missing", where=f"data.suites.{name}")
         try:
             suite = read(entry["reader"], Path(root) / entry["path"], **options)
-        except TypeError as error:  # an option that the reader lacks
-            raise InputError("options of the reader", str(error), where=f"data.suites.{name}") from error
+        except InputError as error:
+            if error.where is not None:
+                raise
+            raise InputError(error.expected, error.got, where=f"data.suites.{name}") from error  # reader or option
         if not isinstance(suite, QuadSuite):
             raise InputError("a reader of quads", entry["reader"], where=f"data.suites.{name}")
         found[name] = replace(suite, name=name)
@@ -34,11 +45,17 @@ def read_suites(root: str | Path, suites: dict[str, dict]) -> dict[str, QuadSuit
 def read_captions(
     root: str | Path, captions: str, split: str, *, held_out: dict[str, QuadSuite] | None = None
 ) -> RetrievalSuite:
-    """One split of a Karpathy-style file under ``root``, without the images that any quad of ``held_out`` shows.
+    """One split of the captioned images at ``root / captions``, without those that any quad of ``held_out`` shows.
 
-    What was left out is said in ``notes``. Raises InputError when nothing is left.
+    What the path is chooses the reader: ``.json`` karpathy; ``.csv``, ``.parquet`` and ``.jsonl`` captions; ``.tar`` or
+    a folder shards. An empty ``split`` takes every image. What was left out is said in ``notes``. Raises InputError for
+    another suffix and when nothing is left.
     """
-    suite = read("karpathy", Path(root) / captions, split=split)
+    path = Path(root) / captions
+    kind = "folder" if path.is_dir() else path.suffix.lower()
+    if kind not in CAPTION_READERS:
+        raise InputError(f"captions as {', '.join(CAPTION_READERS)}", repr(path.name), where=path)
+    suite = read(CAPTION_READERS[kind], path, split=split or None)
     shown = {
         (quads.root / image).resolve()
         for quads in (held_out or {}).values()

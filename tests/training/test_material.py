@@ -1,5 +1,9 @@
 """What a study reads: suites by name, and no test image in training."""
 
+import csv
+import json
+import tarfile
+
 import pytest
 
 from eqlib.errors import InputError
@@ -48,3 +52,30 @@ def test_validation_figures_are_proportions(folder, bundle):
     names = ["text", "image", "group", "group_match", "image_to_text_r1", "text_to_image_r1"]
     assert sorted(found) == sorted(f"val_{name}" for name in names)
     assert all(0 <= value <= 1 for value in found.values())
+
+
+def test_every_form_gives_the_same_captions(train, tmp_path):
+    """The same pictures as a table and as shards; the pictures of the quads are held out of both."""
+    captions = [[c for c, i in zip(train.captions, train.image_of_caption, strict=True) if i == n] for n in range(20)]
+    rows = [(f"{n}.png", caption) for n in range(20) for caption in captions[n]]
+    (tmp_path / "t.jsonl").write_text(
+        "\n".join(json.dumps({"path": path, "caption": caption, "split": "train"}) for path, caption in rows)
+    )
+    with (tmp_path / "t.csv").open("w", newline="") as file:
+        csv.writer(file).writerows([("path", "caption", "split"), *((*row, "train") for row in rows)])
+    (tmp_path / "shards" / "train").mkdir(parents=True)
+    with tarfile.open(tmp_path / "shards" / "train" / "0.tar", "w") as tar:
+        for n in range(20):
+            (tmp_path / "one.json").write_text(json.dumps({"caption": captions[n]}))
+            tar.add(train.root / train.images[n], f"{n:02d}.png")
+            tar.add(tmp_path / "one.json", f"{n:02d}.json")
+    for name in ("t.jsonl", "t.csv", "shards"):
+        found = read_captions(tmp_path, name, "train")
+        assert found.captions == train.captions, name
+        assert found.image_of_caption.tolist() == train.image_of_caption.tolist()
+    assert len(read_captions(tmp_path, "shards/train/0.tar", "").images) == 20
+
+
+def test_captions_of_no_known_form_are_refused(tmp_path):
+    with pytest.raises(InputError, match=r"captions as \.json.*got 'x\.txt'"):
+        read_captions(tmp_path, "x.txt", "train")
