@@ -26,24 +26,50 @@ def step_indices(images: int, batch: int, step: int, *, seed: int) -> tuple[int,
     """
     per_epoch = images // batch
     epoch, position = divmod(step, per_epoch)
-    order = np.random.default_rng([seed, _ORDER, epoch]).permutation(images)
-    return epoch, order[position * batch : (position + 1) * batch]
+    return epoch, _order(images, epoch, seed=seed)[position * batch : (position + 1) * batch]
+
+
+def _order(images: int, epoch: int, *, seed: int) -> np.ndarray:
+    return np.random.default_rng([seed, _ORDER, epoch]).permutation(images)
 
 
 class CaptionedImages(Dataset):
     """Item ``(epoch, index)``: the preprocessed image (3, H, W) and the tokens (context,) of one drawn caption.
 
     A damaged picture comes out as its InputError: a data loader's worker can only raise what one message rebuilds.
+    With ``damaged="skip"`` the next good picture of the epoch's order stands in for it, a function of seed, epoch and
+    index like all else (a batch may then hold that picture twice), each item carries the number passed over as a third
+    value, and ``skipped`` counts them for the batches handed out. Raises InputError for any other ``damaged``.
     """
 
-    def __init__(self, suite: RetrievalSuite, preprocess: Callable, tokenizer: Callable, *, seed: int):
-        self.suite, self.preprocess, self.seed = suite, preprocess, seed
+    def __init__(
+        self, suite: RetrievalSuite, preprocess: Callable, tokenizer: Callable, *, seed: int, damaged: str = "fail"
+    ):
+        if damaged not in ("fail", "skip"):
+            raise InputError("fail or skip", repr(damaged), row="damaged")
+        self.suite, self.preprocess, self.seed, self.damaged, self.skipped = suite, preprocess, seed, damaged, 0
         order = np.argsort(suite.image_of_caption, kind="stable")
         self.captions_of = np.split(order, np.cumsum(np.bincount(suite.image_of_caption, minlength=len(suite.images))))
         self.tokens = tokenizer(suite.captions)
 
-    def __getitem__(self, key: tuple[int, int]) -> tuple[torch.Tensor, torch.Tensor] | InputError:
+    def __getitem__(self, key: tuple[int, int]) -> tuple[torch.Tensor, ...] | InputError:
+        item = self._item(*key)
+        if self.damaged == "fail":
+            return item
         epoch, index = key
+        passed = 0
+        if isinstance(item, InputError):
+            order = _order(len(self.suite.images), epoch, seed=self.seed).tolist()
+            start = order.index(index)
+            for other in order[start + 1 :] + order[:start]:
+                passed += 1
+                if not isinstance(item := self._item(epoch, other), InputError):
+                    break
+            else:
+                return item
+        return *item, torch.tensor(passed)
+
+    def _item(self, epoch: int, index: int) -> tuple[torch.Tensor, torch.Tensor] | InputError:
         try:
             image = open_image(self.suite.root / self.suite.images[index])
         except InputError as error:
@@ -95,15 +121,17 @@ def batches(
         raise InputError(f"a batch divisible by {world} processes", batch)
     steps = _Steps(images, batch, first, last, seed=seed, rank=rank, world=world)
     pin = torch.cuda.is_available()
-    return _raising(DataLoader(data, batch_sampler=steps, num_workers=workers, pin_memory=pin, collate_fn=_collate))
+    loader = DataLoader(data, batch_sampler=steps, num_workers=workers, pin_memory=pin, collate_fn=_collate)
+    return _raising(loader, data)
 
 
 def _collate(items: list) -> list[torch.Tensor] | InputError:
     return next((item for item in items if isinstance(item, InputError)), None) or default_collate(items)
 
 
-def _raising(loader: DataLoader) -> Iterator[list[torch.Tensor]]:
+def _raising(loader: DataLoader, data: CaptionedImages) -> Iterator[list[torch.Tensor]]:
     for batch in loader:
         if isinstance(batch, InputError):
             raise batch
-        yield batch
+        data.skipped += int(sum(count.sum() for count in batch[2:]))
+        yield batch[:2]

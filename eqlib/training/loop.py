@@ -39,7 +39,8 @@ def fit(
     Returns the history: one row a logged step (counted from 1) with lr, logit_scale, grad_norm, each loss term, the
     telemetry and, every ``validate_every`` steps and at the end, what ``validate`` returns. Samples a second go to
     stderr only, so that the history is the same in every run. A killed run goes on from its last checkpoint, found by
-    ``recipe`` and ``settings``, and ends with the same weights (to the bit on one process).
+    ``recipe`` and ``settings``, and ends with the same weights (to the bit on one process). Where ``data`` skips
+    damaged pictures, ``history.attrs["damaged"]`` is how many were, over all epochs, and stderr says so.
 
     Raises FloatingPointError for a loss that is not finite, InputError for a damaged picture or a missing monitor.
     """
@@ -55,7 +56,7 @@ def fit(
     if (recipe.checkpoint_every or recipe.checkpoint_minutes) and (state := checkpoint.load()):
         for name, part in parts.items():
             part.load_state_dict(state[name])
-        first, history, best = state["step"], state["history"], state["best"]
+        first, history, best, data.skipped = state["step"], state["history"], state["best"], state.get("skipped", 0)
     itself, rank, world = model, accelerator.process_index, accelerator.num_processes
     model, optimizer = accelerator.prepare(model, optimizer)
     no_sync = getattr(model, "no_sync", nullcontext)
@@ -103,7 +104,7 @@ def fit(
         late = recipe.checkpoint_minutes and time.perf_counter() - saved > 60 * recipe.checkpoint_minutes
         if rank == 0 and (_due(done, recipe.checkpoint_every) or late):
             states = {name: part.state_dict() for name, part in parts.items()}
-            checkpoint.save({**states, "step": done, "history": history, "best": best})
+            checkpoint.save({**states, "step": done, "history": history, "best": best, "skipped": data.skipped})
             saved = time.perf_counter()
         if recipe.patience and best["waited"] >= recipe.patience:
             break
@@ -114,7 +115,13 @@ def fit(
         itself.load_state_dict(best["weights"])
     elif average:
         itself.load_state_dict(average.module.state_dict())
-    return pd.DataFrame(history).astype({"step": int})
+    table = pd.DataFrame(history).astype({"step": int})
+    if data.damaged == "skip":
+        skipped = torch.tensor(data.skipped, device=accelerator.device)
+        table.attrs["damaged"] = int(accelerator.reduce(skipped, "sum"))
+        if rank == 0:
+            print(f"{table.attrs['damaged']} damaged pictures skipped", file=sys.stderr)
+    return table
 
 
 def _due(step: int, every: int) -> bool:

@@ -33,7 +33,9 @@ from eqlib.training.validate import validator
 @dataclass(frozen=True)
 class Run:
     """Everything that decides a run's weights. ``suites`` are held out of training; ``validation`` names the one that
-    is watched. ``part`` is one of ``train_only``'s, or ``lora``. ``settings`` are the method's own."""
+    is watched. ``part`` is one of ``train_only``'s, or ``lora``. ``settings`` are the method's own. ``damaged``:
+    "fail" stops at a training picture that cannot be read, before the first step where it is missing or cut off; "skip"
+    takes another in its place and counts it in metrics.json."""
 
     init: str
     method: str
@@ -48,6 +50,7 @@ class Run:
     part: str = "all"
     last: int = 1
     lora_rank: int = 8
+    damaged: str = "fail"
 
 
 def train(run: Run, output: str | Path, *, processes: int = 1, scratch: str = "scratch/checkpoints") -> pd.DataFrame:
@@ -81,7 +84,7 @@ def _train(run: Run, output: Path, scratch: str) -> pd.DataFrame:
     quads = read_suites(run.data_root, run.suites)
     captions = read_captions(run.data_root, run.captions, run.split, held_out=quads)
     val = read_captions(run.data_root, run.captions, run.val_split, held_out=quads)
-    for suite in (captions, val, *quads.values()):
+    for suite in (*([captions] if run.damaged == "fail" else []), val, *quads.values()):
         require(suite)
     bundle = load(run.init, seed=recipe.seed, device=accelerator.device)
     init = bundle.fingerprint
@@ -90,7 +93,7 @@ def _train(run: Run, output: Path, scratch: str) -> pd.DataFrame:
         train_only(bundle.model, run.part, last=run.last)
     history = fit(
         bundle.model,
-        CaptionedImages(captions, bundle.preprocess_train, bundle.tokenizer, seed=recipe.seed),
+        CaptionedImages(captions, bundle.preprocess_train, bundle.tokenizer, seed=recipe.seed, damaged=run.damaged),
         Objective(
             run.method, run.settings, seed=recipe.seed, rank=accelerator.process_index, world=accelerator.num_processes
         ),
@@ -110,7 +113,7 @@ def _train(run: Run, output: Path, scratch: str) -> pd.DataFrame:
         last = history.iloc[-1].drop("step").dropna().to_dict()
         write_json(
             output / "metrics.json",
-            {**kept, "weights": bundle.fingerprint, "images": len(captions.images), "last": last},
+            {**kept, "weights": bundle.fingerprint, "images": len(captions.images), "last": last, **history.attrs},
         )
     accelerator.wait_for_everyone()
     return history

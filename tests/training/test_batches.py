@@ -1,5 +1,7 @@
 """Batches depend on the seed and the step, and on nothing else."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
@@ -75,8 +77,6 @@ def test_a_batch_that_cannot_be_is_named(train, bundle, batch, world, message):
 
 
 def test_a_damaged_picture_is_named_from_a_worker(train, bundle, tmp_path):
-    import dataclasses
-
     (tmp_path / "bad.png").write_bytes(b"\x89PNG cut off")
     one = dataclasses.replace(
         train, root=tmp_path, images=["bad.png"] * 2, captions=["a", "b"], image_of_caption=np.arange(2)
@@ -85,3 +85,48 @@ def test_a_damaged_picture_is_named_from_a_worker(train, bundle, tmp_path):
     for workers in (0, 1):
         with pytest.raises(InputError, match=r"bad\.png"):
             list(batches(data, batch=2, first=0, last=1, seed=0, workers=workers))
+
+
+def with_damage(train, folder, *numbers):
+    """The same set with some pictures cut off; ``image_of_caption`` and order stay."""
+    folder.mkdir()
+    for n in range(len(train.images)):
+        content = (train.root / train.images[n]).read_bytes()
+        (folder / f"{n}.png").write_bytes(content[:30] if n in numbers else content)
+    return dataclasses.replace(train, root=folder, images=[f"{n}.png" for n in range(len(train.images))])
+
+
+def test_the_next_of_the_epochs_order_stands_in(train, bundle, tmp_path):
+    epoch, order = step_indices(20, 20, 0, seed=0)
+    first, second, third = order[:3].tolist()
+    last = int(order[-1])
+    cut = with_damage(train, tmp_path / "cut", first, second, last)
+    data = CaptionedImages(cut, bundle.preprocess_train, bundle.tokenizer, seed=0, damaged="skip")
+    whole = CaptionedImages(train, bundle.preprocess_train, bundle.tokenizer, seed=0)
+    for asked, passed in ((first, 2), (second, 1), (third, 0), (last, 3)):  # the order goes round
+        found = data[(epoch, asked)]
+        assert same([found[:2]], [whole[(epoch, third)]])
+        assert int(found[2]) == passed
+
+
+def test_skipping_counts_and_depends_on_no_worker(train, bundle, tmp_path):
+    cut = with_damage(train, tmp_path / "cut", 5)
+    found = []
+    for workers in (0, 2):
+        data = CaptionedImages(cut, bundle.preprocess_train, bundle.tokenizer, seed=0, damaged="skip")
+        found.append(list(batches(data, batch=10, first=0, last=6, seed=0, workers=workers)))
+        assert data.skipped == 3  # once an epoch
+    assert same(*found)
+    good = CaptionedImages(train, bundle.preprocess_train, bundle.tokenizer, seed=0)
+    never = CaptionedImages(train, bundle.preprocess_train, bundle.tokenizer, seed=0, damaged="skip")
+    assert same(*(list(batches(data, batch=10, first=0, last=4, seed=0)) for data in (good, never)))
+    assert never.skipped == 0
+
+
+def test_a_set_without_one_good_picture_fails(train, bundle, tmp_path):
+    cut = with_damage(train, tmp_path / "cut", *range(20))
+    data = CaptionedImages(cut, bundle.preprocess_train, bundle.tokenizer, seed=0, damaged="skip")
+    with pytest.raises(InputError, match=r"\.png"):
+        list(batches(data, batch=2, first=0, last=1, seed=0))
+    with pytest.raises(InputError, match="fail or skip"):
+        CaptionedImages(cut, bundle.preprocess_train, bundle.tokenizer, seed=0, damaged="ignore")

@@ -61,3 +61,20 @@ def test_a_validation_suite_that_is_not_there_is_named(run, tmp_path):
 
     with pytest.raises(InputError, match="mine"):
         train(replace(run("contrastive", {}), validation="other"), tmp_path / "out")
+
+
+def test_a_run_counts_the_damaged_pictures_it_skips(run, folder, tmp_path, capsys):
+    import json
+    import shutil
+    from dataclasses import replace
+
+    shutil.copytree(folder, tmp_path / "cut")
+    (tmp_path / "cut" / "train" / "9.png").write_bytes(b"cut")
+    failing = replace(run("contrastive", {}), data_root=str(tmp_path / "cut"))
+    with pytest.raises(InputError, match=r"9\.png"):
+        train(failing, tmp_path / "out", scratch=str(tmp_path / "scratch"))
+    history = train(replace(failing, damaged="skip"), tmp_path / "out", scratch=str(tmp_path / "scratch"))
+    assert history["step"].tolist() == [1, 2, 3, 4]
+    # four steps of 8 are two epochs of the 16 images that no quad shows
+    assert json.loads((tmp_path / "out" / "metrics.json").read_text())["damaged"] == 2
+    assert "2 damaged pictures skipped" in capsys.readouterr().err
