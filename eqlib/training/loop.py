@@ -33,6 +33,7 @@ def fit(
     settings: dict | None = None,
     validate: Callable[[torch.nn.Module], dict[str, float]] | None = None,
     scratch: str = "scratch/checkpoints",
+    tensorboard: str | None = None,
 ) -> pd.DataFrame:
     """Train ``model`` (an open_clip CLIP: images, tokens -> features, features, scale) in place.
 
@@ -41,8 +42,10 @@ def fit(
     stderr only, so that the history is the same in every run. A killed run goes on from its last checkpoint, found by
     ``recipe`` and ``settings``, and ends with the same weights (to the bit on one process). Where ``data`` skips
     damaged pictures, ``history.attrs["damaged"]`` is how many were, over all epochs, and stderr says so.
+    ``tensorboard`` names a folder that the logged rows go to as well, for TensorBoard.
 
-    Raises FloatingPointError for a loss that is not finite, InputError for a damaged picture or a missing monitor.
+    Raises FloatingPointError for a loss that is not finite, InputError for a damaged picture, a missing monitor, or
+    ``tensorboard`` without its package.
     """
     accelerator = accelerator or Accelerator(cpu=not torch.cuda.is_available(), mixed_precision=recipe.precision)
     # channels_last doubles the speed of convolutions on a CPU and changes nothing else; so does fused for the optimiser
@@ -58,6 +61,7 @@ def fit(
             part.load_state_dict(state[name])
         first, history, best, data.skipped = state["step"], state["history"], state["best"], state.get("skipped", 0)
     itself, rank, world = model, accelerator.process_index, accelerator.num_processes
+    events = _events(tensorboard, first) if tensorboard and rank == 0 else None
     model, optimizer = accelerator.prepare(model, optimizer)
     no_sync = getattr(model, "no_sync", nullcontext)
     cache = GradientCache(model, chunk_size=recipe.chunk, no_sync=no_sync) if recipe.chunk else None
@@ -100,6 +104,8 @@ def fit(
                     row |= validate(itself)
                     _keep_best(best, row, recipe, itself)
             history.append({name: float(torch.as_tensor(value).detach()) for name, value in row.items()})
+            for name in (row.keys() - {"step"}) if events else ():
+                events.add_scalar(name, history[-1][name], done)
             bar.set_postfix({name: f"{float(term.detach()):.3f}" for name, term in terms.items()})
         late = recipe.checkpoint_minutes and time.perf_counter() - saved > 60 * recipe.checkpoint_minutes
         if rank == 0 and (_due(done, recipe.checkpoint_every) or late):
@@ -111,6 +117,8 @@ def fit(
     if rank == 0:
         print(f"{(done - first) * recipe.batch / (time.perf_counter() - started):.0f} samples/s", file=sys.stderr)
         checkpoint.remove()
+    if events:
+        events.close()
     if best["weights"] is not None:
         itself.load_state_dict(best["weights"])
     elif average:
@@ -122,6 +130,15 @@ def fit(
         if rank == 0:
             print(f"{table.attrs['damaged']} damaged pictures skipped", file=sys.stderr)
     return table
+
+
+def _events(folder: str, first: int):
+    """TensorBoard's writer; what a killed run logged behind its checkpoint is dropped."""
+    try:
+        from torch.utils.tensorboard import SummaryWriter
+    except ImportError as error:
+        raise InputError("the package tensorboard (the extra `tensorboard`)", "not installed") from error
+    return SummaryWriter(folder, purge_step=first + 1 if first else None)
 
 
 def _due(step: int, every: int) -> bool:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 import pandas as pd
@@ -35,7 +35,8 @@ class Run:
     """Everything that decides a run's weights. ``suites`` are held out of training; ``validation`` names the one that
     is watched. ``part`` is one of ``train_only``'s, or ``lora``. ``settings`` are the method's own. ``damaged``:
     "fail" stops at a training picture that cannot be read, before the first step where it is missing or cut off; "skip"
-    takes another in its place and counts it in metrics.json."""
+    takes another in its place and counts it in metrics.json. ``tensorboard`` is a folder for TensorBoard's event files,
+    or empty; it decides nothing."""
 
     init: str
     method: str
@@ -51,6 +52,7 @@ class Run:
     last: int = 1
     lora_rank: int = 8
     damaged: str = "fail"
+    tensorboard: str = ""
 
 
 def train(run: Run, output: str | Path, *, processes: int = 1, scratch: str = "scratch/checkpoints") -> pd.DataFrame:
@@ -99,9 +101,15 @@ def _train(run: Run, output: Path, scratch: str) -> pd.DataFrame:
         ),
         recipe,
         accelerator=accelerator,
-        settings={"run": asdict(run), "data": captions.digest, "init": init, "world": accelerator.num_processes},
+        settings={
+            "run": asdict(replace(run, tensorboard="")),
+            "data": captions.digest,
+            "init": init,
+            "world": accelerator.num_processes,
+        },
         validate=validator(bundle, quads[run.validation], val),
         scratch=scratch,
+        tensorboard=run.tensorboard or None,
     )
     if tuner is not None:
         merge_lora(tuner)

@@ -192,3 +192,26 @@ def test_a_monitor_that_nobody_returns_is_named(bundle, train, tmp_path):
     recipe = Recipe(steps=2, batch=8, lr=1e-3, seed=1, validate_every=1, keep_best=True)
     with pytest.raises(InputError, match="val_group"):
         fit(bundle.model, data, Objective("contrastive"), recipe, validate=lambda _: {"x": 1.0}, scratch=tmp_path)
+
+
+def test_tensorboard_holds_the_history(bundle, train, tmp_path):
+    pytest.importorskip("tensorboard")
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    data = CaptionedImages(train, bundle.preprocess_train, bundle.tokenizer, seed=1)
+    recipe = Recipe(steps=4, batch=8, lr=1e-3, seed=1, log_every=2)
+    objective = Objective("eqsim", EQSIM, seed=1)
+    history = fit(bundle.model, data, objective, recipe, scratch=tmp_path, tensorboard=str(tmp_path / "events"))
+    found = EventAccumulator(str(tmp_path / "events")).Reload()
+    assert set(found.Tags()["scalars"]) == set(history) - {"step"}
+    for name in set(history) - {"step"}:
+        assert [event.step for event in found.Scalars(name)] == [2, 4]
+        assert [event.value for event in found.Scalars(name)] == pytest.approx(history[name].tolist(), rel=1e-6)
+
+
+def test_tensorboard_that_is_not_installed_is_named(bundle, train, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)  # what an import finds where it is absent
+    data = CaptionedImages(train, bundle.preprocess_train, bundle.tokenizer, seed=1)
+    recipe = Recipe(steps=2, batch=8, lr=1e-3, seed=1)
+    with pytest.raises(InputError, match="the package tensorboard"):
+        fit(bundle.model, data, Objective("contrastive"), recipe, scratch=tmp_path, tensorboard=str(tmp_path))
