@@ -59,7 +59,8 @@ def fit(
     if (recipe.checkpoint_every or recipe.checkpoint_minutes) and (state := checkpoint.load()):
         for name, part in parts.items():
             part.load_state_dict(state[name])
-        first, history, best, data.skipped = state["step"], state["history"], state["best"], state.get("skipped", 0)
+        first, history, best = state["step"], state["history"], state["best"]
+        data.skipped = state.get("skipped", 0) if accelerator.is_main_process else 0  # summed over processes at the end
     itself, rank, world = model, accelerator.process_index, accelerator.num_processes
     events = _events(tensorboard, first) if tensorboard and rank == 0 else None
     model, optimizer = accelerator.prepare(model, optimizer)

@@ -48,7 +48,8 @@ def read_captions(
     """One split of the captioned images at ``root / captions``, without those that any quad of ``held_out`` shows.
 
     What the path is chooses the reader: ``.json`` karpathy; ``.csv``, ``.parquet`` and ``.jsonl`` captions; ``.tar`` or
-    a folder shards. An empty ``split`` takes every image. What was left out is said in ``notes``. Raises InputError for
+    a folder shards. An empty ``split`` takes every image. Images are told apart by path: a copy in a tar counts as
+    another. What was left out is said in ``notes``. Raises InputError for
     another suffix and when nothing is left.
     """
     path = Path(root) / captions

@@ -1,10 +1,12 @@
 """The loop: schedule, groups, resume to the bit, refusal of a loss that is not finite."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import textwrap
+from dataclasses import replace
 
 import pytest
 import torch
@@ -215,3 +217,30 @@ def test_tensorboard_that_is_not_installed_is_named(bundle, train, tmp_path, mon
     recipe = Recipe(steps=2, batch=8, lr=1e-3, seed=1)
     with pytest.raises(InputError, match="the package tensorboard"):
         fit(bundle.model, data, Objective("contrastive"), recipe, scratch=tmp_path, tensorboard=str(tmp_path))
+
+
+def test_a_resumed_run_counts_what_it_skipped_before(small, train, tmp_path, monkeypatch):
+    shutil.copytree(train.root, tmp_path / "cut")
+    (tmp_path / "cut" / train.images[3]).write_bytes(b"cut")
+    cut = replace(train, root=tmp_path / "cut")
+
+    def run(scratch):
+        bundle = load(small, seed=0)
+        data = CaptionedImages(cut, bundle.preprocess_train, bundle.tokenizer, seed=1, damaged="skip")
+        recipe = Recipe(steps=8, batch=10, lr=1e-3, seed=1, checkpoint_every=4)
+        history = fit(bundle.model, data, Objective("contrastive"), recipe, scratch=scratch)
+        return history.attrs["damaged"], bundle.fingerprint
+
+    whole = run(tmp_path / "whole")
+    assert whole[0] == 4  # 8 steps of 10 are four epochs of the 20 pictures
+    saved = Checkpoint.save
+
+    def save_and_stop(self, state):
+        saved(self, state)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Checkpoint, "save", save_and_stop)
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path / "stopped")
+    monkeypatch.undo()
+    assert run(tmp_path / "stopped") == whole

@@ -78,3 +78,32 @@ def test_a_run_counts_the_damaged_pictures_it_skips(run, folder, tmp_path, capsy
     # four steps of 8 are two epochs of the 16 images that no quad shows
     assert json.loads((tmp_path / "out" / "metrics.json").read_text())["damaged"] == 2
     assert "2 damaged pictures skipped" in capsys.readouterr().err
+
+
+def test_shards_train_and_validate_where_they_lie(run, folder, tmp_path):
+    import io
+    import shutil
+    import tarfile
+    from dataclasses import replace
+
+    root = tmp_path / "set"
+    shutil.copytree(folder, root)
+    for split, numbers in (("train", range(4, 20)), ("val", range(20, 24))):
+        (root / "shards" / split).mkdir(parents=True)
+        with tarfile.open(root / "shards" / split / "0.tar", "w") as tar:
+            for n in numbers:
+                tar.add(root / "train" / f"{n}.png", f"{n:02d}.png")
+                caption = tarfile.TarInfo(f"{n:02d}.txt")
+                caption.size = 2
+                tar.addfile(caption, io.BytesIO(f"{n:02d}".encode()))
+    of_tars = replace(run("contrastive", {}), data_root=str(root), captions="shards")
+    histories = [
+        train(
+            replace(of_tars, recipe=replace(of_tars.recipe, workers=workers)),
+            tmp_path / str(workers),
+            scratch=str(tmp_path / "scratch"),
+        )
+        for workers in (0, 2)
+    ]
+    assert histories[0].equals(histories[1])
+    assert "val_image_to_text_r1" in histories[0]
