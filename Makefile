@@ -16,7 +16,7 @@ photographs: .venv/ready  ## the same pipeline on Flickr8k and AURORA: make phot
 	python -m eqlib.profile photographs --set data.data_root=$(abspath $(DATA))
 
 test: lint  ## lint and the test suite
-	OMP_NUM_THREADS=1 pytest -q -n 2 --dist loadfile tests
+	OMP_NUM_THREADS=1 pytest -q -rs -n 2 --dist loadfile tests
 
 test-slow: .venv/ready  ## the large sizes of the slow tests
 	pytest -q -m slow tests
