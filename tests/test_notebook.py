@@ -75,6 +75,13 @@ def test_a_failed_notebook_leaves_its_copy_and_no_output(here, source, reason):
     assert not (here / "scratch/running/out-stage").exists()
 
 
+def test_a_picture_is_kept_once(here):
+    source = write(here / "n.ipynb", "from PIL import Image\nImage.new('RGB', (8, 8), 'red')")
+    shown = run(source, here / "out", {}).cells[-1].outputs[0].data
+    assert "image/jpeg" in shown
+    assert "image/png" not in shown
+
+
 def test_wrong_values_stop_before_a_kernel_starts(here):
     source = write(here / "n.ipynb", "raise AssertionError('the kernel ran')")
     with pytest.raises(InputError, match=r"steps: expected int, got 'two'"):
