@@ -56,15 +56,9 @@ def read(path: str | Path) -> NotebookNode:
 
 def bare(notebook: NotebookNode) -> NotebookNode:
     """Without outputs, execution counts and editor metadata; cell tags stay. What git stores and stages depend on."""
-    for cell in notebook.cells:
-        tags = cell.metadata.get("tags")
-        cell.metadata = {"tags": tags} if tags else {}
+    for cell in _with_tags_alone(notebook).cells:
         if cell.cell_type == "code":
             cell.outputs, cell.execution_count = [], None
-    notebook.metadata = {
-        "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
-        "language_info": {"name": "python"},
-    }
     return notebook
 
 
@@ -160,10 +154,8 @@ def _check_finished(notebook: NotebookNode) -> None:
 
 
 def _stable(notebook: NotebookNode, *, old: str, new: str) -> NotebookNode:
-    for index, cell in enumerate(notebook.cells):
-        tags = cell.metadata.get("tags")
-        cell.metadata = {"tags": tags} if tags else {}
-        if "injected-parameters" in (tags or []):
+    for index, cell in enumerate(_with_tags_alone(notebook).cells):
+        if "injected-parameters" in cell.metadata.get("tags", []):
             cell.id = "injected-parameters"
         cell.source = cell.source.replace(old, new)
         if cell.cell_type != "code":
@@ -181,6 +173,14 @@ def _stable(notebook: NotebookNode, *, old: str, new: str) -> NotebookNode:
                 if kind.startswith("text/") and isinstance(value, str):
                     output.data[kind] = _ADDRESS.sub("", value).replace(old, new)
         cell.execution_count = cell.execution_count and index + 1
+    return notebook
+
+
+def _with_tags_alone(notebook: NotebookNode) -> NotebookNode:
+    """Of the metadata only the cells' tags stay: versions, timings and editors' settings differ between machines."""
+    for cell in notebook.cells:
+        tags = cell.metadata.get("tags")
+        cell.metadata = {"tags": tags} if tags else {}
     notebook.metadata = {
         "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
         "language_info": {"name": "python"},
