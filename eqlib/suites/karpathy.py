@@ -1,6 +1,8 @@
 """Karpathy-style retrieval splits: Flickr8k, Flickr30k, COCO and sets built in this form.
 
-``{dataset?, images: [{filepath?, filename, split, sentences: [{raw}]}]}``; a picture is ``root/filepath/filename``.
+``{dataset?, images: [{filepath?, filename, split, sentences: [{raw}], negatives?, group?}]}``; a picture is
+``root/filepath/filename``. ``negatives`` lists one hard-negative caption for each sentence, ``group`` names the minimal
+pair that the picture belongs to.
 """
 
 from __future__ import annotations
@@ -12,6 +14,7 @@ import numpy as np
 from eqlib.errors import InputError
 from eqlib.files import content_hash, read_json
 from eqlib.suites.fields import Row, image_path, records_of
+from eqlib.suites.pairs import group_numbers, group_of, negatives_of, some
 from eqlib.suites.suite import RetrievalSuite
 
 
@@ -31,7 +34,7 @@ def read_karpathy(
     row.
     """
     path = Path(path)
-    images, captions, owner = [], [], []
+    images, captions, owner, groups, negatives = [], [], [], [], []
     splits = set()
     for row in _rows(path):
         here = row.text("split")
@@ -40,7 +43,10 @@ def read_karpathy(
             continue
         folder = row.optional_label("filepath", "")
         image = image_path(f"{folder}/{row.image('filename')}" if folder else row.image("filename"), **row.place)
-        texts = [Row(s, path, row.row).text("raw") for s in _sentences(row)][:captions_per_image]
+        texts = [Row(s, path, row.row).text("raw") for s in _sentences(row)]
+        negatives += negatives_of(row, len(texts))[:captions_per_image]
+        groups.append(group_of(row))
+        texts = texts[:captions_per_image]
         owner += [len(images)] * len(texts)
         captions += texts
         images.append(image)
@@ -58,6 +64,8 @@ def read_karpathy(
         images,
         captions,
         np.asarray(owner, dtype=np.int64),
+        groups=group_numbers(groups),
+        negatives=some(negatives),
     )
 
 

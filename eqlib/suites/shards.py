@@ -12,6 +12,7 @@ import numpy as np
 from eqlib.errors import InputError
 from eqlib.files import content_hash
 from eqlib.suites.fields import Row, image_path, is_text
+from eqlib.suites.pairs import group_numbers, group_of, negatives_of, some
 from eqlib.suites.suite import RetrievalSuite
 from eqlib.suites.tars import read_member, tar_index
 
@@ -30,7 +31,8 @@ def read_shards(
 
     ``split`` is a subfolder that holds its own tars, else the value of ``split`` in each sample's JSON; None takes
     every sample of the tars at ``path``. The caption is the ``.txt``, else ``caption`` of the ``.json`` (a text or a
-    list). ``limit`` keeps the first so many pictures. ``root`` is the folder that image names are relative to.
+    list); where that JSON is read it may also name a ``group`` and list ``negatives``, as in read_karpathy.
+    ``limit`` keeps the first so many pictures. ``root`` is the folder that image names are relative to.
     ``digest`` covers the shards' bytes: each is read through once.
 
     Raises InputError naming tar and member: a damaged tar, a picture without caption, a split that is not there.
@@ -43,15 +45,17 @@ def read_shards(
             "a tar file, or a folder of them", "no *.tar" if split is None else f"none of split {split!r}", where=path
         )
     root = Path(root or (path.parent if path.is_file() else path))
-    images, captions, owner = [], [], []
+    images, captions, owner, groups, negatives = [], [], [], [], []
     for tar in tars:
         try:
             folder = tar.relative_to(root).as_posix()
         except ValueError as error:
             raise InputError(f"shards under {root}", "another folder", where=tar) from error
-        for member, texts in _samples(tar, None if inside else split):
+        for member, texts, truth in _samples(tar, None if inside else split):
             owner += [len(images)] * len(texts)
             captions += texts
+            groups.append(group_of(truth) if truth else None)
+            negatives += negatives_of(truth, len(texts)) if truth else [""] * len(texts)
             images.append(f"{folder}/{member}")
             if len(images) == limit:
                 break
@@ -68,11 +72,14 @@ def read_shards(
         images,
         captions,
         np.asarray(owner, dtype=np.int64),
+        groups=group_numbers(groups),
+        negatives=some(negatives),
     )
 
 
-def _samples(tar: Path, split: str | None) -> Iterator[tuple[str, list[str]]]:
-    """Picture and captions of each sample of ``split``. A sample's key ends at the first dot of its base name."""
+def _samples(tar: Path, split: str | None) -> Iterator[tuple[str, list[str], Row | None]]:
+    """Picture, captions and JSON (where read) of each sample of ``split``. A sample's key ends at the first dot of its
+    base name."""
     index = tar_index(tar)
     for member in index:
         folder, slash, base = member.rpartition("/")
@@ -87,9 +94,10 @@ def _samples(tar: Path, split: str | None) -> Iterator[tuple[str, list[str]]]:
         if split is not None and (truth is None or truth.record.get("split") != split):
             continue
         if f"{key}.txt" in index:
-            yield member, [_text(tar, f"{key}.txt")]
+            yield member, [_text(tar, f"{key}.txt")], truth
         elif truth is not None:
-            yield member, truth.texts("caption") if isinstance(truth.get("caption"), list) else [truth.text("caption")]
+            several = isinstance(truth.get("caption"), list)
+            yield member, truth.texts("caption") if several else [truth.text("caption")], truth
         else:
             raise InputError(f"a caption in {key}.txt or {key}.json", "neither", where=tar, row=member)
 

@@ -85,7 +85,12 @@ class StatementSuite(Suite):
 
 @dataclass(frozen=True, eq=False)
 class RetrievalSuite:
-    """Images and captions to find each other; ``image_of_caption`` (m,) int64 indexes ``images``."""
+    """Images and captions to find each other; ``image_of_caption`` (m,) int64 indexes ``images``.
+
+    For training two fields more, None where the file tells nothing. ``groups`` (n,) int64: images of one number, as the
+    two sides of a minimal pair, belong into one batch. ``negatives``: for each caption a text that is false of its
+    image, "" where it has none.
+    """
 
     name: str
     edition: str
@@ -95,6 +100,8 @@ class RetrievalSuite:
     captions: list[str]
     image_of_caption: np.ndarray
     notes: tuple[str, ...] = ()
+    groups: np.ndarray | None = None
+    negatives: list[str] | None = None
 
     def __len__(self) -> int:
         return len(self.captions)

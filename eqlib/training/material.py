@@ -75,5 +75,7 @@ def read_captions(
         images=[image for image, kept in zip(suite.images, keep, strict=True) if kept],
         captions=[caption for caption, kept in zip(suite.captions, of_kept, strict=True) if kept],
         image_of_caption=new_index[suite.image_of_caption[of_kept]],
+        groups=None if suite.groups is None else suite.groups[keep],
+        negatives=suite.negatives and [n for n, kept in zip(suite.negatives, of_kept, strict=True) if kept],
         notes=(*suite.notes, f"{int((~keep).sum())} of {len(keep)} images held out: test quads show them"),
     )

@@ -59,3 +59,20 @@ def test_a_table_without_splits_has_none_to_give(tmp_path):
     assert len(read("captions", path)) == 1
     with pytest.raises(InputError, match="the key 'split'"):
         read("captions", path, split="val")
+
+
+def test_pairs_and_negatives_come_with_their_captions(tmp_path):
+    more = [{"negative": "a mug"}, {"group": "p"}, {}, {"negative": "two cups"}]
+    path = write(
+        tmp_path / "t.jsonl", [row | extra | {"split": "train"} for row, extra in zip(ROWS, more, strict=True)]
+    )
+    suite = read("captions", path)
+    assert suite.groups.tolist() == [0, 1, 2]
+    assert suite.captions == ["a cup", "one cup", "None", "a dog, asleep"]
+    assert suite.negatives == ["a mug", "two cups", "", ""]
+    bare = read("captions", write(tmp_path / "bare.csv", ROWS))
+    assert (bare.groups, bare.negatives) == (None, None)
+    with pytest.raises(InputError, match=r"t\.csv, 1: expected text under 'negative'"):
+        read("captions", write(tmp_path / "t.csv", [ROWS[0] | {"negative": "x"}, ROWS[1] | {"negative": " "}]))
+    with pytest.raises(InputError, match=r"t\.csv, 1: expected a/1\.png in one group \('p'\)"):
+        read("captions", write(tmp_path / "t.csv", [ROWS[0] | {"group": "p"}, ROWS[3] | {"group": "q"}]))
