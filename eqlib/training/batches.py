@@ -15,42 +15,50 @@ from torch.utils.data import DataLoader, Dataset, default_collate
 from eqlib.errors import InputError
 from eqlib.suites import RetrievalSuite
 from eqlib.suites.images import open_image
+from eqlib.training.order import ORDER, Order, members_of, permutation
 
-_ORDER, _CAPTION, _AUGMENT = range(3)  # independent random streams of one seed
-
-
-def step_indices(images: int, batch: int, step: int, *, seed: int) -> tuple[int, np.ndarray]:
-    """The epoch of ``step`` and the ``batch`` distinct image indices (int64) that it takes.
-
-    Every epoch is one seeded permutation cut into whole batches; what is left over waits for the next permutation.
-    """
-    per_epoch = images // batch
-    epoch, position = divmod(step, per_epoch)
-    return epoch, _order(images, epoch, seed=seed)[position * batch : (position + 1) * batch]
-
-
-def _order(images: int, epoch: int, *, seed: int) -> np.ndarray:
-    return np.random.default_rng([seed, _ORDER, epoch]).permutation(images)
+_CAPTION, _AUGMENT = ORDER + 1, ORDER + 2  # independent random streams of one seed
 
 
 class CaptionedImages(Dataset):
     """Item ``(epoch, index)``: the preprocessed image (3, H, W) and the tokens (context,) of one drawn caption.
 
+    Images of one group (``suite.groups``) that have equally many captions draw the same-numbered one. With
+    ``negatives`` an item has the tokens (context,) of the caption's hard negative as a third value; a caption without
+    one has its own tokens there.
+
     A damaged picture comes out as its InputError: a data loader's worker can only raise what one message rebuilds.
-    With ``damaged="skip"`` the next good picture of the epoch's order stands in for it, a function of seed, epoch and
-    index like all else (a batch may then hold that picture twice), each item carries the number passed over as a third
-    value, and ``skipped`` counts them for the batches handed out. Raises InputError for any other ``damaged``.
+    With ``damaged="skip"`` the next good picture of the epoch's permutation stands in for it, a function of seed, epoch
+    and index like all else (a batch may then hold that picture twice), each item carries the number passed over as its
+    last value, and ``skipped`` counts them for the batches handed out. Raises InputError for any other ``damaged``, and
+    for ``negatives`` where no caption has one.
     """
 
     def __init__(
-        self, suite: RetrievalSuite, preprocess: Callable, tokenizer: Callable, *, seed: int, damaged: str = "fail"
+        self,
+        suite: RetrievalSuite,
+        preprocess: Callable,
+        tokenizer: Callable,
+        *,
+        seed: int,
+        damaged: str = "fail",
+        negatives: bool = False,
     ):
         if damaged not in ("fail", "skip"):
             raise InputError("fail or skip", repr(damaged), row="damaged")
         self.suite, self.preprocess, self.seed, self.damaged, self.skipped = suite, preprocess, seed, damaged, 0
         order = np.argsort(suite.image_of_caption, kind="stable")
         self.captions_of = np.split(order, np.cumsum(np.bincount(suite.image_of_caption, minlength=len(suite.images))))
-        self.tokens = tokenizer(suite.captions)
+        self.tokens, self.negative_tokens = tokenizer(suite.captions), None
+        if negatives:
+            if suite.negatives is None:
+                raise InputError("captions with hard negatives (`negatives`)", "none", where=suite.name)
+            pairs = zip(suite.negatives, suite.captions, strict=True)
+            self.negative_tokens = tokenizer([negative or caption for negative, caption in pairs])
+        self.draws_as = np.arange(len(suite.images))
+        for group in () if suite.groups is None else members_of(suite.groups):
+            if len({len(self.captions_of[index]) for index in group}) == 1:
+                self.draws_as[group] = group[0]
 
     def __getitem__(self, key: tuple[int, int]) -> tuple[torch.Tensor, ...] | InputError:
         item = self._item(*key)
@@ -59,7 +67,7 @@ class CaptionedImages(Dataset):
         epoch, index = key
         passed = 0
         if isinstance(item, InputError):
-            order = _order(len(self.suite.images), epoch, seed=self.seed).tolist()
+            order = permutation(len(self.suite.images), epoch, seed=self.seed).tolist()
             start = order.index(index)
             for other in order[start + 1 :] + order[:start]:
                 passed += 1
@@ -69,7 +77,7 @@ class CaptionedImages(Dataset):
                 return item
         return *item, torch.tensor(passed)
 
-    def _item(self, epoch: int, index: int) -> tuple[torch.Tensor, torch.Tensor] | InputError:
+    def _item(self, epoch: int, index: int) -> tuple[torch.Tensor, ...] | InputError:
         try:
             image = open_image(self.suite.root / self.suite.images[index])
         except InputError as error:
@@ -79,24 +87,26 @@ class CaptionedImages(Dataset):
             torch.default_generator.manual_seed(int(stream.generate_state(1)[0]))  # torch.manual_seed seeds GPUs too
             pixels = self.preprocess(image)
         captions = self.captions_of[index]
-        chosen = np.random.default_rng([self.seed, _CAPTION, epoch, index]).integers(len(captions))
-        return pixels, self.tokens[captions[chosen]]
+        draw = np.random.default_rng([self.seed, _CAPTION, epoch, int(self.draws_as[index])])
+        caption = captions[draw.integers(len(captions))]
+        if self.negative_tokens is None:
+            return pixels, self.tokens[caption]
+        return pixels, self.tokens[caption], self.negative_tokens[caption]
 
 
 class _Steps:
     """Batch sampler: the keys of this process's share of every step from ``first`` to ``last``."""
 
-    def __init__(self, images: int, batch: int, first: int, last: int, *, seed: int, rank: int, world: int):
-        self.images, self.batch, self.first, self.last = images, batch, first, last
-        self.seed, self.rank, self.world = seed, rank, world
+    def __init__(self, order: Order, first: int, last: int, *, rank: int, world: int):
+        self.order, self.first, self.last, self.rank, self.world = order, first, last, rank, world
 
     def __len__(self) -> int:
         return self.last - self.first
 
     def __iter__(self) -> Iterator[list[tuple[int, int]]]:
-        local = self.batch // self.world
+        local = self.order.batch // self.world
         for step in range(self.first, self.last):
-            epoch, indices = step_indices(self.images, self.batch, step, seed=self.seed)
+            epoch, indices = self.order.at(step)
             yield [(epoch, int(i)) for i in indices[self.rank * local : (self.rank + 1) * local]]
 
 
@@ -111,15 +121,17 @@ def batches(
     rank: int = 0,
     world: int = 1,
 ) -> Iterator[list[torch.Tensor]]:
-    """Batches ``(images (b, 3, H, W), tokens (b, context))`` of steps ``first`` to ``last - 1``; ``batch`` is the
-    global size and ``b = batch / world``. Raises InputError where the set is smaller than a batch or does not divide.
+    """Batches ``(images (b, 3, H, W), tokens (b, context))``, with ``data``'s negatives their tokens third, of steps
+    ``first`` to ``last - 1``; ``batch`` is the global size and ``b = batch / world``. Members of one group of the suite
+    stand in one global batch. Raises InputError where the set is smaller than a batch or does not divide, or where no
+    whole groups make a batch.
     """
     images = len(data.suite.images)
     if not 2 <= batch <= images:
         raise InputError(f"a batch of 2 to {images} images ({data.suite.name})", batch)
     if batch % world:
         raise InputError(f"a batch divisible by {world} processes", batch)
-    steps = _Steps(images, batch, first, last, seed=seed, rank=rank, world=world)
+    steps = _Steps(Order(images, batch, seed=seed, groups=data.suite.groups), first, last, rank=rank, world=world)
     pin = torch.cuda.is_available()
     loader = DataLoader(data, batch_sampler=steps, num_workers=workers, pin_memory=pin, collate_fn=_collate)
     return _raising(loader, data)
@@ -133,5 +145,6 @@ def _raising(loader: DataLoader, data: CaptionedImages) -> Iterator[list[torch.T
     for batch in loader:
         if isinstance(batch, InputError):
             raise batch
-        data.skipped += int(sum(count.sum() for count in batch[2:]))
-        yield batch[:2]
+        values = 2 if data.negative_tokens is None else 3
+        data.skipped += int(sum(count.sum() for count in batch[values:]))
+        yield batch[:values]

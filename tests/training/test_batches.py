@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from eqlib.errors import InputError
-from eqlib.training.batches import CaptionedImages, batches, step_indices
+from eqlib.training.batches import CaptionedImages, batches
+from eqlib.training.order import step_indices
 
 
 @given(st.integers(2, 50), st.data())
@@ -130,3 +131,53 @@ def test_a_set_without_one_good_picture_fails(train, bundle, tmp_path):
         list(batches(data, batch=2, first=0, last=1, seed=0))
     with pytest.raises(InputError, match="fail or skip"):
         CaptionedImages(cut, bundle.preprocess_train, bundle.tokenizer, seed=0, damaged="ignore")
+
+
+def in_pairs(train, **more):
+    """The twenty pictures as ten pairs of neighbours."""
+    return dataclasses.replace(train, groups=np.arange(20) // 2, **more)
+
+
+def test_a_pair_stands_in_one_batch_and_draws_captions_of_one_number(train, bundle):
+    paired = in_pairs(train)
+    data = CaptionedImages(paired, bundle.preprocess_val, bundle.tokenizer, seed=3)
+    number = {tuple(data.tokens[row].tolist()): row for row in range(40)}
+    drawn_numbers = set()
+    for _, tokens in batches(data, batch=6, first=0, last=9, seed=3):
+        rows = [number[tuple(row.tolist())] for row in tokens]
+        # captions of image n are 2 n and 2 n + 1; "a red picture" comes for every fourth image, the last one is kept
+        places = sorted(row % 2 for row in rows)
+        drawn_numbers |= set(places)
+        assert sum(places) % 2 == 0
+    assert drawn_numbers == {0, 1}
+    for epoch in range(10):
+        for first in range(0, 20, 2):
+            one, other = (number[tuple(data[(epoch, first + k)][1].tolist())] % 2 for k in (0, 1))
+            assert one == other
+
+
+def test_images_of_a_group_with_other_numbers_of_captions_draw_for_themselves(train, bundle):
+    uneven = in_pairs(train, captions=train.captions[:-1], image_of_caption=train.image_of_caption[:-1])
+    data = CaptionedImages(uneven, bundle.preprocess_val, bundle.tokenizer, seed=3)
+    assert data.draws_as.tolist() == [n // 2 * 2 for n in range(18)] + [18, 19]
+
+
+def test_processes_share_out_one_global_batch_of_pairs(train, bundle):
+    paired = in_pairs(train)
+    whole = drawn(paired, bundle)
+    shares = [drawn(paired, bundle, rank=rank, world=2) for rank in range(2)]
+    joined = [tuple(torch.cat(parts) for parts in zip(*step, strict=True)) for step in zip(*shares, strict=True)]
+    assert same(whole, joined)
+    assert same(whole[4:], drawn(paired, bundle, first=4))
+
+
+def test_a_hard_negative_comes_with_its_caption(train, bundle):
+    negatives = [f"not {caption}" if n % 2 == 0 else "" for n, caption in enumerate(train.captions)]
+    known = dataclasses.replace(train, negatives=negatives)
+    data = CaptionedImages(known, bundle.preprocess_val, bundle.tokenizer, seed=0, negatives=True)
+    own, wrong = bundle.tokenizer(["a green picture", "picture 1 is green"]), bundle.tokenizer(["not a green picture"])
+    expected = {(tuple(own[0].tolist()), tuple(wrong[0].tolist())), (tuple(own[1].tolist()),) * 2}
+    assert {tuple(tuple(row.tolist()) for row in data[(epoch, 1)][1:]) for epoch in range(20)} == expected
+    assert [len(batch) for batch in batches(data, batch=6, first=0, last=2, seed=0)] == [3, 3]
+    with pytest.raises(InputError, match="captions with hard negatives"):
+        CaptionedImages(train, bundle.preprocess_val, bundle.tokenizer, seed=0, negatives=True)
