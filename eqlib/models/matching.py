@@ -8,15 +8,22 @@ features, their product and their distance), trains with the usual image-text ma
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import torch
 from PIL import Image
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from eqlib.errors import InputError
+from eqlib.files import whole
 from eqlib.losses.mining import sample_hard_partners
 from eqlib.models.clip import CLIP
 from eqlib.models.score import Scorer
+
+HEAD = "matching_head.safetensors"
+"""The head's file in its model's folder; open_clip reads the model beside it and passes it over."""
 
 
 class MatchingHead(torch.nn.Module):
@@ -29,6 +36,28 @@ class MatchingHead(torch.nn.Module):
     def forward(self, image: Tensor, text: Tensor) -> Tensor:
         image, text = torch.broadcast_tensors(image, text)
         return self.layers(torch.cat([image, text, image * text, (image - text).abs()], dim=-1)).squeeze(-1)
+
+
+def save_head(head: MatchingHead, folder: str | Path) -> Path:
+    """``head`` as ``folder``/matching_head.safetensors, whole or absent."""
+    path = Path(folder) / HEAD
+    with whole(path) as draft:
+        save_file({name: tensor.detach().cpu().contiguous() for name, tensor in head.state_dict().items()}, draft)
+        draft.chmod(0o644)  # safetensors writes for the owner alone
+    return path
+
+
+def load_head(folder: str | Path, *, device: str | torch.device = "cpu") -> MatchingHead:
+    """The head that ``save_head`` left in a model's folder, in eval mode. Raises InputError where there is none."""
+    path = Path(folder) / HEAD
+    try:
+        tensors = load_file(path, device=str(device))
+        hidden, width = tensors["layers.0.weight"].shape
+        head = MatchingHead(width // 4, hidden).to(device)
+        head.load_state_dict(tensors)
+    except (OSError, SafetensorError, KeyError, ValueError, RuntimeError) as error:
+        raise InputError("the weights of a matching head", f"{type(error).__name__}: {error}", where=path) from error
+    return head.eval()
 
 
 def matching_scores(

@@ -7,7 +7,9 @@ import sys
 import time
 from collections.abc import Callable
 from contextlib import nullcontext
+from copy import deepcopy
 from dataclasses import asdict
+from functools import partial
 
 import pandas as pd
 import torch
@@ -19,7 +21,7 @@ from eqlib.losses import GradientCache
 from eqlib.progress import progress
 from eqlib.training.batches import CaptionedImages, batches
 from eqlib.training.checkpoint import Checkpoint
-from eqlib.training.objective import Objective
+from eqlib.training.objective import NEGATIVES, Objective
 from eqlib.training.recipe import Recipe, learning_rate, parameter_groups
 
 
@@ -35,7 +37,8 @@ def fit(
     scratch: str = "scratch/checkpoints",
     tensorboard: str | None = None,
 ) -> pd.DataFrame:
-    """Train ``model`` (an open_clip CLIP: images, tokens -> features, features, scale) in place.
+    """Train ``model`` (an open_clip CLIP: images, tokens -> features, features, scale) in place, and with it the
+    matching head of ``objective`` where that has one.
 
     Returns the history: one row a logged step (counted from 1) with lr, logit_scale, grad_norm, each loss term, the
     telemetry and, every ``validate_every`` steps and at the end, what ``validate`` returns. Samples a second go to
@@ -44,13 +47,16 @@ def fit(
     damaged pictures, ``history.attrs["damaged"]`` is how many were, over all epochs, and stderr says so.
     ``tensorboard`` names a folder that the logged rows go to as well, for TensorBoard.
 
-    Raises FloatingPointError for a loss that is not finite, InputError for a damaged picture, a missing monitor, or
-    ``tensorboard`` without its package.
+    Raises FloatingPointError for a loss that is not finite, InputError for a damaged picture, a missing monitor,
+    ``tensorboard`` without its package, hard negatives that the method needs and ``data`` lacks (or the reverse), or an
+    ``ema`` beside a matching head.
     """
     accelerator = accelerator or Accelerator(cpu=not torch.cuda.is_available(), mixed_precision=recipe.precision)
     # channels_last doubles the speed of convolutions on a CPU and changes nothing else; so does fused for the optimiser
     model.to(accelerator.device, memory_format=torch.channels_last)
-    groups = parameter_groups(model, recipe.weight_decay)
+    objective.to(accelerator.device)
+    _check_fit(objective, data, recipe)
+    groups = parameter_groups(torch.nn.ModuleList([model, objective]), recipe.weight_decay)
     optimizer = torch.optim.AdamW(groups, lr=recipe.lr, betas=(0.9, 0.98), eps=1e-6, fused=True)
     average = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(recipe.ema)) if recipe.ema else None
     parts = {"model": model, "optimizer": optimizer, "objective": objective} | ({"average": average} if average else {})
@@ -65,22 +71,26 @@ def fit(
     events = _events(tensorboard, first) if tensorboard and rank == 0 else None
     model, optimizer = accelerator.prepare(model, optimizer)
     no_sync = getattr(model, "no_sync", nullcontext)
-    cache = GradientCache(model, chunk_size=recipe.chunk, no_sync=no_sync) if recipe.chunk else None
+    encode = partial(_encode, model)
+    cache = GradientCache(encode, chunk_size=recipe.chunk, no_sync=no_sync) if recipe.chunk else None
     loader = batches(
         data, batch=recipe.batch, first=first, last=recipe.steps, seed=recipe.seed, workers=recipe.workers,
         rank=rank, world=world,
     )  # fmt: skip
     started = saved = time.perf_counter()
     bar = progress(loader, desc="training", initial=first, total=recipe.steps, disable=rank > 0)
-    for done, (images, tokens) in enumerate(bar, first + 1):
+    for done, (images, *texts) in enumerate(bar, first + 1):
         model.train()
         for group in optimizer.param_groups:
             group["lr"] = learning_rate(recipe, done - 1)
         images = images.to(accelerator.device, memory_format=torch.channels_last, non_blocking=True)
-        tokens = tokens.to(accelerator.device, non_blocking=True)
+        texts = [tokens.to(accelerator.device, non_blocking=True) for tokens in texts]
         with accelerator.autocast():
-            outputs = (cache.encode if cache else model)(images, tokens)
-        terms, telemetry = objective(*outputs)
+            outputs, more = (cache.encode if cache else encode)(images, *texts), {}
+        if len(texts) == 2:  # a caption without a hard negative has its own tokens in the negative's place
+            *outputs, more["negatives"] = outputs
+            more["present"] = (texts[0] != texts[1]).any(1)
+        terms, telemetry = objective(*outputs, step=done, **more)
         loss = sum(terms.values())
         if not torch.isfinite(loss):
             found = {name: float(term.detach()) for name, term in terms.items()}
@@ -88,7 +98,9 @@ def fit(
         accelerator.backward(loss)
         if cache:
             cache.backward()
-        norm = accelerator.clip_grad_norm_(model.parameters(), recipe.max_norm)
+        for parameter in objective.parameters():  # a matching head; the model's gradients are averaged by its wrapper
+            parameter.grad = accelerator.reduce(parameter.grad, "mean")
+        norm = accelerator.clip_grad_norm_([*model.parameters(), *objective.parameters()], recipe.max_norm)
         optimizer.step()
         optimizer.zero_grad()
         with torch.no_grad():
@@ -103,7 +115,7 @@ def fit(
             if validated:
                 with _weights_of(average, itself):
                     row |= validate(itself)
-                    _keep_best(best, row, recipe, itself)
+                    _keep_best(best, row, recipe, itself, objective)
             history.append({name: float(torch.as_tensor(value).detach()) for name, value in row.items()})
             for name in (row.keys() - {"step"}) if events else ():
                 events.add_scalar(name, history[-1][name], done)
@@ -121,7 +133,8 @@ def fit(
     if events:
         events.close()
     if best["weights"] is not None:
-        itself.load_state_dict(best["weights"])
+        itself.load_state_dict(best["weights"]["model"])
+        objective.load_state_dict(best["weights"]["objective"])
     elif average:
         itself.load_state_dict(average.module.state_dict())
     table = pd.DataFrame(history).astype({"step": int})
@@ -131,6 +144,25 @@ def fit(
         if rank == 0:
             print(f"{table.attrs['damaged']} damaged pictures skipped", file=sys.stderr)
     return table
+
+
+def _check_fit(objective: Objective, data: CaptionedImages, recipe: Recipe) -> None:
+    if (objective.method in NEGATIVES) != (data.negative_tokens is not None):
+        wanted = "with" if objective.method in NEGATIVES else "without"
+        raise InputError(f"data {wanted} hard-negative captions for {objective.method}", "the other", where="fit")
+    if objective.head is not None and recipe.ema:
+        raise InputError("ema 0 with a matching head, which is not averaged", recipe.ema, row="ema")
+
+
+def _encode(model: torch.nn.Module, images: torch.Tensor, tokens: torch.Tensor, *negatives: torch.Tensor):
+    """What ``model`` returns; the features of hard-negative captions, where given, behind all else.
+
+    One forward call for both kinds of caption: a second would upset the wrapper that averages gradients.
+    """
+    if not negatives:
+        return model(images, tokens)
+    image, text, *others = model(images, torch.cat([tokens, *negatives]))
+    return image, text[: len(tokens)], *others, text[len(tokens) :]
 
 
 def _events(folder: str, first: int):
@@ -151,13 +183,14 @@ def _mean_over_ranks(terms: dict[str, torch.Tensor], accelerator: Accelerator) -
     return {name: accelerator.reduce(term.detach(), "mean") for name, term in terms.items()}
 
 
-def _keep_best(best: dict, row: dict, recipe: Recipe, model: torch.nn.Module) -> None:
+def _keep_best(best: dict, row: dict, recipe: Recipe, model: torch.nn.Module, objective: Objective) -> None:
     if not (recipe.patience or recipe.keep_best):
         return
     if recipe.monitor not in row:
         raise InputError(f"a monitor among {', '.join(row)}", repr(recipe.monitor), row="monitor")
     if float(row[recipe.monitor]) > best["value"]:
-        best["weights"] = {name: value.detach().cpu().clone() for name, value in model.state_dict().items()}
+        weights = {name: value.detach().cpu().clone() for name, value in model.state_dict().items()}
+        best["weights"] = {"model": weights, "objective": deepcopy(objective.state_dict())}
         best["value"], best["waited"] = float(row[recipe.monitor]), 0
     else:
         best["waited"] += 1

@@ -20,12 +20,13 @@ from accelerate import Accelerator
 from eqlib.errors import InputError
 from eqlib.files import read_json, whole, write_json
 from eqlib.models.clip import load, save
+from eqlib.models.matching import save_head
 from eqlib.models.score import require
 from eqlib.models.trainable import add_lora, merge_lora, train_only
 from eqlib.training.batches import CaptionedImages
 from eqlib.training.loop import fit
 from eqlib.training.material import read_captions, read_suites
-from eqlib.training.objective import Objective
+from eqlib.training.objective import NEGATIVES, Objective
 from eqlib.training.recipe import Recipe
 from eqlib.training.validate import validator
 
@@ -56,7 +57,8 @@ class Run:
 
 
 def train(run: Run, output: str | Path, *, processes: int = 1, scratch: str = "scratch/checkpoints") -> pd.DataFrame:
-    """Train ``run``; leave ``output``/model (open_clip's folder form), history.csv and metrics.json. The history.
+    """Train ``run``; leave ``output``/model (open_clip's folder form, with a matching head beside it where one was
+    trained: `eqlib.models.matching.load_head`), history.csv and metrics.json. The history.
 
     With ``processes`` > 1 ``accelerate launch`` starts them: GPUs where there are that many, else CPU processes. For
     several machines start ``python -m eqlib.training.run`` under torchrun yourself. Raises InputError where
@@ -93,12 +95,25 @@ def _train(run: Run, output: Path, scratch: str) -> pd.DataFrame:
     tuner = add_lora(bundle.model, rank=run.lora_rank) if run.part == "lora" else None
     if tuner is None:
         train_only(bundle.model, run.part, last=run.last)
+    objective = Objective(
+        run.method,
+        run.settings,
+        seed=recipe.seed,
+        rank=accelerator.process_index,
+        world=accelerator.num_processes,
+        dim=bundle.config["model_cfg"]["embed_dim"],
+    )
     history = fit(
         bundle.model,
-        CaptionedImages(captions, bundle.preprocess_train, bundle.tokenizer, seed=recipe.seed, damaged=run.damaged),
-        Objective(
-            run.method, run.settings, seed=recipe.seed, rank=accelerator.process_index, world=accelerator.num_processes
+        CaptionedImages(
+            captions,
+            bundle.preprocess_train,
+            bundle.tokenizer,
+            seed=recipe.seed,
+            damaged=run.damaged,
+            negatives=run.method in NEGATIVES,
         ),
+        objective,
         recipe,
         accelerator=accelerator,
         settings={
@@ -107,7 +122,7 @@ def _train(run: Run, output: Path, scratch: str) -> pd.DataFrame:
             "init": init,
             "world": accelerator.num_processes,
         },
-        validate=validator(bundle, quads[run.validation], val),
+        validate=validator(bundle, quads[run.validation], val, head=objective.head),
         scratch=scratch,
         tensorboard=run.tensorboard or None,
     )
@@ -115,6 +130,8 @@ def _train(run: Run, output: Path, scratch: str) -> pd.DataFrame:
         merge_lora(tuner)
     if accelerator.is_main_process:
         save(bundle, output / "model")
+        if objective.head is not None:
+            save_head(objective.head, output / "model")
         with whole(output / "history.csv") as file:
             history.to_csv(file, index=False)
         kept = {"method": run.method, "settings": run.settings, "seed": recipe.seed, "notes": captions.notes}
