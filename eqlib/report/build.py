@@ -1,7 +1,7 @@
 """Write the report from what the stages left: ``python -m eqlib.report.build``.
 
-Under ``--output`` (default reports/): index.html, browser.html, metrics.json, figures/, tables/, scenes/, notebooks/.
-Each is written whole; run twice on the same input it gives the same bytes.
+Under ``--output`` (default reports/): index.html, report.pdf, browser.html, metrics.json, figures/, tables/, scenes/,
+notebooks/. Each is written whole; run twice on the same input it gives the same bytes.
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ from ruamel.yaml import YAML
 
 from eqlib.errors import InputError
 from eqlib.files import whole, write_json
-from eqlib.report import browser, page
+from eqlib.report import browser, page, paper
+from eqlib.report.content import gather
 from eqlib.report.notebooks import body
 from eqlib.report.provenance import provenance
 from eqlib.report.study import PRETRAINED, Study, read_study
@@ -36,16 +37,20 @@ def build(study: Study, build: Path, output: Path, *, data: Path | None, params:
     facts = provenance(code=[Path(__file__).parents[1], sources], data=data, tables=tables)
     suite = study.pictures()
     address = "" if suite is None else "browser.html"
-    text = page.render(
+    figures = build / "figures" / "figures"
+    content = gather(
         study,
-        build / "figures" / "figures",
+        figures,
         build / "figures" / "tables",
-        notebooks=[body(path, name) for name, path in executed.items()],
         facts=facts,
         parameters=params.read_text(encoding="utf-8") if params else "",
-        browser=address,
     )
-    _write(output / "index.html", text)
+    titles = {words["name"]: f"Figure {n}. {words['title']}" for n, words in enumerate(content.figures, 1)}
+    bodies = [body(path, name, titles) for name, path in executed.items()]
+    printed = paper.render(content, figures)
+    _write(output / "index.html", page.render(content, figures, notebooks=bodies, browser=address, paper="report.pdf"))
+    with whole(output / "report.pdf") as draft:
+        draft.write_bytes(printed)
     if suite is None:
         log.warning("item browser left out: no pictures for suite %s", study.main)
     else:

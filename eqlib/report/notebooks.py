@@ -1,20 +1,26 @@
-"""Executed notebooks as HTML: nbconvert with a template of ours, their code folded away."""
+"""Executed notebooks as HTML: nbconvert with a template of ours, code folded away, formulas as MathML."""
 
 from __future__ import annotations
 
 import logging
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
+from html import escape
 from pathlib import Path
 
 import nbformat
-from jinja2 import FileSystemLoader
+from jinja2 import FileSystemLoader, pass_context
+from latex2mathml.converter import convert
 from nbconvert import HTMLExporter
+from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
 from pygments.formatters import HtmlFormatter
 
 from eqlib.errors import InputError
 
 _HERE = Path(__file__).parent
+
+_UNDESCRIBED = 'alt="No description has been provided for this image"'
 
 
 @dataclass(frozen=True)
@@ -27,16 +33,54 @@ class Body:
     html: str
 
 
-def body(path: str | Path, name: str) -> Body:
-    """The notebook at ``path`` (executed) as HTML without ids, scripts or foreign addresses."""
+class _Exporter(HTMLExporter):
+    @pass_context
+    def markdown2html(self, context, source: str) -> str:
+        """As the parent's, with formulas for which the page needs no script."""
+        cell = context.get("cell", {})
+        renderer = _Renderer(escape=False, exclude_anchor_links=True, attachments=cell.get("attachments", {}))
+        return MarkdownWithMath(renderer=renderer).render(source)
+
+
+class _Renderer(IPythonRenderer):
+    def block_math(self, body: str) -> str:
+        return mathml(body, display="block")
+
+    def inline_math(self, body: str) -> str:
+        return mathml(body)
+
+    def latex_environment(self, name: str, body: str) -> str:
+        return mathml(rf"\begin{{{name}}}{body}\end{{{name}}}", display="block")
+
+
+def mathml(tex: str, *, display: str = "inline") -> str:
+    """TeX mathematics as MathML (``display``: inline or block); the TeX itself where it cannot be read."""
+    try:
+        made = convert(tex.strip(), display=display)
+    except Exception:  # latex2mathml raises its own errors, and Python's on malformed TeX
+        return f"<code>{escape(tex)}</code>"
+    return made.replace(' xmlns="http://www.w3.org/1998/Math/MathML"', "")
+
+
+def body(path: str | Path, name: str, figures: Mapping[str, str] | None = None) -> Body:
+    """The notebook at ``path`` (executed) as HTML without ids, scripts or foreign addresses.
+
+    ``figures``: name to title of what the page shows already. An output whose metadata name one (``figure``) becomes a
+    link to it, or the page would hold every figure twice.
+    """
     try:
         notebook = nbformat.read(path, as_version=4)
     except Exception as error:  # nbformat raises its own, jsonschema's and json's errors
         raise InputError("an executed notebook", f"{type(error).__name__}: {error}", where=path) from error
+    for output in (output for cell in notebook.cells for output in cell.get("outputs", [])):
+        shown = output.get("metadata", {}).get("figure")
+        if isinstance(shown, str) and shown in (figures or {}):
+            link = f'<p><a href="#figure-{escape(shown)}">{escape(figures[shown])}</a></p>'
+            output["data"] = {"text/html": link}
     first = next((cell.source for cell in notebook.cells if cell.cell_type == "markdown"), "")
     title = re.search(r"^# +(.+)$", first, re.MULTILINE)
     question = re.search(r"\*\*Question\.?\*\*\s*(.+?)(?:\n\s*\n|\Z)", first, re.DOTALL)
-    exporter = HTMLExporter(
+    exporter = _Exporter(
         template_name="basic",
         template_file="notebook.html.j2",
         extra_loaders=[FileSystemLoader(_HERE)],
@@ -46,7 +90,9 @@ def body(path: str | Path, name: str) -> Body:
     )
     exporter.log.setLevel(logging.ERROR)  # it asks for alt texts that only an author can give
     html, _ = exporter.from_notebook_node(notebook)
-    return Body(name, title[1] if title else name, " ".join(question[1].split()) if question else "", _fit(html))
+    heading = title[1] if title else name
+    html = html.replace(_UNDESCRIBED, f'alt="A picture of the notebook {escape(heading)}"')
+    return Body(name, heading, " ".join(question[1].split()) if question else "", _fit(html))
 
 
 def highlight_css() -> str:

@@ -12,6 +12,7 @@ import pytest
 from eqlib.report import browser, page
 from eqlib.report.browser import choose, outcomes, render
 from eqlib.report.catalogue import publish
+from eqlib.report.content import gather
 from eqlib.report.study import with_measures
 from eqlib.report.tables import tables
 from eqlib.report.typeset import write
@@ -27,8 +28,8 @@ def pages(study, tmp_path_factory) -> Path:
         publish(study, name, root / "figures")
     for order, table in enumerate(tables(study)):
         write(table, root / "tables", order)
-    text = page.render(study, root / "figures", root / "tables", notebooks=[], facts={}, browser="browser.html")
-    (root / "index.html").write_text(text)
+    content = gather(study, root / "figures", root / "tables", facts={}, parameters="")
+    (root / "index.html").write_text(page.render(content, root / "figures", notebooks=[], browser="browser.html"))
     (root / "browser.html").write_text(render(study.pictures(), study.of(), report="index.html"))
     return root
 

@@ -138,7 +138,7 @@ def test_twice_the_same_bytes(stages, report, tmp_path):
 
 def test_what_is_written(report):
     assert sorted(path.name for path in report.iterdir()) == sorted(
-        ["index.html", "browser.html", "metrics.json", "figures", "tables", "notebooks"]
+        ["index.html", "report.pdf", "browser.html", "metrics.json", "figures", "tables", "notebooks"]
     )
     assert sorted(path.name for path in (report / "figures").iterdir()) == sorted(
         f"{name}.{kind}" for name in ("main_result", "forest", "motivation") for kind in ("pdf", "png")
@@ -188,3 +188,35 @@ def test_figures_come_in_the_order_of_the_catalogue(report):
     places = [text.find(f'id="figure-{name}"') for name in FIGURES if name in ("main_result", "forest", "motivation")]
     assert places == sorted(places)
     assert min(places) > 0
+
+
+def test_formulas_need_no_script(tmp_path):
+    path = notebook(tmp_path / "n.ipynb", "Fit")
+    read = nbformat.read(path, as_version=4)
+    read.cells[1].outputs[0]["data"] = {"text/latex": r"$\sqrt{2}$"}
+    text = r"Inline $a = s_{00} < 1$ and" + "\n\n$$\\sum_i b_i$$\n\nand `$HOME`, and broken $<b^$.\n\n"
+    read.cells.append(nbformat.v4.new_markdown_cell(text + r"\begin{align}I &> a\end{align}", id="math"))
+    nbformat.write(read, path)
+    made = body(path, "n").html
+    assert made.count("<math") == 4
+    assert made.count("<msub>") == 2
+    assert made.count('display="block"') == 2
+    assert "<msqrt>" in made
+    assert "<code>$HOME</code>" in made
+    assert "<code>&lt;b^</code>" in made
+    assert "xmlns" not in made
+
+
+def test_a_figure_of_the_page_is_a_link_in_the_notebook(tmp_path):
+    path = notebook(tmp_path / "n.ipynb", "Draw")
+    read = nbformat.read(path, as_version=4)
+    outputs = [
+        nbformat.v4.new_output("display_data", {"image/png": "AAAA"}, metadata={"figure": name})
+        for name in ("forest", "elsewhere")
+    ]
+    read.cells[1].outputs = outputs
+    nbformat.write(read, path)
+    made = body(path, "n", {"forest": "Figure 1. A & <b>"}).html
+    assert '<a href="#figure-forest">Figure 1. A &amp; &lt;b&gt;</a>' in made
+    assert made.count("<img") == 1
+    assert 'alt="A picture of the notebook Draw"' in made
