@@ -15,6 +15,7 @@ from eqlib.quads import scores_of
 from eqlib.report.style import in_order
 from eqlib.scoring.equivariance import components
 from eqlib.scoring.matching import matching
+from eqlib.suites.published import published as read_published
 from eqlib.suites.suite import QuadSuite
 
 log = logging.getLogger(__name__)
@@ -33,7 +34,7 @@ class Study:
     ``differences``, ``retrieval``: the tables of the compare stage; ``histories``: one row a logged step, with
     ``method`` and ``seed``; ``suites``: records and pictures by suite; ``main``: the suite of the headline;
     ``selection``: validation score by ``weight`` x ``margin``; ``path``: group score and R@1 along ``alpha``;
-    ``published``: others' numbers.
+    ``published``: others' numbers; ``conformance``: ours beside the official ones.
     """
 
     items: pd.DataFrame
@@ -45,6 +46,7 @@ class Study:
     selection: pd.DataFrame | None = None
     path: pd.DataFrame | None = None
     published: pd.DataFrame | None = None
+    conformance: pd.DataFrame | None = None
     suites: Mapping[str, QuadSuite] = field(default_factory=dict)
     against: str = ""
 
@@ -128,12 +130,14 @@ def read_study(
     selection: str | Path = "",
     path: str | Path = "",
     published: str | Path = "",
+    conformance: str | Path = "",
 ) -> Study:
     """The study from the folders of the stages ``compare`` and ``finetune``, and the ``suites`` it was measured on.
 
     ``methods`` and ``seeds``: exactly these are kept (the pretrained model always), all where empty; naming one that
     the tables lack raises InputError, as does a missing table. The headline speaks about the suite "test", else about
-    the largest that is not ``validation``. ``selection``, ``path``, ``published``: optional CSV files.
+    the largest that is not ``validation``. ``selection``, ``path``, ``conformance``: optional CSV files;
+    ``published``: a CSV in the place of the package's own (``eqlib.suites.published``).
     """
     compare = Path(compare)
     items = _table(compare / "items.parquet")
@@ -162,7 +166,8 @@ def read_study(
         histories=_histories(finetune, kept, seeds),
         selection=_table(selection, optional=True),
         path=_table(path, optional=True),
-        published=_table(published, optional=True),
+        published=read_published(published or None),
+        conformance=_table(conformance, optional=True),
         suites={name: suite for name, suite in (suites or {}).items() if _covers(suite, items, name)},
         against=baseline,
     )

@@ -163,6 +163,75 @@ def retrieval_table(study: Study) -> Table | None:
     return Table("retrieval", "Retrieval", caption, columns, rows, study.retrieval)
 
 
+def ablation_table(study: Study) -> Table | None:
+    """The settings of the loss that were tried, on validation: one row a setting, the plain baseline first."""
+    tried = study.selection
+    if tried is None:
+        return None
+    settings = {name: name.capitalize() for name in ("variant", "similarity", "weight", "margin") if name in tried}
+    results = {
+        "val_group": ("Group", 100, 1),
+        "val_group_match": ("Group match", 100, 1),
+        "val_image_to_text_r1": ("I→T R@1", 100, 1),
+        "val_text_to_image_r1": ("T→I R@1", 100, 1),
+        "val_abs_a": ("|a|", 1, 3),
+        "val_abs_b": ("|b|", 1, 3),
+        "val_I": ("I", 1, 3),
+    }
+    results = {name: form for name, form in results.items() if name in tried}
+    if "method" not in tried or not results:
+        return None
+    means = tried.groupby(["method", *settings], dropna=False, sort=True)[list(results)].mean().reset_index()
+    rows = []
+    for method in in_order(means["method"]):
+        for _, row in means[means["method"] == method].iterrows():
+            cells = [Cell(label(method)), *(_setting(row[name]) for name in settings)]
+            for name, (_, scale, digits) in results.items():
+                number = scale * float(row[name])
+                cells.append(Cell(f"{number:.{digits}f}", value=round(number, 6)) if number == number else Cell("–"))
+            rows.append(cells)
+    seeds = tried["seed"].nunique() if "seed" in tried else 1
+    caption = (
+        f"{'One seed' if seeds == 1 else f'Means over {seeds} seeds'} on validation quads, no intervals: scores and "
+        "recall in percent, |a|, |b| and I in units of the similarity. It served to choose the settings and is no "
+        "result; neighbours differ by less than chance."
+    )
+    columns = ["Method", *settings.values(), *(name for name, _, _ in results.values())]
+    return Table("ablation", "Settings of the loss, on validation", caption, columns, rows, tried)
+
+
+def _setting(value: object) -> Cell:
+    """A number sorts as one; a method without this setting shows a dash."""
+    if pd.isna(value):
+        return Cell("–")
+    return Cell(value.replace("_", " ")) if isinstance(value, str) else Cell(f"{value:g}", value=float(value))
+
+
+def conformance_table(study: Study) -> Table | None:
+    """Our figures beside the official ones: given the same scores they should be equal."""
+    met = study.conformance
+    if met is None or met.empty:
+        return None
+    rows = []
+    for row in met.itertuples():
+        interval = f"[{row.low:.1f}, {row.high:.1f}]" if row.low == row.low else ""
+        numbers = [
+            Cell(f"{row.published:.2f}", value=round(float(row.published), 6)),
+            Cell(f"{row.ours:.2f}", interval, value=round(float(row.ours), 6)),
+            Cell(f"{row.difference + 0:+.2f}".replace("-", "−"), value=round(float(row.difference), 6)),
+            Cell(f"{row.tolerance:g}", value=float(row.tolerance)),
+        ]
+        names = [str(row.benchmark), str(row.model), str(row.subset), str(row.metric)]
+        rows.append([*map(Cell, names), *numbers, Cell(str(row.verdict))])
+    caption = (
+        "Percent. Official: the published figure of a released score file or, on the miniature, what the benchmark's "
+        "rule gives in its plainest form. The interval is ours. Tolerance: points that another edition or precision "
+        "excuses; 0 asks for the same to the printed digit."
+    )
+    columns = ["Benchmark", "Model", "Subset", "Score", "Official", "Ours", "Difference", "Tolerance", "Verdict"]
+    return Table("conformance", "Conformance with official figures", caption, columns, rows, met)
+
+
 TABLES: tuple[Callable[[Study], Table | None], ...] = (
     main_table,
     subset_table,
@@ -170,6 +239,8 @@ TABLES: tuple[Callable[[Study], Table | None], ...] = (
     equivariance_table,
     suite_table,
     retrieval_table,
+    ablation_table,
+    conformance_table,
 )
 """The tables in the order of the report."""
 

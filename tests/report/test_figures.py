@@ -28,8 +28,8 @@ NEEDS = {"training": "histories", "retrieval": "retrieval", "tradeoff": "path", 
 @pytest.fixture(scope="module")
 def full(study):
     """The stand-in with published numbers as well."""
-    rows = [("eqben", name, "CLIP", "group", 10.0, "full") for name in ("eqbenag", "eqbensd")]
-    columns = ["benchmark", "subset", "model", "metric", "value", "edition"]
+    rows = [("eqben", name, "CLIP", "group", 10.0, "full", "paper") for name in ("eqbenag", "eqbensd")]
+    columns = ["benchmark", "subset", "model", "metric", "value", "edition", "source"]
     return replace(study, published=pd.DataFrame(rows, columns=columns))
 
 
@@ -62,6 +62,27 @@ def test_absent_input_leaves_the_figure_out(full, name, tmp_path, caplog):
         assert publish(bare, name, tmp_path) is None
     assert name in caplog.text
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_package_s_own_published_figures_are_drawn_and_say_why_the_study_is_not_among_them(study):
+    made = draw(study, "published")
+    assert "CLIP ViT-B/32 openai" in made.alt
+    assert "scored on test, whose quads are not EqBen's" in made.caption
+    assert "CLIP ViT-B/32 openai on YouCook2 (20k cap)" in made.caption
+    assert "EqSim" not in [text.get_text() for text in made.figure.axes[0].get_legend().get_texts()]
+    plt.close(made.figure)
+
+
+def test_a_study_on_eqben_stands_among_the_published(study):
+    rows = study.summary[study.summary["subset"] == "object"].assign(suite="eqben", subset="eqbensd")
+    made = draw(replace(study, summary=rows, main="eqben"), "published")
+    assert "In colour: this study" in made.caption
+    legend = [text.get_text() for text in made.figure.axes[0].get_legend().get_texts()]
+    assert {"EqSim", "Contrastive", "NegCLIP"} <= set(legend)
+    point = 100 * rows.query("method == 'eqsim' and score == 'group'")["point"].item()
+    drawn = next(line for line in made.figure.axes[0].lines if line.get_label() == "EqSim")
+    assert drawn.get_xdata() == pytest.approx([point])
+    plt.close(made.figure)
 
 
 def test_main_result_marks_stand_at_the_points(study, ax):

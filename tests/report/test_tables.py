@@ -9,7 +9,16 @@ import pandas as pd
 import pytest
 
 from eqlib.report.figures.retrieval import recalls
-from eqlib.report.tables import best, difference_table, main_table, retrieval_table, subset_table, tables
+from eqlib.report.tables import (
+    ablation_table,
+    best,
+    conformance_table,
+    difference_table,
+    main_table,
+    retrieval_table,
+    subset_table,
+    tables,
+)
 from eqlib.report.typeset import Cell, Table, latex, markdown, tex, write
 
 
@@ -78,6 +87,51 @@ def test_retrieval_is_the_mean_over_seeds(study):
     cell = table.rows[-1][table.columns.index("T→I R@5")]
     assert cell.text == f"{100 * runs.mean():.1f}"
     assert len(runs) == 3
+
+
+def test_ablation_by_hand(study):
+    tried = pd.DataFrame(
+        [
+            ("eqsim", "all_pairs", 2.0, 0.0, 0.30, 0.55),
+            ("eqsim", "all_pairs", 0.5, 0.05, 0.25, 0.5),
+            ("contrastive", None, None, None, 0.2, 0.45),
+        ],
+        columns=["method", "variant", "weight", "margin", "val_group", "val_abs_a"],
+    ).assign(seed=100, point=0.0)
+    table = ablation_table(replace(study, selection=tried))
+    assert table.columns == ["Method", "Variant", "Weight", "Margin", "Group", "|a|"]
+    assert [[cell.text for cell in row] for row in table.rows] == [
+        ["Contrastive", "–", "–", "–", "20.0", "0.450"],
+        ["EqSim", "all pairs", "0.5", "0.05", "25.0", "0.500"],
+        ["EqSim", "all pairs", "2", "0", "30.0", "0.550"],
+    ]
+    assert table.caption.startswith("One seed on validation quads")
+    assert not any(cell.bold for row in table.rows for cell in row)
+    assert ablation_table(replace(study, selection=None)) is None
+    assert ablation_table(replace(study, selection=tried[["weight", "margin", "point"]])) is None
+
+
+def test_conformance_by_hand(study):
+    met = pd.DataFrame(
+        [("eqben", "eqbensd", "CLIP", "group", 77.5, 77.0, 78.0, 77.79, -0.29, 3.0, "within")],
+        columns=["benchmark", "subset", "model", "metric", "ours", "low", "high", "published", "difference",
+                 "tolerance", "verdict"],
+    )  # fmt: skip
+    [row] = conformance_table(replace(study, conformance=met)).rows
+    assert [cell.text for cell in row] == [
+        "eqben",
+        "CLIP",
+        "eqbensd",
+        "group",
+        "77.79",
+        "77.50",
+        "−0.29",
+        "3",
+        "within",
+    ]
+    assert row[5].small == "[77.0, 78.0]"
+    assert conformance_table(replace(study, conformance=met.iloc[:0])) is None
+    assert conformance_table(study) is None
 
 
 SMALL = Table(

@@ -1,4 +1,4 @@
-"""Published models on the subsets of EqBen, and the study's methods beside them where they were scored on it."""
+"""Published models on the subsets of EqBen, and the study's methods with them where they were scored on it."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 from eqlib.report.printed import Printed
 from eqlib.report.study import Study
 from eqlib.report.style import PAGE, QUIET, colours, in_order, label, markers
+from eqlib.scoring.matching import CHANCE
 
 ORDER = ("eqbenag", "eqbenyoucook2", "eqbengebc", "eqbenkubric_loc", "eqbenkubric_cnt", "eqbenkubric_attr", "eqbensd")
 NAMES = (
@@ -51,6 +52,9 @@ def published(ax: Axes, table: pd.DataFrame, summary: pd.DataFrame | None = None
             y = rows["subset"].map(place)
             ax.hlines(y, 100 * rows["low"], 100 * rows["high"], color=shade[method], linewidth=1.5)
             ax.plot(100 * rows["point"], y, mark[method], color=shade[method], label=label(method), zorder=3)
+    ax.axvline(100 * CHANCE["group"], color=QUIET, linewidth=0.7, linestyle=(0, (1.5, 2)), zorder=1)
+    ax.annotate("chance", (100 * CHANCE["group"], 1), xycoords=("data", "axes fraction"), xytext=(2, -1),
+                textcoords="offset points", va="top", fontsize=5.8, color=QUIET)  # fmt: skip
     ax.set_yticks(range(len(ORDER)), NAMES)
     ax.set_ylim(len(ORDER) - 0.5, -0.5)
     ax.grid(axis="x")
@@ -68,11 +72,32 @@ def printed(study: Study) -> Printed | None:
     scored = study.summary[study.summary["suite"] == "eqben"]
     figure, ax = plt.subplots(figsize=(PAGE, 2.3))
     published(ax, table, None if scored.empty else scored)
-    editions = ", ".join(sorted(map(str, table["edition"].dropna().unique())))
+    models = sorted(table["model"].unique())
     return Printed(
         figure,
         "Published models on EqBen",
-        f"Group score by subset as published (editions: {editions or 'not stated'}); editions differ in size and "
-        "picture format.",
-        "Dot plot of published group scores on the seven subsets of EqBen.",
+        f"Group score by subset, as published ({'; '.join(sorted(map(str, table['source'].unique())))}). "
+        f"{_editions(table)} {_ours(study) if scored.empty else 'In colour: this study, 95 % intervals.'} "
+        "Dotted line: chance.",
+        f"Dot plot of the published group scores of {len(models)} models on the subsets of EqBen: {', '.join(models)}.",
+    )
+
+
+def _editions(table: pd.DataFrame) -> str:
+    """Which rows are of another edition than most: editions differ in size and picture format."""
+    edition = table["edition"].fillna("").replace("", "not stated")
+    usual = edition.mode().iloc[0]
+    names = dict(zip(ORDER, NAMES, strict=True))
+    other = [
+        f"{row.model} on {names[row.subset]} ({kind})"
+        for row, kind in zip(table.itertuples(), edition, strict=True)
+        if kind != usual
+    ]
+    return f"Edition: {'; but '.join([usual, ', '.join(other)] if other else [usual])}."
+
+
+def _ours(study: Study) -> str:
+    return (
+        f"The study's own models are not here: they were scored on {study.main}, whose quads are not EqBen's, and "
+        "beside these marks they would look compared."
     )
