@@ -9,12 +9,12 @@ from eqlib.scenes.captions import describe
 from eqlib.scenes.compose import compose
 from eqlib.scenes.dials import Dials
 from eqlib.scenes.edits import EDITS, Change, Focus, apply, edit
-from eqlib.scenes.items import Captioned, CaptionedScenes, Quad, captioned, picture, quads_of
+from eqlib.scenes.items import Captioned, CaptionedScenes, Pair, Quad, captioned, lone, pair_of, picture, quads_of
 from eqlib.scenes.render import masks, render, svg
 from eqlib.scenes.scene import Place, Scene, Thing, from_dict, to_dict
 
 __all__ = [
-    "EDITS", "Captioned", "CaptionedScenes", "Change", "Dials", "Focus", "Place", "Quad", "Scene", "Thing", "apply",
-    "build", "captioned", "check", "compose", "describe", "edit", "from_dict", "masks", "picture", "quads_of", "render",
-    "svg", "to_dict",
+    "EDITS", "Captioned", "CaptionedScenes", "Change", "Dials", "Focus", "Pair", "Place", "Quad", "Scene", "Thing",
+    "apply", "build", "captioned", "check", "compose", "describe", "edit", "from_dict", "lone", "masks", "pair_of",
+    "picture", "quads_of", "render", "svg", "to_dict",
 ]  # fmt: skip

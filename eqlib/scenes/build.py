@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import asdict
 from functools import partial
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -14,13 +15,14 @@ from eqlib.files import content_hash, whole, write_json
 from eqlib.scenes.compose import RECIPES
 from eqlib.scenes.dials import Dials
 from eqlib.scenes.edits import EDITS, value_of
-from eqlib.scenes.items import captioned, grainy, picture, quads_of
+from eqlib.scenes.items import Captioned, captioned, grainy, lone, pair_of, picture, quads_of
 from eqlib.scenes.render import render
 from eqlib.scenes.scene import key_of, to_dict
 from eqlib.scenes.splits import check_splits
+from eqlib.scenes.vocabulary import KINDS
 from eqlib.scenes.workers import Workers
 
-EDITION = "scenes-1"
+EDITION = "scenes-2"
 
 
 def build(
@@ -30,10 +32,12 @@ def build(
     size: int = 64,
     pretrain: int = 8000,
     train: int = 2000,
+    train_pairs: int = 0,
     val: int = 500,
     quads_val: int = 150,
     quads_test: int = 400,
     quads_compositional: int = 100,
+    classes: int = 0,
     captions: int = 3,
     noise: float = 0.2,
     subsets: tuple[str, ...] = EDITS,
@@ -43,17 +47,22 @@ def build(
     """Write the embedded data under ``folder`` and return its manifest.
 
     ``pretrain``, ``train``, ``val``: pictures with so many ``captions`` each; those of ``pretrain`` have ``noise``, the
-    others none.
+    others none. ``train_pairs``: so many minimal pairs more in the split train, the edit kinds of ``subsets`` in turn;
+    the two sides share a ``group``. A record of train also holds ``negatives``: for each caption one of a scene an edit
+    away, false of the picture.
     ``quads_*``: quads in each of the ``subsets``; a record also tells aspect, before, after, change (distance in the
-    attribute, 0..1) and share (of pixels that differ). ``size``: side of a picture in pixels. Layout:
-    captions/dataset.json (Karpathy form) and captions/<split>/<number>.png; quads/<split>.json (EqBen form) and
-    quads/<split>/...png; scenes.jsonl (ground truth of every picture); manifest.json.
+    attribute, 0..1) and share (of pixels that differ). ``classes``: pictures of each kind of thing alone, in places of
+    the split test, for zero-shot classification. ``size``: side of a picture in pixels. Layout:
+    captions/dataset.json (Karpathy form), captions/<split>/<number>.png, captions/train/pair-<number>-<side>.png;
+    quads/<split>.json (EqBen form) and quads/<split>/...png; classes/<kind>/<number>.png (ImageFolder form);
+    scenes.jsonl (ground truth of every picture); manifest.json.
     Raises InputError for a negative count, an unknown subset or a size out of range.
     """
     dials = dials or Dials()
     pictures = {"pretrain": pretrain, "train": train, "val": val}
     quads = {"val": quads_val, "test": quads_test, "compositional": quads_compositional}
-    for name, value in [*pictures.items(), *((f"quads_{split}", n) for split, n in quads.items())]:
+    more = {"train_pairs": train_pairs, "classes": classes}
+    for name, value in [*pictures.items(), *((f"quads_{split}", n) for split, n in quads.items()), *more.items()]:
         if value < 0:
             raise InputError("a count of 0 or more", value, row=name)
     if workers < 1:
@@ -75,11 +84,17 @@ def build(
                 make = partial(
                     _write_captioned, str(draft), split, dials, seed, size, noise * (split == "pretrain"), captions
                 )
-                for record, scene in pool.run(make, n, f"{split} pictures"):
+                made = pool.run(make, n, f"{split} pictures")
+                if split == "train":
+                    make = partial(_write_pair, str(draft), dials, seed, size, subsets, captions)
+                    made = chain(made, chain.from_iterable(pool.run(make, train_pairs, "train pairs")))
+                for record, scene in made:
                     images.append(record)
                     truth.write(_line(split, f"captions/{record['filepath']}/{record['filename']}", scene))
             write_json(draft / "captions" / "dataset.json", {"dataset": EDITION, "images": images})
             counts = {f"captions/{split}": n for split, n in pictures.items()}
+            if train_pairs:
+                counts["captions/train/pairs"] = train_pairs
             for split, n in quads.items():
                 (draft / "quads" / split).mkdir(parents=True)
                 make = partial(_write_quads, str(draft), split, dials, seed, size, subsets, n)
@@ -94,6 +109,14 @@ def build(
                 counts |= {
                     f"quads/{split}/{kind}": sum(record["subset"] == kind for record in records) for kind in subsets
                 }
+            if classes:
+                kinds = tuple(KINDS)[: dials.kinds]
+                for kind in kinds:
+                    (draft / "classes" / kind).mkdir(parents=True)
+                make = partial(_write_lone, str(draft), dials, seed, size, kinds)
+                for name, scene in pool.run(make, classes * len(kinds), "things alone"):
+                    truth.write(_line("test", f"classes/{name}", scene))
+                counts |= {f"classes/{kind}": classes for kind in kinds}
         scenes = check(draft)
         files = sorted(path for path in draft.rglob("*") if path.is_file())
         manifest = {
@@ -135,11 +158,40 @@ def _line(split: str, image: str, scene: dict) -> str:
 def _write_captioned(
     folder: str, split: str, dials: Dials, seed: int, size: int, noise: float, captions: int, number: int
 ) -> tuple[dict, dict]:
-    item = captioned(split, number, dials, seed=seed, noise=noise, captions=captions)
-    name = f"{number:06d}.png"
-    _save(picture(item.scene, size, dials, grain=number), Path(folder) / "captions" / split / name)
+    item = captioned(split, number, dials, seed=seed, noise=noise, captions=captions, negatives=split == "train")
+    return _write_item(folder, split, f"{number:06d}.png", item, dials, size, grain=number)
+
+
+def _write_pair(
+    folder: str, dials: Dials, seed: int, size: int, subsets: tuple[str, ...], captions: int, number: int
+) -> list[tuple[dict, dict]]:
+    pair = pair_of("train", number, dials, seed=seed, captions=captions, kinds=subsets)
+    group = f"train-{number:06d}-{key_of(pair.sides[0].scene)}"
+    made = []
+    for side, item in enumerate(pair.sides):
+        record, scene = _write_item(folder, "train", f"pair-{number:06d}-{side}.png", item, dials, size, grain=number)
+        made.append((record | {"group": group}, scene))
+    return made
+
+
+def _write_item(
+    folder: str, split: str, name: str, item: Captioned, dials: Dials, size: int, *, grain: int
+) -> tuple[dict, dict]:
+    _save(picture(item.scene, size, dials, grain=grain), Path(folder) / "captions" / split / name)
     sentences = [{"raw": caption} for caption in item.captions]
-    return {"filepath": split, "filename": name, "split": split, "sentences": sentences}, to_dict(item.scene)
+    record: dict = {"filepath": split, "filename": name, "split": split, "sentences": sentences}
+    if item.negatives:
+        record["negatives"] = list(item.negatives)
+    return record, to_dict(item.scene)
+
+
+def _write_lone(
+    folder: str, dials: Dials, seed: int, size: int, kinds: tuple[str, ...], number: int
+) -> tuple[str, dict]:
+    kind, turn = kinds[number % len(kinds)], number // len(kinds)
+    scene, name = lone(kind, turn, dials, seed=seed), f"{kind}/{turn:05d}.png"
+    _save(picture(scene, size, dials, grain=turn), Path(folder) / "classes" / name)
+    return name, to_dict(scene)
 
 
 def _write_quads(

@@ -119,6 +119,19 @@ def carried(thing: Thing, carrier: Thing, index: int, relation: str, rng: np.ran
     )
 
 
+def alone(
+    rng: np.random.Generator, kind: str, dials: Dials, place: Place | None = None, allowed: Allowed = anything
+) -> Scene:
+    """A scene with one thing of this kind. Raises InputError where the dials admit none."""
+    place = place or draw_place(rng, dials)
+    thing = _thing(rng, kind, dials, 0, allowed)
+    for _ in range(TRIES):
+        scene = Scene(place, (replace(thing, x=between(rng, 8, 92), depth=between(rng, 0, 1)),), dials.vigour)
+        if well_placed(scene):
+            return scene
+    raise InputError("dials that leave room for a thing", dials, row="dials")
+
+
 CARRIES = {"table": ("on", "under"), "basket": ("in",)}
 
 

@@ -72,10 +72,13 @@ def edit(
     kind: str,
     dials: Dials | None = None,
     accept: Callable[[Scene, Change], bool] | None = None,
+    *,
+    aspect: str | None = None,
 ) -> tuple[Scene, Change] | None:
     """A random edit of one kind: the scene after it, and what changed. None where the scene admits none.
 
-    The aspect (colour, material, size) is drawn first, then the change. ``accept`` may refuse a scene after its change.
+    The aspect (colour, material, size) is drawn first, unless given, then the change. ``accept`` may refuse a scene
+    after its change.
     Raises InputError for an unknown kind.
     """
     if kind not in EDITS:
@@ -84,8 +87,8 @@ def edit(
     by_aspect: dict[str, list[Change]] = {}
     for change in _CHANGES[kind](scene, rng, dials):
         by_aspect.setdefault(change.focus.aspect, []).append(change)
-    for aspect in shuffled(rng, sorted(by_aspect)):
-        for change in shuffled(rng, by_aspect[aspect]):
+    for name in shuffled(rng, sorted(by_aspect)) if aspect is None else [aspect]:
+        for change in shuffled(rng, by_aspect.get(name, [])):
             after = apply(scene, change)
             if well_placed(after, most_overlap=dials.overlap) and (accept is None or accept(after, change)):
                 return after, change

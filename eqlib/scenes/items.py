@@ -1,33 +1,40 @@
-"""One item by its number: a captioned picture, or the quads of one base scene. Any item can be made alone."""
+"""One item by its number: a captioned picture, a pair, a lone thing, or the quads of one base scene. Any item can be
+made alone."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from PIL import Image
 
 from eqlib.errors import InputError
-from eqlib.scenes.captions import describe, draw_style, tell
-from eqlib.scenes.compose import RECIPES, TRIES, Allowed, compose
+from eqlib.scenes.captions import Style, draw_focus, draw_style, tell
+from eqlib.scenes.compose import RECIPES, TRIES, Allowed, alone, compose
 from eqlib.scenes.dials import Dials
 from eqlib.scenes.draw import pick, stream
-from eqlib.scenes.edits import EDITS, Change, apply, edit
+from eqlib.scenes.edits import EDITS, Change, Focus, apply, edit
 from eqlib.scenes.render import render
 from eqlib.scenes.scene import Scene
 from eqlib.scenes.splits import SHARES, held_out, place_in
+from eqlib.scenes.vocabulary import KINDS
 
 CODES = {split: number for number, split in enumerate(("pretrain", "train", "val", "test", "compositional"))}
 assert set(CODES) == set(SHARES)
+# Each item draws from a stream of its own, so that a new sort of item leaves the others as they are.
+_PICTURE, _QUADS, _NEGATIVES, _PAIR, _PAIR_NEGATIVES, _LONE = range(6)
 
 
 @dataclass(frozen=True)
 class Captioned:
-    """A scene and what is said of it."""
+    """A scene and what is said of it. ``negatives`` are captions of scenes one edit away, false of this one: one for
+    each caption, in its style; none where they were not asked for."""
 
     scene: Scene
     captions: tuple[str, ...]
+    negatives: tuple[str, ...] = ()
 
     @property
     def caption(self) -> str:
@@ -44,14 +51,95 @@ class Quad:
     change: Change
 
 
+@dataclass(frozen=True)
+class Pair:
+    """The two sides of a minimal pair. Caption k of both is told in one style and tells what differs."""
+
+    sides: tuple[Captioned, Captioned]
+    change: Change
+
+
 def captioned(
-    split: str, number: int, dials: Dials, *, seed: int = 0, noise: float = 0.0, captions: int = 1
+    split: str,
+    number: int,
+    dials: Dials,
+    *,
+    seed: int = 0,
+    noise: float = 0.0,
+    captions: int = 1,
+    negatives: bool = False,
 ) -> Captioned:
-    """The picture of this number in this split, with so many captions; more of them leave the first as they are."""
-    rng = stream(seed, CODES[split], 0, number)
+    """The picture of this number in this split, with so many captions; more of them leave the first as they are.
+
+    ``negatives`` adds one false caption for each and changes nothing else; they name no held-out combination either.
+    They are for captions without noise: beside a loose caption that leaves the changed thing out, a negative would say
+    more than the caption, not something else. Raises InputError where both are asked for.
+    """
+    if negatives and noise:
+        raise InputError("no noise where negatives are wanted", noise, row="noise")
+    rng = stream(seed, CODES[split], _PICTURE, number)
     recipe = pick(rng, RECIPES)
     scene = compose(rng, recipe, dials, place_in(split, rng, dials), _allowed(split, recipe))
-    return Captioned(scene, tuple(describe(scene, rng, noise=noise) for _ in range(captions)))
+    told = tuple((draw_focus(scene, rng), draw_style(rng, noise)) for _ in range(captions))
+    return _told_of(scene, told, dials, stream(seed, CODES[split], _NEGATIVES, number) if negatives else None)
+
+
+def pair_of(
+    split: str,
+    number: int,
+    dials: Dials,
+    *,
+    seed: int = 0,
+    captions: int = 1,
+    kinds: tuple[str, ...] = EDITS,
+) -> Pair:
+    """The minimal pair of this number: one quad of a base scene of its own, with so many captions of each side and as
+    many negatives. The edit kinds come in turn. More captions leave the first as they are."""
+    kind = kinds[number % len(kinds)]
+    serving = [index for index, recipe in enumerate(RECIPES) if kind in recipe]
+    # A base scene of its own: no two numbers of pairs name one.
+    base = number * len(RECIPES) + serving[number // len(kinds) % len(serving)]
+    (quad,) = quads_of(split, base, dials, seed=seed, kinds=(kind,))
+    rng = stream(seed, CODES[split], _PAIR, number)
+    told = tuple((quad.change.focus, draw_style(rng)) for _ in range(captions))
+    one, other = (
+        _told_of(scene, told, dials, stream(seed, CODES[split], _PAIR_NEGATIVES, number, side))
+        for side, scene in enumerate(quad.scenes)
+    )
+    return Pair((one, other), quad.change)
+
+
+def lone(kind: str, number: int, dials: Dials, *, split: str = "test", seed: int = 0) -> Scene:
+    """One thing of a kind, alone in a place of the split: what zero-shot classification is shown."""
+    rng = stream(seed, CODES[split], _LONE, list(KINDS).index(kind), number)
+    return alone(rng, kind, dials, place_in(split, rng, dials), _allowed(split, ()))
+
+
+def _told_of(
+    scene: Scene, told: Sequence[tuple[Focus, Style]], dials: Dials, rng: np.random.Generator | None
+) -> Captioned:
+    """Captions in these focuses and styles, with negatives where ``rng`` is given."""
+    foils = () if rng is None else tuple(_negative(scene, *manner, dials, rng) for manner in told)
+    return Captioned(scene, tuple(tell(scene, *manner) for manner in told), foils)
+
+
+def _negative(scene: Scene, focus: Focus, style: Style, dials: Dials, rng: np.random.Generator) -> str:
+    """The caption of a scene that differs in what ``focus`` tells, in the same style.
+
+    Not everything told can be edited (two red things have no colours to exchange, a table is no other thing); then the
+    negative tells another colour of the first thing, which every scene admits.
+    """
+    caption = tell(scene, focus, style)
+    for wanted in (focus, Focus("attribute", "colour", focus.groups[:1])):
+        found = edit(scene, rng, wanted.kind, dials, partial(_is_about, wanted), aspect=wanted.aspect)
+        if found is not None:
+            told = tell(found[0], focus, style)
+            return told if told != caption else tell(found[0], wanted, style)  # the caption may tell no colour
+    raise InputError("dials that admit another colour of every thing", dials, row="dials")
+
+
+def _is_about(focus: Focus, scene: Scene, change: Change) -> bool:
+    return change.focus == focus and _trained_on(scene, change)
 
 
 def quads_of(split: str, number: int, dials: Dials, *, seed: int = 0, kinds: tuple[str, ...] = EDITS) -> list[Quad]:
@@ -62,7 +150,7 @@ def quads_of(split: str, number: int, dials: Dials, *, seed: int = 0, kinds: tup
     Raises InputError where the dials admit no such quads.
     """
     recipe = RECIPES[number % len(RECIPES)]
-    rng = stream(seed, CODES[split], 1, number)
+    rng = stream(seed, CODES[split], _QUADS, number)
     accept = _mentions_unseen if split == "compositional" else _trained_on
     for _ in range(TRIES):
         base = compose(rng, recipe, dials, place_in(split, rng, dials), _allowed(split, recipe))

@@ -11,14 +11,17 @@ from caption_reader import true_of
 from PIL import Image
 
 from eqlib.errors import InputError
-from eqlib.scenes import EDITS, CaptionedScenes, Dials, build, captioned, check, from_dict, render
+from eqlib.scenes import EDITS, CaptionedScenes, Dials, Place, build, captioned, check, from_dict, render
 from eqlib.scenes.__main__ import main
 from eqlib.scenes.build import share_changed
 from eqlib.scenes.near import nearest
 from eqlib.scenes.shards import write_shards
 from eqlib.scenes.show import quad_sheet
+from eqlib.scenes.splits import split_of
 
-SMALL = dict(pretrain=30, train=12, val=6, quads_val=3, quads_test=4, quads_compositional=2, size=32)
+SMALL = dict(
+    pretrain=30, train=12, train_pairs=9, val=6, quads_val=3, quads_test=4, quads_compositional=2, classes=2, size=32
+)  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +44,7 @@ def test_two_builds_are_equal_for_any_number_of_workers(built, tmp_path):
 
 
 def test_more_items_leave_the_first_ones_as_they_are(built, tmp_path):
-    more = SMALL | {"pretrain": 33, "quads_test": 5}
+    more = SMALL | {"pretrain": 33, "train_pairs": 11, "classes": 3, "quads_test": 5}
     build(tmp_path / "more", seed=1, workers=1, **more)
     before, after = files(built[0]), files(tmp_path / "more")
     for name, content in before.items():
@@ -53,7 +56,7 @@ def test_captions_are_a_karpathy_set(built):
     folder, _ = built
     data = json.loads((folder / "captions" / "dataset.json").read_text())
     splits = [image["split"] for image in data["images"]]
-    assert {split: splits.count(split) for split in set(splits)} == {"pretrain": 30, "train": 12, "val": 6}
+    assert {split: splits.count(split) for split in set(splits)} == {"pretrain": 30, "train": 12 + 2 * 9, "val": 6}
     for image in data["images"]:
         path = folder / "captions" / image["filepath"] / image["filename"]
         assert Image.open(path).size == (32, 32)
@@ -62,12 +65,79 @@ def test_captions_are_a_karpathy_set(built):
     assert [s["raw"] for s in data["images"][-4]["sentences"]] == list(item.captions)
 
 
+def truth_of(folder):
+    return {line["image"]: line["scene"] for line in map(json.loads, (folder / "scenes.jsonl").open())}
+
+
+def test_only_training_pictures_have_negatives_one_for_each_caption(built):
+    folder, _ = built
+    truth = truth_of(folder)
+    for image in json.loads((folder / "captions" / "dataset.json").read_text())["images"]:
+        assert ("negatives" in image) == (image["split"] == "train")
+        scene = truth[f"captions/{image['filepath']}/{image['filename']}"]
+        assert len(image.get("negatives", "123")) == len(image["sentences"]) == 3
+        for sentence in image["sentences"]:
+            assert true_of(sentence["raw"], scene)
+        for negative in image.get("negatives", []):
+            assert not true_of(negative, scene), (negative, image)
+
+
+def test_the_sides_of_a_pair_share_a_group_a_style_and_a_grain(built):
+    folder, manifest = built
+    assert manifest["counts"]["captions/train/pairs"] == 9
+    truth, groups = truth_of(folder), {}
+    for image in json.loads((folder / "captions" / "dataset.json").read_text())["images"]:
+        assert ("group" in image) == image["filename"].startswith("pair-")
+        if "group" in image:
+            groups.setdefault(image["group"], []).append(image)
+    assert len(groups) == 9
+    for number, sides in enumerate(groups.values()):
+        assert [side["filename"] for side in sides] == [f"pair-{number:06d}-{side}.png" for side in (0, 1)]
+        paths = [f"captions/train/{side['filename']}" for side in sides]
+        scenes = [truth[path] for path in paths]
+        assert scenes[0]["place"] == scenes[1]["place"]
+        for own in (0, 1):
+            for sentence in sides[own]["sentences"]:
+                assert true_of(sentence["raw"], scenes[own])
+                assert not true_of(sentence["raw"], scenes[1 - own])
+        seen = [np.asarray(Image.open(folder / path)).astype(int) for path in paths]
+        drawn = [np.asarray(render(from_dict(scene), 32)).astype(int) for scene in scenes]
+        still = (drawn[0] == drawn[1]).all(axis=-1)
+        assert 0.2 < still.mean() < 1
+        assert (seen[0] == seen[1])[still].all()
+        assert (seen[0] != drawn[0])[still].any()  # there is grain to share
+
+
+def test_classes_hold_one_thing_each_in_places_of_the_test_split(built):
+    folder, manifest = built
+    truth = {name: scene for name, scene in truth_of(folder).items() if name.startswith("classes/")}
+    kinds = sorted(path.name for path in (folder / "classes").iterdir())
+    assert len(kinds) == Dials().kinds
+    assert sorted(truth) == [f"classes/{kind}/{number:05d}.png" for kind in kinds for number in (0, 1)]
+    for name, scene in truth.items():
+        assert [thing["kind"] for thing in scene["things"]] == [name.split("/")[1]]
+        assert split_of(Place(**scene["place"])) == "test"
+        assert Image.open(folder / name).size == (32, 32)
+    assert all(manifest["counts"][f"classes/{kind}"] == 2 for kind in kinds)
+    assert manifest["scenes"]["test"] == len(truth) + len(list((folder / "quads" / "test").iterdir()))
+
+
+def test_pairs_and_classes_leave_the_rest_as_it_is(built, tmp_path):
+    build(tmp_path / "without", seed=1, workers=1, **(SMALL | {"train_pairs": 0, "classes": 0}))
+    with_them, without = files(built[0]), files(tmp_path / "without")
+    assert all(with_them[name] == content for name, content in without.items() if name.endswith(".png"))
+    assert {name for name in with_them if name not in without} == {
+        name for name in with_them if name.startswith(("captions/train/pair-", "classes/"))
+    }
+    records = [json.loads(made["captions/dataset.json"])["images"] for made in (with_them, without)]
+    assert [record for record in records[0] if "group" not in record] == records[1]
+
+
 @pytest.mark.parametrize(("split", "n"), [("val", 3), ("test", 4), ("compositional", 2)])
 def test_quads_are_eqben_records_with_ground_truth(built, split, n):
     folder, _ = built
     records = json.loads((folder / "quads" / f"{split}.json").read_text())
-    lines = (folder / "scenes.jsonl").read_text().splitlines()
-    truth = {line["image"]: line["scene"] for line in map(json.loads, lines)}
+    truth = truth_of(folder)
     assert len({record["id"] for record in records}) == len(records) == n * len(EDITS)
     for kind in EDITS:
         assert sum(record["subset"] == kind for record in records) == n
@@ -107,6 +177,8 @@ def test_the_check_reads_what_is_on_disk(built, tmp_path):
     ("wrong", "message"),
     [
         ({"train": -1}, "train: expected a count of 0 or more, got -1"),
+        ({"train_pairs": -1}, "train_pairs: expected a count of 0 or more, got -1"),
+        ({"classes": -2}, "classes: expected a count of 0 or more, got -2"),
         ({"workers": 0}, "workers: expected at least one worker, got 0"),
         ({"subsets": ("colour",)}, r"subsets: expected subsets out of attribute, .*, got \['colour'\]"),
         ({"captions": 0}, "captions: expected at least one caption, got 0"),
@@ -129,6 +201,11 @@ def test_a_subset_alone(tmp_path):
     build(tmp_path / "one", workers=1, **(SMALL | {"subsets": ("count",)}))
     records = json.loads((tmp_path / "one" / "quads" / "test.json").read_text())
     assert [record["subset"] for record in records] == ["count"] * 4
+    groups = json.loads((tmp_path / "one" / "captions" / "dataset.json").read_text())["images"]
+    lengths = [
+        len(truth_of(tmp_path / "one")[f"captions/train/{i['filename']}"]["things"]) for i in groups if "group" in i
+    ]
+    assert [abs(one - other) for one, other in zip(lengths[::2], lengths[1::2], strict=True)] == [1] * 9
 
 
 def test_shards_hold_the_same_items(tmp_path):

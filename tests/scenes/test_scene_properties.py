@@ -2,18 +2,33 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 import numpy as np
 import pytest
-from caption_reader import true_of
+from caption_reader import NOUN, true_of
 
-from eqlib.scenes import EDITS, Dials, apply, captioned, edit, from_dict, masks, quads_of, render, to_dict
+from eqlib.errors import InputError
+from eqlib.scenes import (
+    EDITS,
+    Dials,
+    apply,
+    captioned,
+    edit,
+    from_dict,
+    lone,
+    masks,
+    pair_of,
+    quads_of,
+    render,
+    to_dict,
+)
 from eqlib.scenes.compose import RECIPES
 from eqlib.scenes.draw import stream
 from eqlib.scenes.scene import box_of, overlap
 from eqlib.scenes.splits import check_splits, held_out, split_of
-from eqlib.scenes.vocabulary import BACKDROPS
+from eqlib.scenes.vocabulary import BACKDROPS, COLOURS, KINDS
 
 DIALS = [
     Dials(),
@@ -141,6 +156,67 @@ def test_training_captions_are_true_when_not_noisy():
         assert true_of(item.caption, to_dict(item.scene)), item.caption
 
 
+@pytest.mark.parametrize("n", NUMBERS)
+@pytest.mark.parametrize("dials", DIALS, ids=["default", "easy", "hard"])
+def test_negatives_are_false_and_near(n, dials):
+    """A negative is false of its picture, is told in the caption's style, and names no held-out combination. Asking
+    for negatives changes no caption."""
+    same_length = 0
+    for number in range(n // len(DIALS)):
+        item = captioned("train", number, dials, seed=4, captions=3, negatives=True)
+        assert replace(item, negatives=()) == captioned("train", number, dials, seed=4, captions=3)
+        record = to_dict(item.scene)
+        assert len(item.negatives) == 3
+        for caption, negative in zip(item.captions, item.negatives, strict=True):
+            assert true_of(caption, record), caption
+            assert not true_of(negative, record), (caption, negative)
+            assert not named_combinations(negative) & held_out(), negative
+            same_length += abs(len(caption.split()) - len(negative.split())) <= 3
+    assert same_length > 0.9 * 3 * (n // len(DIALS))  # length must not give a negative away
+
+
+def named_combinations(caption):
+    words = caption.replace("table lamp", "lamp").replace("toy duck", "duck")
+    named = {(NOUN.get(noun, NOUN.get(noun.removesuffix("s"))), colour) for colour, noun in BESIDE.findall(words)}
+    return named | {("person", colour) for colour in DRESSED.findall(words)}
+
+
+BESIDE = re.compile(rf"\b({'|'.join(COLOURS)}) (\w+)")
+DRESSED = re.compile(rf"\bin (?:an? )?({'|'.join(COLOURS)})\b")
+
+
+def test_negatives_want_captions_without_noise():
+    with pytest.raises(InputError, match="noise: expected no noise where negatives are wanted, got"):
+        captioned("train", 0, WIDE, noise=0.5, negatives=True)
+
+
+def test_each_kind_of_edit_serves_as_many_pairs_of_as_many_scenes():
+    pairs = [pair_of("train", number, WIDE, seed=2, captions=2) for number in range(28)]
+    kinds = [pair.change.focus.kind for pair in pairs]
+    assert {kind: kinds.count(kind) for kind in EDITS} == dict.fromkeys(EDITS, 4)
+    assert len({pair.sides[0].scene for pair in pairs}) == 28
+    for pair in pairs:
+        one, other = pair.sides
+        assert apply(one.scene, pair.change) == other.scene
+        for own, foreign in ((one, other), (other, one)):
+            for told in own.captions:
+                assert true_of(told, to_dict(own.scene))
+                assert not true_of(told, to_dict(foreign.scene))
+            assert not any(true_of(negative, to_dict(own.scene)) for negative in own.negatives)
+    again = pair_of("train", 5, WIDE, seed=2, captions=3)
+    assert [side.captions[:2] for side in again.sides] == [side.captions for side in pairs[5].sides]
+
+
+def test_a_lone_thing_is_what_it_is_asked_to_be():
+    for kind in ("person", "table", "bottle"):
+        scenes = [lone(kind, number, WIDE) for number in range(20)]
+        assert {thing.kind for scene in scenes for thing in scene.things} == {kind}
+        assert all(len(scene.things) == 1 and split_of(scene.place) == "test" for scene in scenes)
+        assert len({scene.things[0].colour for scene in scenes}) > 3
+        for scene in scenes:
+            check_placed(scene, WIDE)
+
+
 def test_noisy_captions_are_loose_but_not_false():
     said = []
     for number in range(300):
@@ -178,8 +254,6 @@ def test_the_check_finds_a_leak():
 
 
 def test_every_kind_and_colour_is_seen_in_training():
-    from eqlib.scenes.vocabulary import COLOURS, KINDS
-
     kinds, colours = zip(*held_out(), strict=True)
     assert set(kinds) <= set(KINDS)
     for kind in KINDS:
