@@ -34,7 +34,8 @@ class MatchingHead(torch.nn.Module):
         self.layers = torch.nn.Sequential(torch.nn.Linear(4 * dim, hidden), torch.nn.GELU(), torch.nn.Linear(hidden, 1))
 
     def forward(self, image: Tensor, text: Tensor) -> Tensor:
-        image, text = torch.broadcast_tensors(image, text)
+        # entries of unit vectors are about 1 / sqrt(d): a layer that starts from those barely learns
+        image, text = (side * side.shape[-1] ** 0.5 for side in torch.broadcast_tensors(image, text))
         return self.layers(torch.cat([image, text, image * text, (image - text).abs()], dim=-1)).squeeze(-1)
 
 

@@ -6,7 +6,8 @@ import torch
 
 from eqlib.errors import InputError
 from eqlib.losses.itm import eqsim_itm
-from eqlib.models.matching import MatchingHead, matching_loss, matching_scores, scorer
+from eqlib.models.clip import load, save
+from eqlib.models.matching import MatchingHead, load_head, matching_loss, matching_scores, save_head, scorer
 from eqlib.models.score import score_suite
 from eqlib.quads import scores_of
 from eqlib.suites import read
@@ -87,3 +88,21 @@ def test_the_head_scores_a_suite(tiny, head, pictures):
 def test_too_small_a_batch_is_refused(head):
     with pytest.raises(InputError, match="B >= 2"):
         matching_scores(head, unit(1, 32), unit(1, 32), scale=1.0, generator=torch.Generator())
+
+
+def test_a_saved_head_comes_back(head, tmp_path):
+    assert save_head(head, tmp_path / "model").name == "matching_head.safetensors"
+    again = load_head(tmp_path / "model")
+    image, text = unit(4, 32), unit(4, 32, seed=1)
+    assert torch.equal(again(image, text), head(image, text))
+    with pytest.raises(InputError, match=r"none/matching_head\.safetensors"):
+        load_head(tmp_path / "none")
+    (tmp_path / "model" / "matching_head.safetensors").write_bytes(b"cut")
+    with pytest.raises(InputError, match="the weights of a matching head"):
+        load_head(tmp_path / "model")
+
+
+def test_a_head_beside_a_model_does_not_disturb_its_loading(tiny, head, tmp_path):
+    save(tiny, tmp_path / "model")
+    save_head(head, tmp_path / "model")
+    assert load(tmp_path / "model").fingerprint == tiny.fingerprint

@@ -1,6 +1,7 @@
 """A set of twenty-four drawn pictures and a model small enough to train in a test."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -46,6 +47,13 @@ def folder(tmp_path_factory):
 @pytest.fixture(scope="session")
 def train(folder):
     return read("karpathy", folder / "dataset.json", split="train")
+
+
+@pytest.fixture(scope="session")
+def paired(train):
+    """The twenty pictures as ten pairs of neighbours, with a hard negative for every other caption."""
+    wrong = [f"no {caption}" if n % 2 == 0 else "" for n, caption in enumerate(train.captions)]
+    return replace(train, groups=np.arange(20) // 2, negatives=wrong)
 
 
 @pytest.fixture(scope="session")

@@ -8,6 +8,10 @@ import tarfile
 import pytest
 
 from eqlib.errors import InputError
+from eqlib.models.matching import MatchingHead, scorer
+from eqlib.models.score import score_suite
+from eqlib.quads import scores_of
+from eqlib.scoring import matching
 from eqlib.training.material import read_captions, read_suites
 from eqlib.training.validate import validator
 
@@ -63,9 +67,25 @@ def test_validation_figures_are_proportions(folder, bundle):
     quads = read_suites(folder, SUITES)
     val = read_captions(folder, "dataset.json", "val")
     found = validator(bundle, quads["mine"], val)(bundle.model)
-    names = ["text", "image", "group", "group_match", "image_to_text_r1", "text_to_image_r1"]
-    assert sorted(found) == sorted(f"val_{name}" for name in names)
-    assert all(0 <= value <= 1 for value in found.values())
+    shares = ["text", "image", "group", "group_match", "image_to_text_r1", "text_to_image_r1"]
+    assert sorted(found) == sorted(f"val_{name}" for name in [*shares, "abs_a", "abs_b", "I"])
+    assert all(0 <= found[f"val_{name}"] <= 1 for name in shares)
+    scores = scores_of(score_suite(bundle, quads["mine"], progress=False))
+    a, b = abs(scores[:, 0, 0] - scores[:, 1, 1]), abs(scores[:, 1, 0] - scores[:, 0, 1])
+    interaction = scores[:, 0, 0] + scores[:, 1, 1] - scores[:, 0, 1] - scores[:, 1, 0]
+    expected = {"val_abs_a": a.mean(), "val_abs_b": b.mean(), "val_I": interaction.mean()}
+    assert {name: found[name] for name in expected} == pytest.approx(expected, abs=1e-7)
+
+
+def test_a_matching_head_is_validated_beside_the_model(folder, bundle):
+    quads = read_suites(folder, SUITES)
+    val = read_captions(folder, "dataset.json", "val")
+    head = MatchingHead(16)
+    found = validator(bundle, quads["mine"], val, head=head)(bundle.model)
+    by_head = matching(scores_of(score_suite(scorer(bundle, head), quads["mine"], progress=False)))
+    expected = {f"val_head_{name}": right.mean() for name, right in by_head.items()}
+    assert len(expected) == 4
+    assert {name: found[name] for name in expected} == expected
 
 
 def test_every_form_gives_the_same_captions(train, tmp_path):

@@ -1,5 +1,9 @@
 """A run from files to files, on one process and on two."""
 
+import json
+import shutil
+from dataclasses import replace
+
 import pandas as pd
 import pytest
 
@@ -13,8 +17,6 @@ SUITES = {"mine": {"reader": "quads", "path": "quads.json"}}
 
 @pytest.fixture
 def run(folder, small, tmp_path, monkeypatch):
-    import json
-
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     config = tmp_path / "small.json"
     config.write_text(json.dumps(small))
@@ -36,17 +38,47 @@ def test_a_run_leaves_a_model_that_open_clip_reads(run, tmp_path):
     assert all((value == theirs[name]).all() for name, value in again.model.state_dict().items())
 
 
+@pytest.fixture
+def knowing(folder, tmp_path):
+    """The set with pairs of neighbours as groups and a hard negative for each first caption."""
+    root = shutil.copytree(folder, tmp_path / "knowing")
+    content = json.loads((root / "dataset.json").read_text())
+    for n, record in enumerate(content["images"]):
+        record |= {"group": str(n // 2), "negatives": [f"no {record['sentences'][0]['raw']}", ""]}
+    (root / "dataset.json").write_text(json.dumps(content))
+    return str(root)
+
+
 @pytest.mark.parametrize(
     ("method", "settings"),
-    [("contrastive", {}), ("eqsim", {"variant": "all_pairs", "weight": 4.0})],
-    ids=["contrastive", "eqsim"],
+    [
+        ("contrastive", {}),
+        ("eqsim", {"variant": "all_pairs", "weight": 4.0, "ramp": 3}),
+        ("negclip", {}),
+        ("eqsim_itm", {"hidden": 8, "activation": "sigmoid"}),
+    ],
+    ids=["contrastive", "eqsim", "negclip", "eqsim_itm"],
 )
-def test_two_processes_draw_the_loss_curve_of_one(run, tmp_path, method, settings):
-    curves = [
-        train(run(method, settings), tmp_path / str(n), processes=n, scratch=str(tmp_path / f"s{n}")) for n in (1, 2)
-    ]
+def test_two_processes_draw_the_loss_curve_of_one(run, knowing, tmp_path, method, settings):
+    of_pairs = replace(run(method, settings), data_root=knowing)
+    curves = [train(of_pairs, tmp_path / str(n), processes=n, scratch=str(tmp_path / f"s{n}")) for n in (1, 2)]
     shown = [name for name in curves[0] if name not in ("grad_norm",)]
     pd.testing.assert_frame_equal(curves[0][shown], curves[1][shown], rtol=2e-4, atol=1e-6)
+
+
+def test_a_head_is_left_beside_its_model_and_scores_the_same(run, folder, tmp_path):
+    from eqlib.models.matching import load_head, scorer
+    from eqlib.models.score import score_suite
+    from eqlib.quads import scores_of
+    from eqlib.scoring import matching
+    from eqlib.suites import read
+
+    history = train(run("itm", {"hidden": 8}), tmp_path / "out", scratch=str(tmp_path / "scratch"))
+    model, head = load(tmp_path / "out" / "model"), load_head(tmp_path / "out" / "model")
+    right = matching(scores_of(score_suite(scorer(model, head), read("quads", folder / "quads.json"), progress=False)))
+    assert {name: history[f"val_head_{name}"].iloc[-1] for name in right} == {n: r.mean() for n, r in right.items()}
+    with pytest.raises(InputError, match="hard negatives"):
+        train(run("negclip", {}), tmp_path / "none", scratch=str(tmp_path / "scratch"))
 
 
 def test_one_tower_trains_and_the_other_stays(run, small, tmp_path):
@@ -57,16 +89,12 @@ def test_one_tower_trains_and_the_other_stays(run, small, tmp_path):
 
 
 def test_a_validation_suite_that_is_not_there_is_named(run, tmp_path):
-    from dataclasses import replace
-
     with pytest.raises(InputError, match="mine"):
         train(replace(run("contrastive", {}), validation="other"), tmp_path / "out")
 
 
 def test_a_run_counts_the_damaged_pictures_it_skips(run, folder, tmp_path, capsys):
     import json
-    import shutil
-    from dataclasses import replace
 
     shutil.copytree(folder, tmp_path / "cut")
     (tmp_path / "cut" / "train" / "9.png").write_bytes(b"cut")
@@ -82,9 +110,7 @@ def test_a_run_counts_the_damaged_pictures_it_skips(run, folder, tmp_path, capsy
 
 def test_shards_train_and_validate_where_they_lie(run, folder, tmp_path):
     import io
-    import shutil
     import tarfile
-    from dataclasses import replace
 
     root = tmp_path / "set"
     shutil.copytree(folder, root)
