@@ -1,5 +1,7 @@
 """Profiles change values and nothing else."""
 
+from pathlib import Path
+
 import pytest
 from ruamel.yaml import YAML
 
@@ -8,6 +10,7 @@ from eqlib.notebook import read
 from eqlib.parameters import accepts, check, declared
 from eqlib.profile import main, nested, overlay
 
+PROFILES = sorted(path.stem for path in (Path(__file__).resolve().parent.parent / "profiles").glob("*.yaml"))
 # stage -> the sections of params.yaml that dvc.yaml gives to its notebook
 SECTIONS = {
     "scenes": ["scenes"],
@@ -46,7 +49,7 @@ def test_an_unknown_profile_lists_those_there_are(root, monkeypatch, capsys):
     assert "photographs, smoke" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("profile", [None, "smoke", "photographs"])
+@pytest.mark.parametrize("profile", [None, *PROFILES])
 @pytest.mark.parametrize("stage", SECTIONS)
 def test_every_value_is_one_that_the_notebook_declares(root, profile, stage):
     yaml = YAML(typ="safe")

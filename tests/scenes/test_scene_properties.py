@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import numpy as np
 import pytest
 from caption_reader import NOUN, true_of
+from ruamel.yaml import YAML
 
 from eqlib.errors import InputError
 from eqlib.scenes import (
@@ -183,6 +184,19 @@ def named_combinations(caption):
 
 BESIDE = re.compile(rf"\b({'|'.join(COLOURS)}) (\w+)")
 DRESSED = re.compile(rf"\bin (?:an? )?({'|'.join(COLOURS)})\b")
+
+
+@pytest.mark.parametrize("profile", ["easy", "hard", "smoke", "subtle"])
+def test_the_dials_of_a_profile_admit_every_quad_and_pair(root, profile):
+    read = YAML(typ="safe").load
+    values = read(root / "params.yaml")["scenes"] | read(root / "profiles" / f"{profile}.yaml")["scenes"]
+    dials = Dials(**{field.name: values[field.name] for field in fields(Dials)})
+    for number in range(12):
+        for split in ("val", "test", "compositional"):
+            for quad in quads_of(split, number, dials):
+                for scene in quad.scenes:
+                    check_placed(scene, dials)
+    assert {pair_of("train", number, dials).change.focus.kind for number in range(7)} == set(EDITS)
 
 
 def test_negatives_want_captions_without_noise():
