@@ -86,7 +86,8 @@ FRAMES = ("{}", "{}", "{}", "there {be} {}", "a picture of {}", "a photo of {}",
 
 _SLOTS = (
     "frame", "place", "noun0", "noun1", "word", "colour0", "colour1", "size0", "size1", "material0", "material1",
-    "second", "order", "omit", "loose", "vague", "drop0", "drop1",
+    "second", "order", "omit", "loose", "vague", "drop0", "drop1", "state0", "state1",
+    "pose0", "pose1",
 )  # fmt: skip
 
 
@@ -202,7 +203,10 @@ def _phrase(scene: Scene, group: int, slot: int, focus: Focus, style: Style) -> 
             must != aspect and style.likely(f"{aspect}{slot}", share) and not (aspect == "colour" and loosely)
         )
 
-    before, after = _state_words(thing, must, loosely, style)
+    aspect = "pose" if KINDS[thing.kind].role == "figure" else "state"
+    # A count's other caption may speak of several, of which no state is told.
+    stated = thing.state and n == 1 and must != "number" and told(aspect, 0.4)
+    before, after = _state_words(thing, aspect, style) if stated else ([], [])
     words = list(before)
     if thing.size and told("size", 0.25):
         words.append(style.word("word", SIZE_WORDS[thing.size]))
@@ -223,11 +227,9 @@ def _phrase(scene: Scene, group: int, slot: int, focus: Focus, style: Style) -> 
     return " ".join([number, *words, noun, *after])
 
 
-def _state_words(thing: Thing, must: str, loosely: bool, style: Style) -> tuple[list[str], list[str]]:
+def _state_words(thing: Thing, aspect: str, style: Style) -> tuple[list[str], list[str]]:
     """Words before and after the noun that tell a state or pose."""
-    if loosely or must not in ("state", "pose"):
-        return [], []
-    if must == "pose":
+    if aspect == "pose":
         return [], [style.word("word", POSE_WORDS[thing.state])]
     adjective, clause = STATE_WORDS[thing.kind, thing.state]
     return ([adjective], []) if style.likely("order", 0.6) else ([], [clause])
