@@ -45,8 +45,12 @@ def build(study: Study, build: Path, output: Path, *, data: Path | None, params:
         facts=facts,
         parameters=params.read_text(encoding="utf-8") if params else "",
     )
-    titles = {words["name"]: f"Figure {n}. {words['title']}" for n, words in enumerate(content.figures, 1)}
-    bodies = [body(path, name, titles) for name, path in executed.items()]
+    shown = {
+        f"{kind}-{words['name']}": f"{kind.capitalize()} {number}. {words['title']}"
+        for kind, these in (("figure", content.figures), ("table", content.tables))
+        for number, words in enumerate(these, 1)
+    }
+    bodies = [body(path, name, shown) for name, path in executed.items()]
     printed = paper.render(content, figures)
     _write(output / "index.html", page.render(content, figures, notebooks=bodies, browser=address, paper="report.pdf"))
     with whole(output / "report.pdf") as draft:
@@ -126,6 +130,7 @@ def main(arguments: list[str] | None = None) -> int:
             seeds=chosen["seeds"],
             baseline=chosen["baseline"],
             validation=data["validation"],
+            selection=given.build / "select" / "selection.csv",
         )
         build(study, given.build, given.output, data=root, params=given.params, sources=given.notebooks)
     except InputError as error:

@@ -62,20 +62,20 @@ def mathml(tex: str, *, display: str = "inline") -> str:
     return made.replace(' xmlns="http://www.w3.org/1998/Math/MathML"', "")
 
 
-def body(path: str | Path, name: str, figures: Mapping[str, str] | None = None) -> Body:
+def body(path: str | Path, name: str, shown: Mapping[str, str] | None = None) -> Body:
     """The notebook at ``path`` (executed) as HTML without ids, scripts or foreign addresses.
 
-    ``figures``: name to title of what the page shows already. An output whose metadata name one (``figure``) becomes a
-    link to it, or the page would hold every figure twice.
+    ``shown``: anchor to title of what the page shows already (``figure-forest``). An output whose metadata name one
+    (``anchor``) becomes a link to it, or the page would hold every figure and table twice.
     """
     try:
         notebook = nbformat.read(path, as_version=4)
     except Exception as error:  # nbformat raises its own, jsonschema's and json's errors
         raise InputError("an executed notebook", f"{type(error).__name__}: {error}", where=path) from error
     for output in (output for cell in notebook.cells for output in cell.get("outputs", [])):
-        shown = output.get("metadata", {}).get("figure")
-        if isinstance(shown, str) and shown in (figures or {}):
-            link = f'<p><a href="#figure-{escape(shown)}">{escape(figures[shown])}</a></p>'
+        anchor = output.get("metadata", {}).get("anchor")
+        if isinstance(anchor, str) and anchor in (shown or {}):
+            link = f'<p><a href="#{escape(anchor)}">{escape(shown[anchor])}</a></p>'
             output["data"] = {"text/html": link}
     first = next((cell.source for cell in notebook.cells if cell.cell_type == "markdown"), "")
     title = re.search(r"^# +(.+)$", first, re.MULTILINE)

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import base64
+import io
 import os
 import shutil
 from pathlib import Path
 
+import nbformat
 import pandas as pd
 import pytest
+from PIL import Image
 
 from eqlib.report import browser, page
 from eqlib.report.browser import choose, outcomes, render
 from eqlib.report.catalogue import publish
 from eqlib.report.content import gather
+from eqlib.report.notebooks import Body, body
 from eqlib.report.study import with_measures
 from eqlib.report.tables import tables
 from eqlib.report.typeset import write
@@ -28,10 +33,35 @@ def pages(study, tmp_path_factory) -> Path:
         publish(study, name, root / "figures")
     for order, table in enumerate(tables(study)):
         write(table, root / "tables", order)
-    content = gather(study, root / "figures", root / "tables", facts={}, parameters="")
-    (root / "index.html").write_text(page.render(content, root / "figures", notebooks=[], browser="browser.html"))
+    facts = {"tables (SHA-256)": 64 * "a"}
+    content = gather(study, root / "figures", root / "tables", facts=facts, parameters=f"long: {80 * 'x'}")
+    text = page.render(content, root / "figures", notebooks=[_notebook(root)], browser="browser.html", paper="r.pdf")
+    (root / "index.html").write_text(text)
     (root / "browser.html").write_text(render(study.pictures(), study.of(), report="index.html"))
     return root
+
+
+def _notebook(root: Path) -> Body:
+    """One with all that is wider than a phone: a table, a picture, a formula, a line of output, code."""
+    picture = io.BytesIO()
+    Image.new("RGB", (1500, 80)).save(picture, "png")
+    wide = "<table><tr>" + "".join(f"<td>a wide column {n}</td>" for n in range(20)) + "</tr></table>"
+    data = [
+        {"text/html": wide},
+        {"image/png": base64.b64encode(picture.getvalue()).decode()},
+        {"text/plain": 300 * "x"},
+        {"text/latex": "$$" + " + ".join(f"b_{{{n}}}" for n in range(60)) + "$$"},
+    ]
+    outputs = [nbformat.v4.new_output("display_data", entry) for entry in data]
+    outputs.append(
+        nbformat.v4.new_output("display_data", {"text/plain": "x"}, metadata={"anchor": "figure-motivation"})
+    )
+    cells = [
+        nbformat.v4.new_markdown_cell("# Wide\n\nThe rule $I > |a| + |b|$.", id="a"),
+        nbformat.v4.new_code_cell(f"x = '{300 * 'y'}'", id="b", execution_count=1, outputs=outputs),
+    ]
+    nbformat.write(nbformat.v4.new_notebook(cells=cells), root / "wide.ipynb")
+    return body(root / "wide.ipynb", "wide", {"figure-motivation": "Figure 1. Motivation"})
 
 
 @pytest.fixture(scope="module")
@@ -73,6 +103,38 @@ def test_nothing_hangs_over_the_edge(visit, name, viewport):
     tab = visit(name, viewport=viewport)
     assert tab.evaluate("document.documentElement.scrollWidth") <= viewport["width"]
     assert tab.locator("h1").is_visible()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("viewport", [DESK, PHONE], ids=["desk", "phone"])
+def test_what_is_wide_scrolls_in_its_own_box(visit, viewport, scheme):
+    tab = visit("index.html", viewport=viewport, scheme=scheme)
+    tab.evaluate("document.querySelectorAll('details').forEach((fold) => { fold.open = true; })")
+    assert tab.evaluate("document.documentElement.scrollWidth") <= viewport["width"]
+    scrolls = "(box) => box.scrollWidth > box.clientWidth && getComputedStyle(box).overflowX === 'auto'"
+    assert tab.locator(".notebook .wide").first.evaluate(scrolls)
+    assert tab.locator("#table-main .wide").evaluate(scrolls) == (viewport is PHONE)
+
+
+def test_formulas_are_set_and_repeated_figures_are_links(visit):
+    tab = visit("index.html")
+    tab.locator("#notebook-wide > summary").click()
+    formula = tab.locator("#notebook-wide math").first
+    assert formula.text_content() in ("I>|a|+|b|", "I>∣a∣+∣b∣")
+    assert 40 < formula.bounding_box()["width"] < 200
+    tab.locator("#notebook-wide a", has_text="Figure 1. Motivation").click()
+    tab.wait_for_function("location.hash === '#figure-motivation'")
+    assert tab.locator("#figure-motivation").is_visible()
+
+
+def test_figures_keep_one_size_of_letters_on_a_phone(visit):
+    tab = visit("index.html", viewport=PHONE)
+    per_inch = tab.evaluate(
+        "[...document.querySelectorAll('.zoom.broad img')].map((img) => "
+        "img.getBoundingClientRect().width / img.style.getPropertyValue('--inches'))"
+    )
+    assert len(per_inch) == 2
+    assert max(per_inch) == pytest.approx(min(per_inch), rel=0.01)
 
 
 def test_a_table_sorts_by_number_and_back(visit):

@@ -211,12 +211,12 @@ def test_a_figure_of_the_page_is_a_link_in_the_notebook(tmp_path):
     path = notebook(tmp_path / "n.ipynb", "Draw")
     read = nbformat.read(path, as_version=4)
     outputs = [
-        nbformat.v4.new_output("display_data", {"image/png": "AAAA"}, metadata={"figure": name})
+        nbformat.v4.new_output("display_data", {"image/png": "AAAA"}, metadata={"anchor": f"figure-{name}"})
         for name in ("forest", "elsewhere")
     ]
     read.cells[1].outputs = outputs
     nbformat.write(read, path)
-    made = body(path, "n", {"forest": "Figure 1. A & <b>"}).html
+    made = body(path, "n", {"figure-forest": "Figure 1. A & <b>"}).html
     assert '<a href="#figure-forest">Figure 1. A &amp; &lt;b&gt;</a>' in made
     assert made.count("<img") == 1
     assert 'alt="A picture of the notebook Draw"' in made

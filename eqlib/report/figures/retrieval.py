@@ -55,7 +55,7 @@ def printed(study: Study) -> Printed | None:
     if study.retrieval is None:
         return None
     table = recalls(study.retrieval)
-    figure, axes = plt.subplots(1, 2, figsize=(PAGE * 0.72, 1.9), sharey=True)
+    figure, axes = plt.subplots(1, 2, figsize=(PAGE, 1.75), sharey=True)
     retrieval(axes, table)
     return Printed(
         figure,

@@ -69,7 +69,8 @@ def training(axes: Sequence[Axes], histories: pd.DataFrame, columns: Sequence[st
         ax.xaxis.set_major_locator(MaxNLocator(4, integer=True))
         ax.yaxis.set_major_locator(MaxNLocator(4))
         ax.yaxis.set_major_formatter("{x:g}")
-    axes[0].legend(loc="upper right")
+    named = axes[0].get_legend_handles_labels()
+    axes[0].figure.legend(*named, loc="outside upper right", ncols=len(methods))  # within a panel it hides the curves
     return axes
 
 
@@ -82,7 +83,7 @@ def printed(study: Study) -> Printed | None:
         return None
     across = min(4, len(columns))
     down = -(-len(columns) // across)
-    figure, axes = plt.subplots(down, across, figsize=(PAGE, 0.25 + 1.3 * down), squeeze=False, sharex=True)
+    figure, axes = plt.subplots(down, across, figsize=(PAGE, 0.4 + 1.25 * down), squeeze=False, sharex=True)
     training(axes.ravel()[: len(columns)], study.histories, columns)
     for ax in axes.ravel()[len(columns) :]:
         ax.remove()
