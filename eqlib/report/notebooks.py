@@ -59,6 +59,8 @@ def mathml(tex: str, *, display: str = "inline") -> str:
         made = convert(tex.strip(), display=display)
     except Exception:  # latex2mathml raises its own errors, and Python's on malformed TeX
         return f"<code>{escape(tex)}</code>"
+    bar = '<mo stretchy="false">&#x0007C;</mo>'  # of |a|: spaced as an operator unless told otherwise
+    made = made.replace(bar, bar.replace("false", 'false" lspace="0" rspace="0', 1))
     return made.replace(' xmlns="http://www.w3.org/1998/Math/MathML"', "")
 
 
