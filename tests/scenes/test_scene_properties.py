@@ -183,7 +183,7 @@ def named_combinations(caption):
 
 
 BESIDE = re.compile(rf"\b({'|'.join(COLOURS)}) (\w+)")
-DRESSED = re.compile(rf"\bin (?:an? )?({'|'.join(COLOURS)})\b")
+DRESSED = re.compile(rf"\bin (?:an? )?({'|'.join(COLOURS)})\b(?! basket)")  # not "in a red basket"
 
 
 @pytest.mark.parametrize("profile", ["easy", "hard", "smoke", "subtle"])
