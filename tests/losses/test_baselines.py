@@ -75,3 +75,16 @@ def test_bad_input():
             function(image * torch.inf, text, 1.0)
     with pytest.raises(InputError, match=r"negative_text_features \(N, 3\)"):
         negclip_loss(image, text, 1.0, negative_text_features=negatives[:, :2])
+
+
+def test_a_caption_without_a_negative_adds_no_column():
+    torch.manual_seed(0)
+    image, text, wrong = (torch.nn.functional.normalize(torch.randn(4, 8), dim=1) for _ in range(3))
+    present = torch.tensor([True, False, True, False])
+    found = negclip_loss(image, text, 20.0, negative_text_features=wrong, present=present)["negclip"]
+    expected = negclip_loss(image, text, 20.0, negative_text_features=wrong[present])["negclip"]
+    assert found.item() == pytest.approx(expected.item(), rel=1e-6)
+    none = negclip_loss(image, text, 20.0, negative_text_features=wrong, present=torch.zeros(4, dtype=torch.bool))
+    assert none["negclip"].item() == pytest.approx(contrastive_loss(image, text, 20.0).item(), rel=1e-6)
+    with pytest.raises(InputError, match=r"present \(4,\) of bool"):
+        negclip_loss(image, text, 20.0, negative_text_features=wrong, present=torch.ones(4))
