@@ -25,6 +25,11 @@ class Criterion:
                             True: mean of relu(square - margin), ``pairloss_criterion_v2``
     normalize               differences in units of the matched pair's own similarity (official ``norm``)
     positive                adds the mean of relu(-difference) for every difference of a side that is on (``pos_reg``)
+    own_change              each quad's hinge stands at its own change I in place of zero: a side pays
+                            relu(|inconsistency| - I + margin), in units of similarity, so nothing where its score
+                            (text, image) is right by ``margin`` / 2. Ours, not the paper's: a square shrinks I with the
+                            inconsistency, this cannot. It equals margin - 2 min(the two changes compared), hinged: a
+                            ranking loss on the smaller change. Always before the mean
     """
 
     text_side: bool = True
@@ -35,6 +40,7 @@ class Criterion:
     margin_before_mean: bool = False
     normalize: bool = False
     positive: bool = False
+    own_change: bool = False
 
     def __post_init__(self) -> None:
         for field in fields(self):
@@ -47,6 +53,8 @@ class Criterion:
                     raise InputError("a finite number >= 0", repr(value), where="criterion", row=field.name)
         if not (self.text_side or self.image_side or self.group_side):
             raise InputError("at least one side that is on", "text_side, image_side and group_side all False")
+        if self.own_change and (self.normalize or self.margin_before_mean):
+            raise InputError("own_change alone", "normalize or margin_before_mean with it", where="criterion")
 
     @classmethod
     def of(cls, options: dict) -> Criterion:
@@ -71,7 +79,7 @@ class Criterion:
     def quadratic(self) -> bool:
         """Whether the loss is a hinge on means of plain squares, hence a closed form of the whole matrix."""
         before = self.margin_before_mean and self.margin > 0
-        return not (self.normalize or self.positive or before)
+        return not (self.normalize or self.positive or self.own_change or before)
 
 
 def eqsim_criterion(
@@ -88,6 +96,7 @@ def eqsim_criterion(
     margin_before_mean: bool = False,
     normalize: bool = False,
     positive: bool = False,
+    own_change: bool = False,
 ) -> Tensor:
     """EqSim of explicit quads; the four similarities have one shape, each mean runs over all their entries.
 
@@ -104,7 +113,9 @@ def eqsim_criterion(
     >>> round(eqsim_criterion(*quad).item(), 6)  # 2 a^2 + 2 b^2
     0.04
     """
-    options = Criterion(text_side, image_side, group_side, weight, margin, margin_before_mean, normalize, positive)
+    options = Criterion(
+        text_side, image_side, group_side, weight, margin, margin_before_mean, normalize, positive, own_change
+    )
     quads = [at_least_float32(values) for values in (c0_i0, c1_i0, c0_i1, c1_i1)]
     shapes = {tuple(values.shape) for values in quads}
     if len(shapes) != 1 or quads[0].numel() == 0:
@@ -115,7 +126,8 @@ def eqsim_criterion(
 def quad_terms(
     c0_i0: Tensor, c1_i0: Tensor, c0_i1: Tensor, c1_i1: Tensor, options: Criterion
 ) -> tuple[list[Tensor], list[Tensor]]:
-    """Per quad: the squares, one tensor a hinge; and the differences that ``positive`` wants above zero."""
+    """Per quad: the squares, one tensor a hinge (with ``own_change`` what the hinge pays already); and the differences
+    that ``positive`` wants above zero."""
     text = (c0_i0 - c1_i0, c1_i1 - c0_i1)
     image = (c0_i0 - c0_i1, c1_i1 - c1_i0)
     pairs, wanted = [], []
@@ -130,6 +142,9 @@ def quad_terms(
         pairs.append((image[0] / scale0, text[0] / scale0))
         pairs.append((text[1] / scale1, image[1] / scale1))
         wanted += (*image, *text)
+    if options.own_change:
+        hinged = [((one - two).abs() - (one + two) + options.margin).relu() for one, two in pairs]
+        return hinged, wanted if options.positive else []
     return [(first - second).square() for first, second in pairs], wanted if options.positive else []
 
 
@@ -142,7 +157,9 @@ def reduce_terms(
     """
     loss = squares[0].new_zeros(())
     for square in squares:
-        if options.margin_before_mean:
+        if options.own_change:
+            loss = loss + options.factor * square.sum() / count
+        elif options.margin_before_mean:
             loss = loss + options.factor * (square - options.margin).relu().sum() / count
         else:
             loss = loss + options.factor * ranks.hinge(square.sum() / count, options.margin)

@@ -21,10 +21,11 @@ from eqlib.losses.similarity import Whole
 def eqsim_all_pairs(sim: Tensor, **criterion_options) -> Tensor:
     """EqSim over all B(B-1)/2 pairs of a batch. ``sim`` (B, B), B >= 2; returns a scalar >= 0.
 
-    Options: see `Criterion`. Plain squares (no ``normalize``, ``positive`` or margin before the mean) take the closed
-    form: ``text + image = [2 (B sum d^2 - (sum d)^2) + |S - S^T|^2] / n`` with d the diagonal, one pass forward and one
-    backward; other options one dense pass an operation. Half precision computes in float32. Raises InputError
-    where ``sim`` is not square, B < 2, a value is not finite, or an option is unknown. Source: ``get_pairloss_itc``.
+    Options: see `Criterion`. Plain squares (no ``normalize``, ``positive``, ``own_change`` or margin before the mean)
+    take the closed form ``text + image = [2 (B sum d^2 - (sum d)^2) + |S - S^T|^2] / n`` with d the diagonal, one pass
+    forward and one backward; other options one dense pass an operation. Half precision computes in float32. Raises
+    InputError where ``sim`` is not square, B < 2, a value is not finite, or an option is unknown.
+    Source: ``get_pairloss_itc``.
 
     >>> sim = torch.tensor([[0.30, 0.20], [0.10, 0.20]])
     >>> round(eqsim_all_pairs(sim).item(), 6)  # a = 0.1, b = -0.1: 2 a^2 + 2 b^2

@@ -32,12 +32,14 @@ def eqsim_all_pairs_from_features(
     matrices in place of a gather. Every rank returns the whole loss; as with a gather that carries gradient, the mean
     over ranks of the parameters' gradients (DistributedDataParallel's) is that of one process.
 
-    Raises InputError for shapes that differ, B < 2, values that are not finite, ``normalize``, ``positive`` or a margin
-    before the mean. Source: the closed form of ``get_pairloss_itc``.
+    Raises InputError for shapes that differ, B < 2, values that are not finite, ``normalize``, ``positive``,
+    ``own_change`` or a margin before the mean. Source: the closed form of ``get_pairloss_itc``.
     """
     options = Criterion.of(criterion_options)
     if not options.quadratic:
-        raise InputError("plain squares with the margin after the mean", "normalize, positive or margin_before_mean")
+        raise InputError(
+            "plain squares with the margin after the mean", "normalize, positive, own_change or margin_before_mean"
+        )
     ranks = Ranks.current() if across_ranks else ALONE
     check_features(image_features, text_features)
     check_batch(len(image_features) * ranks.world)

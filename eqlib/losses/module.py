@@ -260,6 +260,8 @@ def active_share(squares: list[Tensor], options: Criterion, count: int, ranks: R
     """For each hinge, the share of the ``count`` quads on its paying side: 0 or 1 with the margin after the mean."""
     with torch.no_grad():
         stacked = torch.stack(squares).flatten(1)
+        if options.own_change:
+            return ranks.total((stacked > 0).sum(1) / count)
         if options.margin_before_mean:
             return ranks.total((stacked > options.margin).sum(1) / count)
         return (ranks.total(stacked.sum(1) / count) > options.margin).float()

@@ -13,7 +13,7 @@ def mean(values):
 
 
 def criterion(quads, *, text_side=True, image_side=True, group_side=False, weight=1, margin=0,
-              margin_before_mean=False, normalize=False, positive=False):  # fmt: skip
+              margin_before_mean=False, normalize=False, positive=False, own_change=False):  # fmt: skip
     """``quads``: a list of (c0_i0, c1_i0, c0_i1, c1_i1)."""
     terms = []  # for each hinge: quad -> the two similarity changes it compares
     for on, changes in (
@@ -32,7 +32,10 @@ def criterion(quads, *, text_side=True, image_side=True, group_side=False, weigh
                 first, second = first / abs(unit0), second / abs(unit1)
             squares.append((first - second) ** 2)
         factor = 1 if normalize else weight
-        if margin_before_mean:
+        if own_change:
+            both = [(change(quad)[0][0], change(quad)[1][0]) for quad in quads]
+            loss += factor * mean(relu(margin - 2 * min(first, second)) for first, second in both)
+        elif margin_before_mean:
             loss += factor * mean(relu(square - margin) for square in squares)
         else:
             loss += factor * relu(mean(squares) - margin)

@@ -33,6 +33,8 @@ OPTIONS = [
     {"normalize": True, "weight": 3.0},
     {"normalize": True, "group_side": True, "margin": 0.3, "positive": True},
     {"normalize": True, "group_side": True, "margin": 0.3, "margin_before_mean": True},
+    {"own_change": True, "margin": 0.2, "weight": 3.0},
+    {"own_change": True, "group_side": True, "positive": True},
 ]
 
 
@@ -320,3 +322,13 @@ def test_half_precision_computes_in_float32():
     torch.testing.assert_close(loss, eqsim_all_pairs(sim.detach().float()))
     loss.backward()
     assert sim.grad.dtype == torch.bfloat16
+
+
+def test_own_change_pays_where_a_score_is_wrong_and_nowhere_else():
+    # Under the captions' change 0.16 and -0.02: text is wrong. Under the images' 0.08 and 0.06: image is right.
+    quad = [torch.tensor([score], dtype=torch.float64) for score in (0.40, 0.24, 0.32, 0.30)]
+    assert eqsim_criterion(*quad, own_change=True).item() == pytest.approx(0.18 - 0.14)  # |a + b| - I
+    assert eqsim_criterion(*quad, own_change=True, text_side=False).item() == 0
+    assert eqsim_criterion(*quad, own_change=True, text_side=False, margin=0.13).item() == pytest.approx(0.01)
+    with pytest.raises(InputError, match="own_change alone"):
+        eqsim_criterion(*quad, own_change=True, normalize=True)
