@@ -10,6 +10,7 @@ from eqlib.losses.itm import eqsim_itm
 from eqlib.losses.mining import sample_hard_partners
 from eqlib.losses.module import EqSimLoss
 from eqlib.losses.negclip import negclip_loss
+from eqlib.losses.pairwise import pairwise_loss
 
 __all__ = [
     "Criterion",
@@ -24,5 +25,6 @@ __all__ = [
     "eqsim_hard",
     "eqsim_itm",
     "negclip_loss",
+    "pairwise_loss",
     "sample_hard_partners",
 ]

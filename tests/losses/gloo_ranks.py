@@ -18,6 +18,7 @@ from eqlib.losses import (
     cyclip_loss,
     eqsim_all_pairs_from_features,
     negclip_loss,
+    pairwise_loss,
 )
 
 BATCH = 8  # over all ranks
@@ -28,10 +29,15 @@ CRITERIA = {
     "idle hinge": {"margin": 50.0},
     "dense": {"normalize": True, "group_side": True, "positive": True, "margin": 0.05},
     "before": {"margin": 0.02, "margin_before_mean": True, "image_side": False},
+    "own change": {"own_change": True, "margin": 0.4},
 }
 
 
-VARIANTS = {"all_pairs": list(CRITERIA), "hard": ["plain", "dense", "before"], "hard_easy": ["plain", "margin"]}
+VARIANTS = {
+    "all_pairs": list(CRITERIA),
+    "hard": ["plain", "dense", "before", "own change"],
+    "hard_easy": ["plain", "margin"],
+}
 
 
 WRAPPED = ("all_pairs margin local=False", "hard_easy margin local=True", "clip shared local=True", "gram", "cached")
@@ -71,7 +77,7 @@ def cases():
         named[f"clip shared local={local}"] = {"contrastive": "clip", "local_loss": local}
         named[f"clip apart local={local}"] = {"contrastive": "clip", "local_loss": local, "variant": "hard", "apart": 1}
         named[f"summed local={local}"] = {"over_ranks": "sum", "local_loss": local, "margin": 0.01}
-    return named | {name: name for name in ("gram", "cyclip", "negclip", "cached")}
+    return named | {name: name for name in ("gram", "cyclip", "negclip", "pairwise", "cached")}
 
 
 def terms_of(case, features, partners, rank, world):
@@ -83,6 +89,8 @@ def terms_of(case, features, partners, rank, world):
         return cyclip_loss(image, text, scale)
     if case == "negclip":
         return negclip_loss(image, text, scale, negative_text_features=text.flip(1))
+    if case == "pairwise":
+        return pairwise_loss(image, text, scale, partners=partners[mine])
     settings = {} if case == "cached" else dict(case)
     apart = settings.pop("apart", False)
     if settings.get("contrastive") == "clip":

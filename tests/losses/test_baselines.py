@@ -9,7 +9,7 @@ import torch
 from torch.nn.functional import normalize
 
 from eqlib.errors import InputError
-from eqlib.losses import contrastive_loss, cyclip_loss, negclip_loss
+from eqlib.losses import contrastive_loss, cyclip_loss, negclip_loss, pairwise_loss
 
 
 def features(size=5, width=3, seed=0):
@@ -54,6 +54,23 @@ def test_negclip_without_likeness_is_contrastive():
     assert set(far) == {"negclip"}
     with_none = negclip_loss(image, text, 30.0, negative_text_features=negatives[:0])["negclip"]
     torch.testing.assert_close(with_none, contrastive_loss(image, text, 30.0))
+
+
+def test_pairwise_by_hand():
+    # Rows 0 and 1 are a pair, as are 2 and 3; the pairs are orthogonal to each other and inside: own 1, partner's 0.
+    eye = torch.eye(4, dtype=torch.float64)
+    partners = torch.tensor([[1], [0], [3], [2]])
+    loss = pairwise_loss(eye, eye, 2.0, partners=partners, weight=3.0)["pairwise"].item()
+    assert loss == pytest.approx(3 * math.log(1 + math.exp(-2)))
+    with pytest.raises(InputError, match="other than the row itself"):
+        pairwise_loss(eye, eye, 2.0, partners=torch.arange(4)[:, None])
+
+
+def test_pairwise_is_the_contrastive_loss_of_each_pair_alone():
+    image, text, _ = features(6)
+    alone = [contrastive_loss(image[i : i + 2], text[i : i + 2], 20.0) for i in (0, 2, 4)]
+    partners = torch.tensor([1, 0, 3, 2, 5, 4])[:, None]
+    torch.testing.assert_close(pairwise_loss(image, text, 20.0, partners=partners)["pairwise"], sum(alone) / 3)
 
 
 def test_gradients():
