@@ -15,7 +15,7 @@ from torch.utils.data import DataLoader, Dataset, default_collate
 from eqlib.errors import InputError
 from eqlib.suites import RetrievalSuite
 from eqlib.suites.images import open_image
-from eqlib.training.order import ORDER, Order, members_of, permutation
+from eqlib.training.order import ORDER, Order, mates, members_of, permutation
 
 _CAPTION, _AUGMENT = ORDER + 1, ORDER + 2  # independent random streams of one seed
 
@@ -120,21 +120,32 @@ def batches(
     workers: int = 0,
     rank: int = 0,
     world: int = 1,
+    partners: bool = False,
 ) -> Iterator[list[torch.Tensor]]:
     """Batches ``(images (b, 3, H, W), tokens (b, context))``, with ``data``'s negatives their tokens third, of steps
     ``first`` to ``last - 1``; ``batch`` is the global size and ``b = batch / world``. Members of one group of the suite
-    stand in one global batch. Raises InputError where the set is smaller than a batch or does not divide, or where no
-    whole groups make a batch.
+    stand in one global batch; with ``partners`` the last value is, for each image, the place of its group's next one in
+    the global batch (b, 1) int64. Raises InputError where the set is smaller than a batch or does not divide, where no
+    whole groups make a batch, and with ``partners`` where an image has no group.
     """
     images = len(data.suite.images)
     if not 2 <= batch <= images:
         raise InputError(f"a batch of 2 to {images} images ({data.suite.name})", batch)
     if batch % world:
         raise InputError(f"a batch divisible by {world} processes", batch)
-    steps = _Steps(Order(images, batch, seed=seed, groups=data.suite.groups), first, last, rank=rank, world=world)
+    groups = data.suite.groups
+    if partners and (groups is None or np.unique(groups, return_counts=True)[1].min() < 2):
+        raise InputError("images in minimal pairs (`group`)", "an image without one", where=data.suite.name)
+    steps = _Steps(Order(images, batch, seed=seed, groups=groups), first, last, rank=rank, world=world)
     pin = torch.cuda.is_available()
     loader = DataLoader(data, batch_sampler=steps, num_workers=workers, pin_memory=pin, collate_fn=_collate)
-    return _raising(loader, data)
+    return _with_partners(_raising(loader, data), steps, groups) if partners else _raising(loader, data)
+
+
+def _with_partners(found: Iterator[list[torch.Tensor]], steps: _Steps, groups: np.ndarray):
+    for batch, step in zip(found, range(steps.first, steps.last), strict=True):
+        everyone = torch.from_numpy(mates(groups[steps.order.at(step)[1]]))
+        yield [*batch, everyone[steps.rank * len(batch[0]) :][: len(batch[0])]]
 
 
 def _collate(items: list) -> list[torch.Tensor] | InputError:

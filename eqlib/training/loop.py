@@ -75,7 +75,7 @@ def fit(
     cache = GradientCache(encode, chunk_size=recipe.chunk, no_sync=no_sync) if recipe.chunk else None
     loader = batches(
         data, batch=recipe.batch, first=first, last=recipe.steps, seed=recipe.seed, workers=recipe.workers,
-        rank=rank, world=world,
+        rank=rank, world=world, partners=objective.partners,
     )  # fmt: skip
     started = saved = time.perf_counter()
     bar = progress(loader, desc="training", initial=first, total=recipe.steps, disable=rank > 0)
@@ -85,8 +85,9 @@ def fit(
             group["lr"] = learning_rate(recipe, done - 1)
         images = images.to(accelerator.device, memory_format=torch.channels_last, non_blocking=True)
         texts = [tokens.to(accelerator.device, non_blocking=True) for tokens in texts]
+        more = {"partners": texts.pop()} if objective.partners else {}
         with accelerator.autocast():
-            outputs, more = (cache.encode if cache else encode)(images, *texts), {}
+            outputs = (cache.encode if cache else encode)(images, *texts)
         if len(texts) == 2:  # a caption without a hard negative has its own tokens in the negative's place
             *outputs, more["negatives"] = outputs
             more["present"] = (texts[0] != texts[1]).any(1)

@@ -73,6 +73,19 @@ def members_of(groups: np.ndarray) -> list[np.ndarray]:
     return np.split(order, np.flatnonzero(np.diff(groups[order])) + 1)
 
 
+def mates(groups: np.ndarray) -> np.ndarray:
+    """For each image of a batch the place in it of the next one of its group, round and round: (B, 1) int64.
+
+    Of a pair each is the other's. Raises InputError where an image stands alone.
+    """
+    found = np.empty((len(groups), 1), np.int64)
+    for places in members_of(groups):
+        if len(places) < 2:
+            raise InputError("images in groups of two or more", f"one alone, at place {places[0]} of a batch")
+        found[places, 0] = np.roll(places, -1)
+    return found
+
+
 def packed(line: list[np.ndarray], batch: int) -> list[np.ndarray]:
     """Batches of exactly ``batch`` images from whole groups, taken greedily in the order of ``line``."""
     queue, ahead, batches = deque(line), Counter(map(len, line)), []

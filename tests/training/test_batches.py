@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from eqlib.errors import InputError
 from eqlib.training.batches import CaptionedImages, batches
-from eqlib.training.order import step_indices
+from eqlib.training.order import mates, step_indices
 
 
 @given(st.integers(2, 50), st.data())
@@ -181,3 +181,19 @@ def test_a_hard_negative_comes_with_its_caption(train, bundle):
     assert [len(batch) for batch in batches(data, batch=6, first=0, last=2, seed=0)] == [3, 3]
     with pytest.raises(InputError, match="captions with hard negatives"):
         CaptionedImages(train, bundle.preprocess_val, bundle.tokenizer, seed=0, negatives=True)
+
+
+def test_the_mate_of_an_image_is_the_next_of_its_group():
+    assert mates(np.array([7, 3, 7, 3, 7])).tolist() == [[2], [3], [4], [1], [0]]
+    with pytest.raises(InputError, match="one alone, at place 1"):
+        mates(np.array([7, 3, 7]))
+
+
+def test_partners_point_into_the_global_batch(train, bundle):
+    paired = in_pairs(train)
+    whole = drawn(paired, bundle, partners=True)
+    shares = [drawn(paired, bundle, partners=True, rank=rank, world=2) for rank in range(2)]
+    for (_, tokens, partners), *parts in zip(whole, *shares, strict=True):
+        assert torch.equal(torch.cat([part[2] for part in parts]), partners)
+        assert (partners[partners[:, 0], 0] == torch.arange(6)).all()  # each is the other's
+        assert not torch.equal(tokens[partners[:, 0]], tokens)

@@ -160,6 +160,7 @@ def test_a_term_that_waits_changes_nothing(small, train, tmp_path):
         ("eqsim", {"start": 1.5}, r"settings\.start"),
         ("contrastive", {"weight": 1.0}, "no such settings for contrastive, got weight"),
         ("negclip", {"ramp": 3}, "got ramp"),
+        ("pairwise", {"weight": 2.0, "margin": 0.1}, "got margin"),
         ("itm", {"hidden": 4, "weight": 1.0}, "got weight"),
         ("eqsim_itm", {"activation": "tanh"}, "an activation among"),
         ("eqsim_itm", {"colour": 1}, "colour"),
@@ -232,7 +233,7 @@ def test_an_impossible_recipe_is_refused(steps, warmup):
 
 
 def test_an_unknown_method_is_named():
-    with pytest.raises(InputError, match="contrastive, siglip, eqsim, cyclip, negclip"):
+    with pytest.raises(InputError, match="contrastive, siglip, eqsim, cyclip, pairwise, negclip"):
         Objective("simclr")
 
 
@@ -240,6 +241,7 @@ TERMS = {
     "contrastive": {"contrastive"},
     "eqsim": {"contrastive", "eqsim_hard", "eqsim_easy"},
     "cyclip": {"contrastive", "cyclip_in_modal", "cyclip_cross_modal"},
+    "pairwise": {"contrastive", "pairwise"},
     "negclip": {"negclip"},
     "eqsim_negclip": {"negclip", "eqsim_all_pairs"},
     "itm": {"contrastive", "matching"},
@@ -254,6 +256,14 @@ def test_every_method_trains(bundle, paired, tmp_path, method):
     every = set().union(*TERMS.values())
     assert set(history) & every == TERMS[method]
     assert len(history) == 3
+
+
+def test_eqsim_acts_on_the_pairs_that_the_data_knows(bundle, train, paired, tmp_path):
+    settings = {"variant": "minimal_pairs", "own_change": True, "margin": 0.5, "weight": 2.0}
+    history = train_for(bundle, paired, tmp_path, settings=settings, steps=12)
+    assert history["eqsim_hard"].iloc[-1] < history["eqsim_hard"].iloc[0]
+    with pytest.raises(InputError, match="images in minimal pairs"):
+        train_for(bundle, train, tmp_path, settings=settings, steps=3)
 
 
 def test_every_method_but_that_of_a_logit_bias_is_tried():

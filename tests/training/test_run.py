@@ -54,10 +54,12 @@ def knowing(folder, tmp_path):
     [
         ("contrastive", {}),
         ("eqsim", {"variant": "all_pairs", "weight": 4.0, "ramp": 3}),
+        ("eqsim", {"variant": "minimal_pairs", "own_change": True, "margin": 0.1}),
+        ("pairwise", {"weight": 2.0}),
         ("negclip", {}),
         ("eqsim_itm", {"hidden": 8, "activation": "sigmoid"}),
     ],
-    ids=["contrastive", "eqsim", "negclip", "eqsim_itm"],
+    ids=["contrastive", "eqsim", "minimal_pairs", "pairwise", "negclip", "eqsim_itm"],
 )
 def test_two_processes_draw_the_loss_curve_of_one(run, knowing, tmp_path, method, settings):
     of_pairs = replace(run(method, settings), data_root=knowing)
