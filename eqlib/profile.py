@@ -22,7 +22,7 @@ from ruamel.yaml import YAML
 from eqlib.errors import InputError
 from eqlib.parameters import literal
 
-OPEN = ("data.suites",)  # sections whose keys are names of the user's own: replaced whole, not merged
+OPEN = ("data.suites", "select.grids")  # sections whose keys are names of the user's own: replaced whole, not merged
 
 
 def overlay(base: dict, change: dict, *, where: str | Path, place: str = "") -> None:

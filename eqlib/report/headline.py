@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from eqlib.report.study import Study
+from eqlib.report.study import PRETRAINED, Study
 from eqlib.report.style import label
 
 LEVEL = 0.05
@@ -99,6 +99,23 @@ def headline(study: Study) -> str:
     )
 
 
+def control(study: Study) -> str:
+    """The sentence on the treatment against each further baseline that was compared: where a gain comes from."""
+    table = study.differences
+    said = []
+    for name in sorted(set(table["baseline"]) - {study.baseline, PRETRAINED}):
+        row = difference(study, baseline=name)
+        if row is None:
+            continue
+        by = points(abs(row["point"]), signed=False)
+        told = {"higher": f"{by} points higher", "lower": f"{by} points lower", "none": "not measurably different"}
+        said.append(
+            f"Against {label(name).lower()} fine-tuning it is {told[verdict(row)]} ({points(row['point'])}, "
+            f"95 % interval {points(row['low'])} to {points(row['high'])}; {probability(float(row['p_holm']))})."
+        )
+    return " ".join(said)
+
+
 def mechanism(study: Study) -> str:
     """The second sentence: what happened to the threshold abs(a) + abs(b), to I and to the headroom."""
     rows = {score: difference(study, score) for score in ("abs_a", "abs_b", "I", "headroom")}
@@ -140,7 +157,8 @@ def abstract(study: Study) -> list[str]:
             scores.append(f"{label(method)} {percent(row['point'])} [{points(row['low'], signed=False)}, "
                           f"{points(row['high'], signed=False)}]")  # fmt: skip
     listed = f"Group score: {', '.join(scores)}." if scores else ""
-    return [text for text in (headline(study), f"{setting} {listed}".strip(), mechanism(study)) if text]
+    first = f"{headline(study)} {control(study)}".strip()
+    return [text for text in (first, f"{setting} {listed}".strip(), mechanism(study)) if text]
 
 
 def scores_in_words(study: Study, score: str = "group") -> str:

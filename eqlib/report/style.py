@@ -26,9 +26,10 @@ METHODS = {
     "eqsim": ("EqSim", "#D55E00", "D"),
     "cyclip": ("CyCLIP", "#009E73", "^"),
     "negclip": ("NegCLIP", "#CC79A7", "v"),
+    "pairwise": ("Pairwise", "#56B4E9", "X"),
     "released": ("EqSim, released recipe", "#E69F00", "P"),
 }
-SPARE = ("#56B4E9", "#E69F00", "#5B3A8C", "#8C6D1F", "#B2182B", "#3B7A57")
+SPARE = ("#E69F00", "#5B3A8C", "#8C6D1F", "#B2182B", "#3B7A57")
 
 
 def style() -> AbstractContextManager:

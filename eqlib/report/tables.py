@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import numpy as np
 import pandas as pd
 
 from eqlib.report.figures.retrieval import DIRECTIONS, recalls
@@ -13,6 +14,7 @@ from eqlib.report.style import in_order, label
 from eqlib.report.typeset import Cell, Table
 
 SCORES = {"text": "Text", "image": "Image", "group": "Group", "group_match": "Group match", "headroom": "Headroom"}
+FORM = ("variant", "similarity", "own_change", "weight", "margin")
 BOLD = "Bold: the highest in its column, and above every other fine-tuned method by the paired test (Holm p < 0.05)."
 
 
@@ -168,7 +170,7 @@ def ablation_table(study: Study) -> Table | None:
     tried = study.selection
     if tried is None:
         return None
-    settings = {name: name.capitalize() for name in ("variant", "similarity", "weight", "margin") if name in tried}
+    settings = {name: name.replace("_", " ").capitalize() for name in FORM if name in tried}
     results = {
         "val_group": ("Group", 100, 1),
         "val_group_match": ("Group match", 100, 1),
@@ -204,6 +206,8 @@ def _setting(value: object) -> Cell:
     """A number sorts as one; a method without this setting shows a dash."""
     if pd.isna(value):
         return Cell("–")
+    if isinstance(value, bool | np.bool_):
+        return Cell("yes" if value else "no")
     return Cell(value.replace("_", " ")) if isinstance(value, str) else Cell(f"{value:g}", value=float(value))
 
 

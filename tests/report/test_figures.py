@@ -64,6 +64,23 @@ def test_absent_input_leaves_the_figure_out(full, name, tmp_path, caplog):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_zero_shot_accuracy_stands_beside_retrieval(study):
+    alone, both = (
+        draw(replace(study, path=path), "tradeoff")
+        for path in (study.path, study.path.assign(zero_shot_top1=study.path["recall"] / 2))
+    )
+    labels = [[ax.get_xlabel() for ax in made.figure.axes] for made in (alone, both)]
+    assert labels == [["R@1 (%)"], ["R@1 (%)", "Zero-shot accuracy (%)"]]
+    assert "Zero-shot" in both.caption
+    assert "Zero-shot" not in alone.caption
+
+
+def test_a_hinge_at_the_own_change_is_a_panel_of_its_own():
+    rows = [("eqsim", "minimal_pairs", own, 2.0, 0.1, 0.3 + 0.1 * bool(own)) for own in (True, None)]
+    grid = settings(pd.DataFrame(rows, columns=["method", "variant", "own_change", "weight", "margin", "point"]))
+    assert list(grid["variant"]) == ["minimal_pairs, own change", "minimal_pairs"]
+
+
 def test_the_package_s_own_published_figures_are_drawn_and_say_why_the_study_is_not_among_them(study):
     made = draw(study, "published")
     assert "CLIP ViT-B/32 openai" in made.alt

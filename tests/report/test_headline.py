@@ -7,7 +7,7 @@ from dataclasses import replace
 import pandas as pd
 import pytest
 
-from eqlib.report.headline import abstract, headline, points, probability, verdict
+from eqlib.report.headline import abstract, control, headline, points, probability, verdict
 
 
 def with_difference(study, point, low, high, p):
@@ -40,6 +40,15 @@ def test_no_effect_is_said_and_bounded(study, low, high, p):
     assert text.startswith("No difference in the group score between EqSim and contrastive fine-tuning could be shown")
     assert "raises" not in text
     assert "±1.2 points" in text
+
+
+def test_a_control_says_where_a_gain_comes_from(study):
+    assert control(study) == ""
+    further = study.differences.assign(baseline="pairwise", point=-0.021, low=-0.03, high=-0.01, p_holm=0.002)
+    compared = replace(study, differences=pd.concat([study.differences, further], ignore_index=True))
+    told = "Against pairwise fine-tuning it is 2.1 points lower (−2.1, 95 % interval −3.0 to −1.0; p = 0.002)."
+    assert control(compared) == told
+    assert abstract(compared)[0] == f"{headline(study)} {told}"
 
 
 def test_nothing_compared(study):

@@ -105,6 +105,8 @@ def test_ablation_by_hand(study):
         ["EqSim", "all pairs", "0.5", "0.05", "25.0", "0.500"],
         ["EqSim", "all pairs", "2", "0", "30.0", "0.550"],
     ]
+    own = ablation_table(replace(study, selection=tried.assign(own_change=[True, False, None])))
+    assert [row[own.columns.index("Own change")].text for row in own.rows] == ["–", "no", "yes"]
     assert table.caption.startswith("One seed on validation quads")
     assert not any(cell.bold for row in table.rows for cell in row)
     assert ablation_table(replace(study, selection=None)) is None

@@ -19,13 +19,16 @@ from eqlib.report.style import COLUMN, INK, PAGE
 def settings(table: pd.DataFrame) -> pd.DataFrame:
     """The rows of EqSim in ``table`` (weight, margin, point; perhaps method, variant, seed), best first.
 
-    Seeds are averaged; two forms of the similarity are two variants. Of equal scores the smaller weight, then the
-    smaller margin comes first, as in the selection notebook.
+    Seeds are averaged; two forms of the similarity or of the hinge are two variants. Of equal scores the smaller
+    weight, then the smaller margin comes first, as in the selection notebook.
     """
     rows = table[table["method"] == TREATMENT] if "method" in table else table
     rows = rows.assign(variant=rows.get("variant", ""))
     if "similarity" in rows and rows["similarity"].nunique() > 1:
         rows = rows.assign(variant=rows["variant"] + ", " + rows["similarity"].astype(str))
+    if "own_change" in rows:
+        own = rows["own_change"].fillna(False).astype(bool)
+        rows = rows.assign(variant=rows["variant"] + np.where(own, ", own change", ""))
     rows = rows.groupby(["variant", "weight", "margin"], as_index=False)["point"].mean()
     return rows.sort_values(["point", "weight", "margin"], ascending=[False, True, True], kind="stable")
 
