@@ -51,8 +51,7 @@ class CaptionedImages(Dataset):
         self.captions_of = np.split(order, np.cumsum(np.bincount(suite.image_of_caption, minlength=len(suite.images))))
         self.tokens, self.negative_tokens = tokenizer(suite.captions), None
         if negatives:
-            if suite.negatives is None:
-                raise InputError("captions with hard negatives (`negatives`)", "none", where=suite.name)
+            check_knows(suite, negatives=True)
             pairs = zip(suite.negatives, suite.captions, strict=True)
             self.negative_tokens = tokenizer([negative or caption for negative, caption in pairs])
         self.draws_as = np.arange(len(suite.images))
@@ -92,6 +91,14 @@ class CaptionedImages(Dataset):
         if self.negative_tokens is None:
             return pixels, self.tokens[caption]
         return pixels, self.tokens[caption], self.negative_tokens[caption]
+
+
+def check_knows(suite: RetrievalSuite, *, negatives: bool = False, partners: bool = False) -> None:
+    """Raises InputError where a method asks for hard negatives or minimal pairs that ``suite`` does not tell of."""
+    if negatives and suite.negatives is None:
+        raise InputError("captions with hard negatives (`negatives`)", "none", where=suite.name)
+    if partners and (suite.groups is None or np.unique(suite.groups, return_counts=True)[1].min() < 2):
+        raise InputError("images in minimal pairs (`group`)", "an image without one", where=suite.name)
 
 
 class _Steps:
@@ -134,8 +141,7 @@ def batches(
     if batch % world:
         raise InputError(f"a batch divisible by {world} processes", batch)
     groups = data.suite.groups
-    if partners and (groups is None or np.unique(groups, return_counts=True)[1].min() < 2):
-        raise InputError("images in minimal pairs (`group`)", "an image without one", where=data.suite.name)
+    check_knows(data.suite, partners=partners)
     steps = _Steps(Order(images, batch, seed=seed, groups=groups), first, last, rank=rank, world=world)
     pin = torch.cuda.is_available()
     loader = DataLoader(data, batch_sampler=steps, num_workers=workers, pin_memory=pin, collate_fn=_collate)

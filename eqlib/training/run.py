@@ -23,7 +23,7 @@ from eqlib.models.clip import load, save
 from eqlib.models.matching import save_head
 from eqlib.models.score import require
 from eqlib.models.trainable import add_lora, merge_lora, train_only
-from eqlib.training.batches import CaptionedImages
+from eqlib.training.batches import CaptionedImages, check_knows
 from eqlib.training.loop import fit
 from eqlib.training.material import read_captions, read_suites
 from eqlib.training.objective import NEGATIVES, Objective
@@ -80,6 +80,20 @@ def train(run: Run, output: str | Path, *, processes: int = 1, scratch: str = "s
         raise RuntimeError(f"training on {processes} processes failed with exit code {done.returncode}")
     settings.unlink()
     return pd.read_csv(output / "history.csv")
+
+
+def check(*runs: Run) -> None:
+    """Raises InputError where one of ``runs`` could not start, for its method's settings or for what its captions lack.
+
+    A stage that trains many calls it before the first: hours later is too late.
+    """
+    captions = {}
+    for run in runs:
+        objective = Objective(run.method, run.settings, dim=1)
+        source = (run.data_root, run.captions, run.split)
+        if source not in captions:
+            captions[source] = read_captions(*source, held_out=read_suites(run.data_root, run.suites))
+        check_knows(captions[source], negatives=run.method in NEGATIVES, partners=objective.partners)
 
 
 def _train(run: Run, output: Path, scratch: str) -> pd.DataFrame:

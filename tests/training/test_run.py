@@ -10,7 +10,7 @@ import pytest
 from eqlib.errors import InputError
 from eqlib.models.clip import load
 from eqlib.training.recipe import Recipe
-from eqlib.training.run import Run, train
+from eqlib.training.run import Run, check, train
 
 SUITES = {"mine": {"reader": "quads", "path": "quads.json"}}
 
@@ -88,6 +88,19 @@ def test_one_tower_trains_and_the_other_stays(run, small, tmp_path):
     before, after = load(small, seed=1).model.state_dict(), load(tmp_path / "out" / "model").model.state_dict()
     changed = {name.startswith("visual.") for name in before if not before[name].equal(after[name])}
     assert changed == {False}
+
+
+def test_what_a_later_run_lacks_is_said_before_the_first(run, knowing):
+    pairs = run("eqsim", {"variant": "minimal_pairs"})
+    fine = run("contrastive", {})
+    check(fine)
+    check(*(replace(one, data_root=knowing) for one in (fine, pairs, run("negclip", {}))))
+    with pytest.raises(InputError, match="images in minimal pairs"):
+        check(fine, pairs)
+    with pytest.raises(InputError, match="hard negatives"):
+        check(fine, run("negclip", {}))
+    with pytest.raises(InputError, match="one of all_pairs"):
+        check(fine, run("eqsim", {"variant": "some_pairs"}))
 
 
 def test_a_validation_suite_that_is_not_there_is_named(run, tmp_path):
