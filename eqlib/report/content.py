@@ -6,9 +6,12 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+import pandas as pd
+
 from eqlib.files import read_json
+from eqlib.report.figures.selection import settings
 from eqlib.report.headline import abstract, difference, percent, points, probability, seeds_in_words, value, verdict
-from eqlib.report.study import Study
+from eqlib.report.study import CONTROL, Study
 from eqlib.report.style import label
 
 KICKER = "EqSim and EqBen · workbook report"
@@ -17,8 +20,8 @@ TITLE = "Does the similarity follow the change?"
 READING = """A quad is two matched image–caption pairs that differ by one small visual change; `s[i, c]` is the
 similarity of image i with caption c. Let `a = s00 − s11`, `b = s10 − s01`, `I = s00 + s11 − s01 − s10`. The **text**
 score asks that each image prefers its caption, the **image** score that each caption prefers its image, the **group**
-score both: `I > |a| + |b|`. **Group match** asks only `I > 0`; **headroom** is the gap between the two. EqSim shrinks
-`a` and `b`, the bend of the mirror, and leaves `I` alone. Scores are percentages of quads; ties are wrong."""
+score both: `I > |a| + |b|`. **Group match** asks only `I > 0`; **headroom** is the gap between the two. EqSim is to
+shrink `a` and `b`, the bend of the mirror, and to leave `I` alone. Scores are percentages of quads; ties are wrong."""
 
 MADE = """Made by `make study`. The same code, parameters and data give this report again, byte for byte. The commit is
 found by `git log --find-object=TREE` with a tree named below."""
@@ -113,9 +116,24 @@ def caveats(study: Study) -> list[str]:
         said.append("Every fine-tuned model starts from the same pretrained one; another start may answer otherwise.")
     if study.selection is not None:
         said.append(
-            "The settings of EqSim were chosen on validation quads with one seed; no test quad was read for it."
+            "The methods' settings were chosen on validation quads with one seed; no test quad was read for it."
+            f"{_form(settings(study.selection))}"
+        )
+    if CONTROL in study.methods:
+        said.append(
+            "Fine-tuning sees minimal pairs of the quads' own kinds, and a gain may come from the pairs alone. "
+            f"{label(CONTROL)} is the control: plain contrast inside the same pairs, without EqSim."
         )
     return said
+
+
+def _form(tried: pd.DataFrame) -> str:
+    """Which EqSim it is."""
+    if tried.empty:
+        return ""
+    best = tried.iloc[0]
+    named = [str(best["variant"]).replace("_", " "), f"weight {best['weight']:g}", f"margin {best['margin']:g}"]
+    return f" EqSim stands here in the form that was chosen: {', '.join(filter(None, named))}."
 
 
 def tiles(study: Study) -> list[Tile]:

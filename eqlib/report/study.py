@@ -20,8 +20,8 @@ from eqlib.suites.suite import QuadSuite
 
 log = logging.getLogger(__name__)
 
-PRETRAINED, BASELINE, TREATMENT = "pretrained", "contrastive", "eqsim"
-"""The model that every run starts from, the plain fine-tuning, and the method on trial."""
+PRETRAINED, BASELINE, TREATMENT, CONTROL = "pretrained", "contrastive", "eqsim", "pairwise"
+"""The model that every run starts from, the plain fine-tuning, the method on trial, and what the data do without it."""
 
 _AVERAGE = re.compile(r"micro|macro\d*")
 

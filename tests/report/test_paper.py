@@ -144,6 +144,11 @@ def test_caveats_follow_the_study(study):
     assert "not those of EqBen" in said
     assert "3 seeds" in said
     assert "validation" in said
+    assert "the control" not in said
+    best = study.selection.sort_values("point").iloc[-1]
+    assert f"the form that was chosen: weight {best['weight']:g}, margin {best['margin']:g}." in said
+    controlled = study.items.assign(method=study.items["method"].replace("contrastive", "pairwise"))
+    assert "Pairwise is the control" in " ".join(caveats(replace(study, items=controlled)))
     own = replace(study, main="eqben", selection=None, items=study.items[study.items["seed"] == 0])
     said = " ".join(caveats(own))
     assert "not those of EqBen" not in said
