@@ -36,7 +36,6 @@ def tradeoff(ax: Axes, path: pd.DataFrame, kept: str = "recall") -> Axes:
     ax.grid(axis="both")
     ax.margins(0.12)
     ax.set(xlabel=KEPT[kept], ylabel="Group score (%)")
-    ax.legend(loc="upper left")
     return ax
 
 
@@ -50,7 +49,8 @@ def printed(study: Study) -> Printed | None:
         tradeoff(ax, study.path, name)
     for ax in axes[0][1:]:
         ax.set_ylabel("")
-        ax.get_legend().remove()
+    lines, names = axes[0][0].get_legend_handles_labels()
+    figure.legend(lines, names, loc="outside upper right", ncols=len(names))
     classes = "Zero-shot accuracy: pictures of one thing alone, by name. " if "zero_shot_top1" in shown else ""
     return Printed(
         figure,

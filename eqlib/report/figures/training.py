@@ -20,7 +20,7 @@ TITLES = {
     "siglip": "SigLIP term",
     "eqsim_all_pairs": "EqSim term, all pairs",
     "pairwise": "Pairwise term",
-    "eqsim_hard": "EqSim term, given or hard partners",
+    "eqsim_hard": "EqSim term, partners",
     "eqsim_easy": "EqSim term, easy",
     "cyclip_cross_modal": "CyCLIP term, cross-modal",
     "cyclip_in_modal": "CyCLIP term, in-modal",
