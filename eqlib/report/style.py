@@ -23,10 +23,10 @@ RIGHT, WRONG = "#009E73", "#B3372B"
 METHODS = {
     "pretrained": ("Pretrained", "#7A7F87", "o"),
     "contrastive": ("Contrastive", "#0072B2", "s"),
+    "pairwise": ("Pairwise", "#56B4E9", "X"),
     "eqsim": ("EqSim", "#D55E00", "D"),
     "cyclip": ("CyCLIP", "#009E73", "^"),
     "negclip": ("NegCLIP", "#CC79A7", "v"),
-    "pairwise": ("Pairwise", "#56B4E9", "X"),
     "released": ("EqSim, released recipe", "#E69F00", "P"),
 }
 SPARE = ("#E69F00", "#5B3A8C", "#8C6D1F", "#B2182B", "#3B7A57")
