@@ -76,6 +76,11 @@ class Criterion:
         return "finite similarities" + (" of matched pairs other than 0" if self.normalize else "")
 
     @property
+    def before_the_mean(self) -> bool:
+        """Whether every quad has hinges of its own."""
+        return self.own_change or self.margin_before_mean
+
+    @property
     def quadratic(self) -> bool:
         """Whether the loss is a hinge on means of plain squares, hence a closed form of the whole matrix."""
         before = self.margin_before_mean and self.margin > 0
@@ -126,8 +131,8 @@ def eqsim_criterion(
 def quad_terms(
     c0_i0: Tensor, c1_i0: Tensor, c0_i1: Tensor, c1_i1: Tensor, options: Criterion
 ) -> tuple[list[Tensor], list[Tensor]]:
-    """Per quad: the squares, one tensor a hinge (with ``own_change`` what the hinge pays already); and the differences
-    that ``positive`` wants above zero."""
+    """Per quad: the squares, one tensor a hinge, or, with hinges before the mean, what each hinge pays; and the
+    differences that ``positive`` wants above zero."""
     text = (c0_i0 - c1_i0, c1_i1 - c0_i1)
     image = (c0_i0 - c0_i1, c1_i1 - c1_i0)
     pairs, wanted = [], []
@@ -145,7 +150,10 @@ def quad_terms(
     if options.own_change:
         hinged = [((one - two).abs() - (one + two) + options.margin).relu() for one, two in pairs]
         return hinged, wanted if options.positive else []
-    return [(first - second).square() for first, second in pairs], wanted if options.positive else []
+    squares = [(first - second).square() for first, second in pairs]
+    if options.margin_before_mean and options.margin > 0:
+        squares = [(square - options.margin).relu() for square in squares]
+    return squares, wanted if options.positive else []
 
 
 def reduce_terms(
@@ -157,10 +165,8 @@ def reduce_terms(
     """
     loss = squares[0].new_zeros(())
     for square in squares:
-        if options.own_change:
+        if options.before_the_mean:
             loss = loss + options.factor * square.sum() / count
-        elif options.margin_before_mean:
-            loss = loss + options.factor * (square - options.margin).relu().sum() / count
         else:
             loss = loss + options.factor * ranks.hinge(square.sum() / count, options.margin)
     for difference in wanted:

@@ -19,6 +19,7 @@ from eqlib.losses.checks import (
 )
 from eqlib.losses.contrastive import on_given_logits
 from eqlib.losses.criterion import Criterion, quad_terms, reduce_terms
+from eqlib.losses.draws import Draws
 from eqlib.losses.eqsim import check_easy, loss_of_means
 from eqlib.losses.gram import Gram, gram_pays
 from eqlib.losses.mining import draw_partners
@@ -111,7 +112,7 @@ class EqSimLoss(nn.Module):
         if isinstance(sample_num, bool) or not isinstance(sample_num, int) or sample_num < 1:
             raise InputError("an integer >= 1", repr(sample_num), where="EqSimLoss", row="sample_num")
         self.criterion = Criterion.of(criterion_options)
-        self.variant, self.similarity, self.sample_num, self.seed = variant, similarity, sample_num, seed
+        self.variant, self.similarity, self.sample_num = variant, similarity, sample_num
         self.easy_weight = self.criterion.weight if easy_weight is None else easy_weight
         self.easy_proportion, self.easy_margin = easy_proportion, easy_margin
         check_easy(self.easy_weight, easy_proportion, easy_margin)
@@ -119,8 +120,7 @@ class EqSimLoss(nn.Module):
         self.local_loss = bool(getattr(contrastive, "local_loss", False)) if local_loss is None else local_loss
         self.over_ranks, self.check_values = over_ranks, check_values
         self.telemetry: Scalars = {}
-        self._generator: torch.Generator | None = None
-        self._restored: Tensor | None = None
+        self.draws = Draws(seed)
 
     @classmethod
     def released(cls, **settings) -> EqSimLoss:
@@ -234,22 +234,9 @@ class EqSimLoss(nn.Module):
         return shares, {"eqsim_active": active, "mean_a2": a2, "mean_b2": b2, "mean_I": gap}
 
     def _draw(self, logits: Rows) -> Tensor:
-        device = logits.rows.device
-        if self._generator is None or self._generator.device != device:
-            # Ranks that hold different rows draw differently, ranks that each hold all rows draw the same.
-            self._generator = torch.Generator(device).manual_seed(self.seed + logits.ranks.rank)
-        if self._restored is not None:
-            self._generator.set_state(self._restored)
-            self._restored = None
-        return draw_partners(logits.rows, logits.cols, self.sample_num, logits.offset, self._generator)
-
-    def get_extra_state(self) -> Scalars:
-        if self._restored is not None:
-            return {"partners": self._restored}
-        return {} if self._generator is None else {"partners": self._generator.get_state()}
-
-    def set_extra_state(self, state: Scalars) -> None:
-        self._restored = state.get("partners")  # the generator's device is known at the next call
+        # Ranks that hold different rows draw differently, ranks that each hold all rows draw the same.
+        generator = self.draws.on(logits.rows.device, rank=logits.ranks.rank)
+        return draw_partners(logits.rows, logits.cols, self.sample_num, logits.offset, generator)
 
     def extra_repr(self) -> str:
         settings = {"variant": self.variant, "similarity": self.similarity, **asdict(self.criterion)}
@@ -260,8 +247,6 @@ def active_share(squares: list[Tensor], options: Criterion, count: int, ranks: R
     """For each hinge, the share of the ``count`` quads on its paying side: 0 or 1 with the margin after the mean."""
     with torch.no_grad():
         stacked = torch.stack(squares).flatten(1)
-        if options.own_change:
+        if options.before_the_mean:
             return ranks.total((stacked > 0).sum(1) / count)
-        if options.margin_before_mean:
-            return ranks.total((stacked > options.margin).sum(1) / count)
         return (ranks.total(stacked.sum(1) / count) > options.margin).float()

@@ -8,6 +8,7 @@ import torch
 
 from eqlib.errors import InputError
 from eqlib.losses import eqsim_itm
+from eqlib.losses.draws import Draws
 from eqlib.losses.ranks import Ranks
 from eqlib.models.matching import MatchingHead, matching_loss, matching_scores
 
@@ -29,19 +30,17 @@ class MatchingTerms(torch.nn.Module):
         with torch.random.fork_rng(devices=[]):
             torch.default_generator.manual_seed(seed)
             self.head = MatchingHead(dim, hidden)
-        self.eqsim, self.seed = eqsim, seed
+        self.eqsim = eqsim
         if eqsim is not None:
             try:
                 eqsim_itm(torch.eye(2, 4), **eqsim)  # a wrong name or value is an error now, not at the first step
             except TypeError as error:
                 raise InputError("settings of eqsim_itm", str(error), row="settings") from error
-        self._generator: torch.Generator | None = None
-        self._restored: torch.Tensor | None = None
+        self.draws = Draws(seed)
 
     def forward(self, image: torch.Tensor, text: torch.Tensor, scale: torch.Tensor) -> tuple[Scalars, Scalars]:
         image, text = Ranks.current().gather(image.float(), text.float())
-        generator = self._hard_pairs(image.device)
-        scores = matching_scores(self.head, image, text, scale=scale.detach(), generator=generator)
+        scores = matching_scores(self.head, image, text, scale=scale.detach(), generator=self.draws.on(image.device))
         terms = {"matching": matching_loss(scores)}
         if self.eqsim is not None:
             terms["eqsim_itm"] = eqsim_itm(scores, **self.eqsim)
@@ -54,19 +53,3 @@ class MatchingTerms(torch.nn.Module):
                 "mean_I": (matched + other - hard_image - hard_text).mean(),
             }
         return terms, telemetry
-
-    def _hard_pairs(self, device: torch.device) -> torch.Generator:
-        if self._generator is None:
-            self._generator = torch.Generator(device).manual_seed(self.seed)
-        if self._restored is not None:
-            self._generator.set_state(self._restored)
-            self._restored = None
-        return self._generator
-
-    def get_extra_state(self) -> Scalars:
-        if self._restored is not None:
-            return {"partners": self._restored}
-        return {} if self._generator is None else {"partners": self._generator.get_state()}
-
-    def set_extra_state(self, state: Scalars) -> None:
-        self._restored = state.get("partners")  # the generator's device is known at the next call
