@@ -27,9 +27,13 @@ METHODS = {
     "eqsim": ("EqSim", "#D55E00", "D"),
     "cyclip": ("CyCLIP", "#009E73", "^"),
     "negclip": ("NegCLIP", "#CC79A7", "v"),
+    "eqsim_negclip": ("EqSim + NegCLIP", "#8F3B76", "*"),
+    "siglip": ("SigLIP", "#5B3A8C", "p"),
+    "itm": ("Matching head", "#8C6D1F", "<"),
+    "eqsim_itm": ("EqSim on the head", "#B2182B", ">"),
     "released": ("EqSim, released recipe", "#E69F00", "P"),
 }
-SPARE = ("#E69F00", "#5B3A8C", "#8C6D1F", "#B2182B", "#3B7A57")
+SPARE = ("#3B7A57", "#F0B400", "#4C4C8A", "#A65E2E", "#6FA8A0")
 
 
 def style() -> AbstractContextManager:
@@ -61,7 +65,7 @@ def colours(methods: Iterable[str]) -> dict[str, str]:
 
 def markers(methods: Iterable[str]) -> dict[str, str]:
     """Method to marker, so that no figure speaks by colour alone."""
-    spare = (marker for _ in range(100) for marker in "X*phd<>")
+    spare = (marker for _ in range(100) for marker in "hd8H")
     return {method: METHODS[method][2] if method in METHODS else next(spare) for method in in_order(methods)}
 
 

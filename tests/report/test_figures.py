@@ -181,6 +181,19 @@ def test_a_subset_of_one_size_has_no_dose(study):
     assert with_change(study.of(), records.drop(columns="change")) is None
 
 
+def test_a_dose_never_mixes_two_aspects(study):
+    """A colour's distance and a size's are no one scale; a subset of one aspect keeps its name."""
+    records = study.pictures().records.copy()
+    colours = records["subset"].eq("attribute") & (records.groupby("subset").cumcount() % 2 == 0)
+    records["aspect"] = records["subset"].where(~colours, "colour").replace({"attribute": "size"})
+    records.loc[colours, "change"] = np.linspace(0.2, 0.8, colours.sum())
+    records.loc[records["aspect"] == "size", "change"] = 1.0
+    joined = with_change(study.of(), records)
+    assert "attribute: colour" in set(joined["part"])
+    assert not {"attribute", "attribute: size"} & set(joined["part"])
+    assert "count" in set(joined["part"])
+
+
 def test_training_shows_known_terms_first(study):
     assert logged(study.histories)[:2] == ["contrastive", "eqsim_all_pairs"]
     more = study.histories.assign(zeta=1.0, pool=64, val_text=0.5, val_group=0.4, empty=np.nan)

@@ -21,28 +21,34 @@ BINS = 6
 
 
 def with_change(items: pd.DataFrame, records: pd.DataFrame) -> pd.DataFrame | None:
-    """``items`` joined with the records' numeric ``change`` by quad, where a subset has three sizes or more.
+    """``items`` joined with the records' numeric ``change`` by quad, where a part has three sizes or more.
 
-    None where there is no such subset. A size means something else in every subset (a colour distance, a share of a
-    number, a way across the picture), so sizes are never pooled over subsets.
+    Adds ``part``: the subset, with the records' ``aspect`` where the subset has several. None where no part has three
+    sizes. A size means something else in every part (a colour distance, a share of a number, a way across the picture),
+    so sizes are never pooled over parts.
     """
     if "change" not in records or not pd.api.types.is_numeric_dtype(records["change"]):
         return None
-    joined = items.merge(records[["quad", "change"]], on="quad", how="inner").dropna(subset=["change"])
-    graded = joined.groupby("subset")["change"].nunique()
-    joined = joined[joined["subset"].isin(graded.index[graded > 2])]
+    columns = ["quad", "change", *records.columns.intersection(["aspect"])]
+    joined = items.merge(records[columns], on="quad", how="inner").dropna(subset=["change"])
+    joined["part"] = joined["subset"].map(part_label)
+    if "aspect" in joined:
+        several = joined.groupby("subset")["aspect"].transform("nunique") > 1
+        joined.loc[several, "part"] += ": " + joined["aspect"]
+    graded = joined.groupby("part")["change"].nunique()
+    joined = joined[joined["part"].isin(graded.index[graded > 2])]
     return None if joined.empty else joined
 
 
 def dose(axes: Sequence[Axes], items: pd.DataFrame, *, score: str = "group") -> Sequence[Axes]:
-    """One panel a subset: ``score`` (bool) of ``items`` against ``change``, by method.
+    """One panel a ``part`` (see `with_change`): ``score`` (bool) of ``items`` against ``change``, by method.
 
     Marks: means of about equally filled bins with 95 % intervals. Lines: a logistic fit with its 95 % band, errors
     clustered by ``cluster``, as the quads of one scene and the seeds on one quad are not independent.
     """
     methods = in_order(items["method"])
     shade, mark = colours(methods), markers(methods)
-    for ax, (subset, part) in zip(axes, items.groupby("subset"), strict=True):
+    for ax, (name, part) in zip(axes, items.groupby("part"), strict=True):
         sizes = np.unique(part["change"])
         if len(sizes) > BINS:
             edges = np.unique(np.quantile(part["change"], np.linspace(0, 1, BINS + 1)))
@@ -60,7 +66,7 @@ def dose(axes: Sequence[Axes], items: pd.DataFrame, *, score: str = "group") -> 
             if line is not None:
                 ax.plot(grid, 100 * line[0], color=shade[method])
                 ax.fill_between(grid, 100 * line[1], 100 * line[2], color=shade[method], alpha=0.13, linewidth=0)
-        ax.set_title(part_label(subset))
+        ax.set_title(name)
         ax.set(xlabel="size of the change", ylim=(0, 100))
         ax.xaxis.set_major_locator(MaxNLocator(4))
     axes[0].set_ylabel(f"{score.capitalize()} score (%)")
@@ -92,14 +98,14 @@ def printed(study: Study) -> Printed | None:
     joined = None if suite is None else with_change(study.of(), suite.records)
     if joined is None:
         return None
-    panels = joined["subset"].nunique()
+    panels = joined["part"].nunique()
     width = PAGE if panels > 1 else COLUMN
     figure, axes = plt.subplots(1, panels, figsize=(width, 1.9 if panels > 1 else 2.3), sharey=True, squeeze=False)
     dose(axes[0], joined[joined["method"].isin(study.trio)] if study.trio else joined)
     return Printed(
         figure,
         "Group score against the size of the change",
-        "Subsets whose changes come in sizes; a size has its own unit in each. Marks: means of about equally filled "
-        "bins with 95 % intervals; lines: logistic fit with a 95 % band, errors clustered by scene.",
-        "Group score against the size of the visual change, one panel a subset, one curve a method.",
+        "Parts of the suite whose changes come in sizes; a size has its own unit in each. Marks: means of about "
+        "equally filled bins with 95 % intervals; lines: logistic fit with a 95 % band, errors clustered by scene.",
+        "Group score against the size of the visual change, one panel a kind of change, one curve a method.",
     )
