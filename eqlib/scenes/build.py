@@ -22,7 +22,7 @@ from eqlib.scenes.splits import check_splits
 from eqlib.scenes.vocabulary import KINDS
 from eqlib.scenes.workers import Workers
 
-EDITION = "scenes-2"
+EDITION = "scenes-3"
 
 
 def build(

@@ -71,6 +71,8 @@ RELATION_WORDS: dict[str, tuple[str, ...]] = {
     "on": ("on", "on top of"),
     "under": ("under", "beneath"),
     "in": ("in", "inside"),
+    "above": ("above", "hanging above"),
+    "below": ("below", "underneath"),
 }
 PLACE_WORDS = {
     "room": "in a room",

@@ -10,7 +10,8 @@ import numpy as np
 from eqlib.errors import InputError
 from eqlib.scenes.dials import Dials
 from eqlib.scenes.draw import between, pick, shuffled
-from eqlib.scenes.scene import Place, Scene, Thing, well_placed
+from eqlib.scenes.relations import CLEAR_DEPTH
+from eqlib.scenes.scene import Place, Scene, Thing, scale_of, well_placed
 from eqlib.scenes.vocabulary import BACKDROPS, COLOURS, KINDS, MOODS, SIZES
 
 RECIPES: tuple[tuple[str, ...], ...] = (
@@ -63,10 +64,16 @@ def compose(
     raise InputError("dials that leave room for a scene", dials, row="dials")
 
 
-def _thing(rng: np.random.Generator, kind: str, dials: Dials, group: int, allowed: Allowed) -> Thing:
+def _thing(
+    rng: np.random.Generator, kind: str, dials: Dials, group: int, allowed: Allowed, *, rich: bool = False
+) -> Thing:
+    """``rich``: with every attribute that its kind can bear, so that an edit of attributes is not one of colours."""
     colours = [colour for colour in list(COLOURS)[: dials.colours] if allowed(kind, colour, group)]
+    named = [material for material in KINDS[kind].materials if material != "plain"]
     material = pick(rng, KINDS[kind].materials) if rng.random() < 0.6 else "plain"
-    size = "" if kind in ("person", "table", "basket") else pick(rng, tuple(SIZES))
+    material = pick(rng, named) if rich and named else material
+    sizes = tuple(size for size in SIZES if size or not rich)
+    size = "" if kind in ("person", "table", "basket") else pick(rng, sizes)
     colour, state = pick(rng, colours), pick(rng, KINDS[kind].states)
     return Thing(kind, colour, material, size, state, 0.0, 0.0, pick(rng, (-1, 1)), group)
 
@@ -91,7 +98,11 @@ def _cast(rng: np.random.Generator, recipe: tuple[str, ...], dials: Dials, allow
         spare = [index for index, kind in enumerate(kinds) if kind not in (*supports, *stateful[:1])]
         if spare:
             kinds[spare[-1]] = "person"
-    first = [_thing(rng, kind, dials, group, allowed) for group, kind in enumerate(kinds)]
+    # Were both things of a binding edit rich, most would exchange materials, which few kinds share.
+    first = [
+        _thing(rng, kind, dials, group, allowed, rich="attribute" in recipe and (group == 0 or "binding" not in recipe))
+        for group, kind in enumerate(kinds)
+    ]
     counted: list[Thing] = []
     if "count" in recipe:
         counted = [first.pop()] * (1 + int(rng.random() * dials.count))
@@ -116,7 +127,16 @@ def carried(thing: Thing, carrier: Thing, index: int, relation: str, rng: np.ran
         depth=carrier.depth,
         carrier=index,
         relation=relation,
+        lift=0.0,
     )
+
+
+def hung(thing: Thing, over: Thing, vigour: float, rng: np.random.Generator) -> Thing:
+    """The thing on a thread over one that stands, a little clear of it."""
+    height = KINDS[over.kind].box[over.state][1] * scale_of(over, vigour)
+    there = replace(thing, x=round(over.x + between(rng, -4, 4), 2), depth=over.depth, carrier=None, relation="")
+    foot = 6 * scale_of(there, vigour)  # a silhouette reaches a little below its foot (see scene.box_of)
+    return replace(there, lift=round(height + foot + between(rng, 2, 8), 2))
 
 
 def alone(
@@ -143,7 +163,7 @@ def _arrange(rng: np.random.Generator, scene: Scene, recipe: tuple[str, ...], di
     pair = [index for index in order if things[index].group in (0, 1)] if "location" in recipe else []
     for index in order:
         for _ in range(30):
-            trial = _somewhere(rng, things, index, pair)
+            trial = _somewhere(rng, things, index, pair, scene.vigour)
             if trial is None:
                 continue
             these = {other: position for position, other in enumerate([*placed, index])}
@@ -164,15 +184,26 @@ def _without(things: tuple[Thing, ...], index: int) -> tuple[Thing, ...]:
     return things[:index] + things[index + 1 :]
 
 
-def _somewhere(rng: np.random.Generator, things: list[Thing], index: int, pair: list[int]) -> Thing | None:
-    """A random place for one thing; the second of a pair stands in a clear relation to the first."""
+def _somewhere(
+    rng: np.random.Generator, things: list[Thing], index: int, pair: list[int], vigour: float
+) -> Thing | None:
+    """A random place for one thing; the second of a pair stands in a clear relation to the first, or hangs over it."""
     thing = things[index]
     if not pair or index != pair[1]:
-        return replace(thing, x=between(rng, 8, 92), depth=between(rng, 0, 1))
+        there = replace(thing, x=between(rng, 8, 92), depth=between(rng, 0, 1))
+        hangs = pair and index == pair[0] and KINDS[thing.kind].role == "thing" and rng.random() < 0.2
+        return replace(there, lift=between(rng, 20, 50)) if hangs else there
     first = things[pair[0]]
+    if first.lift:
+        return replace(thing, x=round(first.x + between(rng, -4, 4), 2), depth=first.depth)
     if first.kind in CARRIES and rng.random() < 0.7:
         return carried(thing, first, pair[0], pick(rng, CARRIES[first.kind]), rng)
-    if rng.random() < 0.6:
+    way = rng.random()
+    if way < 0.3 and KINDS[thing.kind].role == "thing":
+        return hung(thing, first, vigour, rng)
+    if way < 0.65:
         depth = min(1.0, max(0.0, first.depth + between(rng, -0.18, 0.18)))
         return replace(thing, x=between(rng, 8, 92), depth=round(depth, 2))
-    return replace(thing, x=round(first.x + between(rng, -9, 9), 2), depth=between(rng, 0, 1))
+    ranges = [(0.0, first.depth - CLEAR_DEPTH), (first.depth + CLEAR_DEPTH, 1.0)]
+    nearer_or_further = pick(rng, [(low, high) for low, high in ranges if low <= high])
+    return replace(thing, x=round(first.x + between(rng, -9, 9), 2), depth=between(rng, *nearer_or_further))

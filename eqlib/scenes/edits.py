@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from eqlib.errors import InputError
-from eqlib.scenes.compose import CARRIES, carried
+from eqlib.scenes.compose import CARRIES, carried, hung
 from eqlib.scenes.dials import Dials
 from eqlib.scenes.draw import between, pick, shuffled
 from eqlib.scenes.relations import relation
@@ -152,27 +152,36 @@ def _location(scene: Scene, rng: np.random.Generator, dials: Dials) -> Iterator[
     now = relation(scene, other, one)
     if now is None:
         return
-    a, b = scene.things[one], scene.things[other]  # b may stand on, in or under a
-
-    def moved(put: tuple[tuple[int, Thing], ...]) -> Change | None:
+    a, b = scene.things[one], scene.things[other]  # b may stand on, in or under a, and either may hang over the other
+    (high, upper), (low, lower) = ((one, a), (other, b)) if a.lift else ((other, b), (one, a))
+    if a.kind in CARRIES:
+        spots = [carried(b, a, one, name, rng) for name in CARRIES[a.kind]]
+        moves = [((other, spot),) for spot in (*spots, *_beside(b, a, rng)) if spot is not None]
+    elif not upper.lift:
+        moves = [((one, replace(a, x=b.x, depth=b.depth)), (other, replace(b, x=a.x, depth=a.depth)))]
+    elif KINDS[lower.kind].role == "thing":
+        moves = [((high, replace(upper, x=lower.x, lift=0.0)), (low, hung(lower, upper, scene.vigour, rng)))]
+    else:  # nobody hangs a person on a thread
+        moves = [((high, spot),) for spot in _beside(upper, lower, rng)]
+    found = set()
+    for put in moves:
         taken = tuple((index, scene.things[index]) for index, _ in put)
         change = Change(Focus("location", "relation", (0, 1)), taken, put, 0.0)
         after = apply(scene, change)
-        if relation(after, other, one) in (None, now):
-            return None
+        then = relation(after, other, one)
+        # One way to each relation: there are many places beside a table, and one under it.
+        if then in (None, now, *found) or not well_placed(after, most_overlap=dials.overlap):
+            continue
+        found.add(then)
         way = max(math.dist(foot(scene, index)[:2], foot(after, index)[:2]) for index, _ in put)
-        return replace(change, distance=round(way / 100, 4))
+        yield replace(change, distance=round(min(1.0, way / 100), 4))
 
-    if a.kind in CARRIES:
-        spots = [carried(b, a, one, name, rng) for name in CARRIES[a.kind] if name != now]
-        for _ in range(20):  # beside it
-            x, depth = between(rng, 8, 92), a.depth + between(rng, -0.15, 0.15)
-            spots.append(replace(b, x=x, depth=round(min(1, max(0, depth)), 2), carrier=None, relation=""))
-        changes = [moved(((other, spot),)) for spot in spots if spot is not None]
-    else:
-        swap = ((one, replace(a, x=b.x, depth=b.depth)), (other, replace(b, x=a.x, depth=a.depth)))
-        changes = [moved(swap)]
-    yield from (change for change in changes if change is not None)
+
+def _beside(thing: Thing, other: Thing, rng: np.random.Generator) -> Iterator[Thing]:
+    """The thing on the ground at places about as deep as the other's."""
+    for _ in range(20):
+        x, depth = between(rng, 8, 92), round(min(1, max(0, other.depth + between(rng, -0.15, 0.15))), 2)
+        yield replace(thing, x=x, depth=depth, carrier=None, relation="", lift=0.0)
 
 
 def _object(scene: Scene, rng: np.random.Generator, dials: Dials) -> Iterator[Change]:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from eqlib.scenes.scene import Scene
+from eqlib.scenes.scene import Scene, box_of
 
-OPPOSITE = {"left": "right", "right": "left", "front": "behind", "behind": "front"}
+CLEAR_DEPTH = 0.4
+"""Difference of depth from which one thing is in front of another."""
 
 
 def relation(scene: Scene, one: int, other: int) -> str | None:
-    """The relation of thing ``one`` to thing ``other``: "on", "in", "under", "left", "right", "front", "behind".
+    """The relation of thing ``one`` to thing ``other``: "on", "in", "under", "left", "right", "front", "behind",
+    "above", "below".
 
-    None where neither is clear: left and right want 14 hundredths of the picture between the feet and nearly one depth;
-    front and behind want 0.4 in depth and nearly one x.
+    None where none is clear: left and right want 14 hundredths of the picture between the feet and nearly one depth;
+    front and behind want 0.4 in depth and nearly one x; above and below want one of the two to hang clear over the
+    other, at nearly one x and depth.
     """
     a, b = scene.things[one], scene.things[other]
     if a.carrier == other:
@@ -19,8 +22,14 @@ def relation(scene: Scene, one: int, other: int) -> str | None:
     if a.carrier is not None or b.carrier is not None:
         return None
     aside, deeper = a.x - b.x, a.depth - b.depth
+    if a.lift or b.lift:
+        upper, lower = (one, other) if a.lift > b.lift else (other, one)
+        clear = box_of(scene, upper)[3] <= box_of(scene, lower)[1]
+        if min(a.lift, b.lift) or not clear or abs(aside) > 10 or abs(deeper) > 0.25:
+            return None
+        return "above" if upper == one else "below"
     if abs(aside) >= 14 and abs(deeper) <= 0.25:
         return "left" if aside < 0 else "right"
-    if abs(deeper) >= 0.4 and abs(aside) <= 10:
+    if abs(deeper) >= CLEAR_DEPTH and abs(aside) <= 10:
         return "behind" if deeper > 0 else "front"
     return None

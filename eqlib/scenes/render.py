@@ -70,7 +70,9 @@ def _shadow(scene: Scene, index: int) -> str:
     x, y, scale = foot(scene, index)
     if thing.kind in ("tree", "lamp", "umbrella", "person"):
         half *= {"lying": 1.0, "sitting": 0.8}.get(thing.state, 0.55)
-    return shadow(scene.place, x, y, scale, half, height)
+    if thing.lift:
+        half, height = 0.7 * half, 0.3 * height
+    return shadow(scene.place, x, y + thing.lift, scale, half, height)
 
 
 def _drawn(scene: Scene, index: int, flat: str | None = None) -> str:
@@ -80,6 +82,9 @@ def _drawn(scene: Scene, index: int, flat: str | None = None) -> str:
     held = [i for i, other in enumerate(scene.things) if other.carrier == index and other.relation == "in"]
     front = Pen(thing.colour, thing.material, thing.turn, scene.place.light_x, scene.vigour)
     made = ""
+    if thing.lift and flat is None:
+        top = y - 0.97 * KINDS[thing.kind].box[thing.state][1] * scale
+        made += f'<path d="M {x:.2f} {top:.2f} V -1" stroke="#3a3632" stroke-width=".6" stroke-opacity=".8"/>'
     if thing.relation in ("on", "in") and flat is None:
         half, _ = KINDS[thing.kind].box[thing.state]
         made += (

@@ -22,7 +22,8 @@ SHRINK = 0.28  # how much smaller a thing is at the far edge than at the front
 class Thing:
     """One thing. ``x`` is its foot in the picture (0..100), ``depth`` 0..1; ``turn`` (-1 or 1) mirrors it. ``group``
     numbers the things that a caption names together (-1: clutter, which no caption mentions). ``carrier`` is the index
-    of the thing that it is ``relation`` ("on", "in" or "under"); it then shares the carrier's depth."""
+    of the thing that it is ``relation`` ("on", "in" or "under"); it then shares the carrier's depth. ``lift`` is how
+    high its foot hangs over the ground, on a thread (hundredths of the picture; 0: it stands)."""
 
     kind: str
     colour: str
@@ -35,6 +36,7 @@ class Thing:
     group: int
     carrier: int | None = None
     relation: str = ""
+    lift: float = 0.0
 
     def __post_init__(self) -> None:
         for value, allowed, name in (
@@ -98,11 +100,16 @@ class Scene:
 def foot(scene: Scene, index: int) -> tuple[float, float, float]:
     """(x, y, scale) of a thing's foot in the picture; ``scale`` is the length of a hundredth of its width."""
     thing = scene.things[index]
-    scale = UNIT / 100 * SIZES[thing.size] ** scene.vigour * (1 - SHRINK * thing.depth)
-    y = ground_y(scene.place, thing.depth)
+    scale = scale_of(thing, scene.vigour)
+    y = ground_y(scene.place, thing.depth) - thing.lift
     if thing.relation in RISE:
         y -= RISE[thing.relation] * foot(scene, thing.carrier)[2]
     return thing.x, y, scale
+
+
+def scale_of(thing: Thing, vigour: float) -> float:
+    """The length in the picture of a hundredth of the thing's width."""
+    return UNIT / 100 * SIZES[thing.size] ** vigour * (1 - SHRINK * thing.depth)
 
 
 def ground_y(place: Place, depth: float) -> float:

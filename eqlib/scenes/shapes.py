@@ -139,7 +139,7 @@ def book(pen: Pen, state: str) -> None:
         pen.path("M 14 0 L 57 -18 L 57 -30 L 14 -12 Z", "face", page)
         pen.path("M -58 -22 L 14 -10 L 57 -28 L -12 -38 Z", "lit")
         pen.line("M -58 -10 L 14 2 L 57 -16", 5, mix(pen.rgb, BLACK, 0.25))
-        pen.line("M -40 -23 L 12 -15", 4, self_band(pen), 0.9)
+        pen.line("M -40 -23 L 12 -15", 4, _band(pen), 0.9)
         return
     pen.path("M 0 -2 L -77 -10 L -66 -66 L 0 -56 L 66 -66 L 77 -10 Z", "face")
     pen.path("M 0 -15 C -18 -26 -42 -27 -61 -23 L -53 -59 C -36 -62 -14 -62 0 -52 Z", "face", page)
@@ -149,7 +149,7 @@ def book(pen: Pen, state: str) -> None:
         pen.line(f"M 48 {y} C 36 {y - 3} 22 {y - 2} 10 {y + 4}", 3, (120, 116, 120), 0.7)
 
 
-def self_band(pen: Pen) -> tuple[int, int, int]:
+def _band(pen: Pen) -> tuple[int, int, int]:
     """A band on a cover that stands out from it."""
     return mix(pen.rgb, WHITE, 0.6) if sum(pen.rgb) < 560 else mix(pen.rgb, BLACK, 0.5)
 

@@ -42,7 +42,8 @@ PLACE = {
 RELATION = (
     ("to the left of", "left"), ("left of", "left"), ("to the right of", "right"), ("right of", "right"),
     ("in front of", "front"), ("behind", "behind"), ("on top of", "on"), ("on", "on"), ("under", "under"),
-    ("beneath", "under"), ("inside", "in"), ("in", "in"),
+    ("beneath", "under"), ("inside", "in"), ("in", "in"), ("hanging above", "above"), ("above", "above"),
+    ("below", "below"), ("underneath", "below"),
 )  # fmt: skip
 
 
@@ -119,5 +120,11 @@ def _related(one: dict, name: str, other: dict, scene: dict) -> bool:
         height = {"on": t1 < t2 and b1 < (t2 + b2) / 2, "in": t1 < t2 < b1 < b2, "under": t1 > t2 and b1 <= b2 + 1}
         return inside and height[name]
     if carried:
+        return False
+    hangs = [thing.get("lift", 0) > 0 for thing in (one, other)]
+    if name in ("above", "below"):
+        hanging, over, under = (hangs[0], b1, t2) if name == "above" else (hangs[1], b2, t1)
+        return hanging and not all(hangs) and over <= under and abs(x1 - x2) < 12
+    if any(hangs):
         return False
     return {"left": x1 < x2 - 10, "right": x1 > x2 + 10, "front": b1 > b2 + 8, "behind": b1 < b2 - 8}[name]

@@ -9,7 +9,21 @@ import numpy as np
 import pytest
 
 from eqlib.errors import InputError
-from eqlib.scenes import Dials, Focus, Place, Scene, Thing, apply, edit, from_dict, masks, render, svg, to_dict
+from eqlib.scenes import (
+    Dials,
+    Focus,
+    Place,
+    Scene,
+    Thing,
+    apply,
+    edit,
+    from_dict,
+    masks,
+    quads_of,
+    render,
+    svg,
+    to_dict,
+)
 from eqlib.scenes.captions import _SLOTS, Style, tell
 from eqlib.scenes.draw import stream
 from eqlib.scenes.edits import value_of
@@ -76,6 +90,50 @@ def test_relations(one, other, name):
     opposite = {"left": "right", "right": "left", "front": "behind", "behind": "front", None: None}
     assert relation(pair, 0, 1) == name
     assert relation(pair, 1, 0) == opposite[name]
+
+
+def test_what_hangs_on_a_thread():
+    """A ball of 26 hundredths at the front, 40 over the ground: its foot at 94 - 40, its silhouette 6 % lower. The box
+    below reaches 84 % of 26 = 21.84 up, so 16.6 stay free; a ball that hangs 20 high does not clear it."""
+    box = thing("box", "blue", state="closed", group=1)
+    pair = scene(thing(lift=40.0), box)
+    assert foot(pair, 0)[:2] == pytest.approx((50, 54))
+    assert (relation(pair, 0, 1), relation(pair, 1, 0)) == ("above", "below")
+    assert relation(scene(thing(lift=20.0), box), 0, 1) is None
+    assert relation(scene(thing(lift=40.0, x=70.0), box), 0, 1) is None  # neither over it nor on its side
+    assert relation(scene(thing(lift=40.0), replace(box, lift=5.0)), 0, 1) is None
+    told = tell(pair, Focus("location", "relation", (0, 1)), style(word=0.0))
+    assert told == "a box below a ball"
+    thread = np.asarray(render(pair, 200)).astype(int) - np.asarray(render(scene(box), 200)).astype(int)
+    assert (thread[:50, 99:101].sum(axis=2) < -60).any(axis=1).all()  # dark from the ball to the picture's top
+    assert (masks(pair, 100)[:20] == -1).all()  # the thread is no part of the thing
+
+
+def test_a_location_edit_exchanges_what_hangs_and_what_stands():
+    before = scene(thing(x=48, depth=0.2, lift=40.0), thing("cone", x=50, depth=0.2, group=1, size="small"))
+    after, change = edit(before, stream(0), "location")
+    assert (value_of(before, change.focus), value_of(after, change.focus)) == ("below", "above")
+    assert [thing.lift > 0 for thing in after.things] == [False, True]
+    assert after.things[0].x == 50
+    assert apply(after, change.inverse()) == before
+
+
+def test_nobody_hangs_a_person_on_a_thread():
+    before = scene(thing(x=50, depth=0.2, lift=50.0), thing("person", state="sitting", x=50, depth=0.2, group=1))
+    for seed in range(10):
+        after, change = edit(before, stream(seed), "location")
+        assert value_of(after, change.focus) in ("left", "right")
+        assert [thing.lift for thing in after.things] == [0, 0]
+
+
+def test_an_attribute_edit_is_often_not_one_of_colour():
+    """A scene made for an attribute edit has a first thing with every attribute that its kind can bear."""
+    aspects = [
+        quad.change.focus.aspect for n in range(0, 240, 2) for quad in quads_of("val", n, Dials(), kinds=("attribute",))
+    ]
+    assert len(aspects) == 80
+    assert 0.3 < aspects.count("colour") / 80 < 0.6
+    assert min(aspects.count("size"), aspects.count("material")) > 10
 
 
 def test_words_of_each_kind():

@@ -119,18 +119,20 @@ def test_the_picture_holds_what_the_caption_counts(n):
 @pytest.mark.parametrize("kind", EDITS)
 def test_pixels_outside_the_change_are_identical(kind):
     """Where nothing moved, the two renderings are equal to the pixel: outside the boxes of what was taken out and put
-    in, with room for its shadow and glow."""
+    in, with room for its shadow, glow and thread."""
     number = next(i for i, recipe in enumerate(RECIPES) if kind in recipe)
     for turn in range(3):
         (quad,) = quads_of("test", number + 6 * turn, WIDE, seed=2, kinds=(kind,))
         pictures = [np.asarray(render(scene, 160)).astype(int) for scene in quad.scenes]
         free = np.ones((160, 160), dtype=bool)
         for scene, side in zip(quad.scenes, (quad.change.taken, quad.change.put), strict=True):
-            for index, _ in side:
+            for index, thing in side:
                 left, top, right, bottom = box_of(scene, index)
                 reach = 1.35 * max(right - left, bottom - top)
                 left, right = left - reach, right + reach
                 top, bottom = top - 0.6 * reach, bottom + 0.35 * reach
+                if thing.lift:  # its thread, and its shadow on the ground
+                    top, bottom = 0, bottom + thing.lift
                 edges = [round(min(100, max(0, edge)) * 1.6) for edge in (left, top, right, bottom)]
                 free[edges[1] : edges[3], edges[0] : edges[2]] = False
         assert (pictures[0] == pictures[1])[free].all()
