@@ -1,10 +1,12 @@
 """Run the study under a profile: the same pipeline with other parameters, in a copy that leaves the repository alone.
 
     python -m eqlib.profile smoke
+    python -m eqlib.profile hard --stage evaluate-pretrained
     python -m eqlib.profile photographs --set data.data_root=/where/the/photographs/are
 
 The copy is ``scratch/profile/NAME``: every file git knows or would add, with ``profiles/NAME.yaml`` laid over
-params.yaml. A key that params.yaml does not have is an error. The report is ``scratch/profile/NAME/reports``.
+params.yaml. A key that params.yaml does not have is an error. What the stages make is in its ``build``, the report in
+its ``reports``.
 """
 
 from __future__ import annotations
@@ -66,6 +68,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m eqlib.profile", description=__doc__.splitlines()[0])
     parser.add_argument("name", help="a file of profiles/, without .yaml")
     parser.add_argument("--set", action="append", default=[], metavar="a.b=value", help="one more change")
+    parser.add_argument("--stage", default="report", help="run up to this stage of dvc.yaml")
     options = parser.parse_args(arguments)
     yaml = YAML()
     profile = Path("profiles") / f"{options.name}.yaml"
@@ -86,9 +89,10 @@ def main(arguments: list[str] | None = None) -> int:
     with (target / ".dvc" / "config.local").open("w") as file:
         file.write("[core]\n    no_scm = true\n")  # the copy is a folder, not a clone
     environment = os.environ | {"PYTHONPATH": str(target.resolve())}  # the copy's eqlib, not the installed one
-    done = subprocess.run(["dvc", "repro", "report"], cwd=target, env=environment)
+    done = subprocess.run(["dvc", "repro", options.stage], cwd=target, env=environment)
     if done.returncode == 0:
-        print(f"report: {target}/reports/index.html")
+        made = "reports/index.html" if options.stage == "report" else "build"
+        print(f"{options.stage}: {target}/{made}")
     return done.returncode
 
 

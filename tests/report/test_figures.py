@@ -81,6 +81,12 @@ def test_a_hinge_at_the_own_change_is_a_panel_of_its_own():
     assert list(grid["variant"]) == ["minimal_pairs, own change", "minimal_pairs"]
 
 
+def test_another_similarity_than_the_cosine_is_a_panel_of_its_own():
+    rows = [("eqsim", "hard", name, 0.5, 0.1, 0.3) for name in ("softmax", "cosine", None)]
+    grid = settings(pd.DataFrame(rows, columns=["method", "variant", "similarity", "weight", "margin", "point"]))
+    assert list(grid["variant"]) == ["hard", "hard, softmax"]
+
+
 def test_the_package_s_own_published_figures_are_drawn_and_say_why_the_study_is_not_among_them(study):
     made = draw(study, "published")
     assert "CLIP ViT-B/32 openai" in made.alt

@@ -24,8 +24,9 @@ def settings(table: pd.DataFrame) -> pd.DataFrame:
     """
     rows = table[table["method"] == TREATMENT] if "method" in table else table
     rows = rows.assign(variant=rows.get("variant", ""))
-    if "similarity" in rows and rows["similarity"].nunique() > 1:
-        rows = rows.assign(variant=rows["variant"] + ", " + rows["similarity"].astype(str))
+    if "similarity" in rows:  # a row that names none has the loss's default
+        other = rows["similarity"].fillna("cosine")
+        rows = rows.assign(variant=rows["variant"] + np.where(other != "cosine", ", " + other, ""))
     if "own_change" in rows:
         own = rows["own_change"].fillna(False).astype(bool)
         rows = rows.assign(variant=rows["variant"] + np.where(own, ", own change", ""))
