@@ -14,6 +14,7 @@ from eqlib.report.style import in_order, label
 from eqlib.report.typeset import Cell, Table
 
 SCORES = {"text": "Text", "image": "Image", "group": "Group", "group_match": "Group match", "headroom": "Headroom"}
+SIDES = {"text_retrieval": "I→T", "image_retrieval": "T→I"}
 FORM = ("variant", "similarity", "own_change", "weight", "margin")
 BOLD = "Bold: the highest in its column, and above every other fine-tuned method by the paired test (Holm p < 0.05)."
 
@@ -117,30 +118,37 @@ def equivariance_table(study: Study) -> Table:
 
 
 def difference_table(study: Study) -> Table:
-    """Paired differences of the fine-tuned methods to the baseline: group by subset, other scores over all quads."""
-    table = study.differences[study.differences["suite"] == study.main]
-    table = table[(table["baseline"] == study.baseline) & (table["method"] != PRETRAINED)]
+    """Paired differences of the fine-tuned methods to the baseline: group by subset, other scores over all quads, and
+    recall at 1 in both directions where the compare stage tested it."""
+    table = study.differences[study.differences["baseline"] == study.baseline]
+    table = table[table["method"] != PRETRAINED]
+    recall = table[table["score"] == "R@1"]
+    table = table[(table["suite"] == study.main) & (table["score"] != "R@1")]
     shown = parts(table) if len(table) else []
     rows = []
     for method in in_order(table["method"]):
         for score, name in SCORES.items():
             for part in shown if score == "group" else shown[:1]:
                 row = table[(table["method"] == method) & (table["score"] == score) & (table["subset"] == part)]
-                if row.empty:
-                    continue
-                row = row.iloc[0]
-                sure = verdict(row) != "none"
-                interval = f"[{points(row['low'])}, {points(row['high'])}]"
-                p = probability(float(row["p_holm"])).removeprefix("p = ").removeprefix("p ")
-                rows.append([Cell(label(method)), Cell(name), Cell(part_label(part)),
-                             Cell(points(row["point"]), interval, sure, round(100 * float(row["point"]), 6)),
-                             Cell(p, value=float(row["p_holm"]))])  # fmt: skip
+                if not row.empty:
+                    rows.append(_difference(method, name, part_label(part), row.iloc[0]))
+        for direction, name in SIDES.items():
+            row = recall[(recall["method"] == method) & (recall["subset"] == direction)]
+            if not row.empty:
+                rows.append(_difference(method, f"{name} R@1", "Retrieval set", row.iloc[0]))
     caption = (
-        f"In percentage points against {label(study.baseline or '')}, same quads and seeds, 95 % intervals. p after "
-        "Holm over the subsets of one score. Bold: p < 0.05 and an interval without zero."
+        f"In percentage points against {label(study.baseline or '')}, same quads or queries and seeds, 95 % intervals. "
+        "p after Holm over the subsets of one score. Bold: p < 0.05 and an interval without zero."
     )
-    columns = ["Method", "Score", "Quads", "Difference", "p"]
-    return Table("differences", "Paired differences", caption, columns, rows, table)
+    columns = ["Method", "Score", "Of", "Difference", "p"]
+    return Table("differences", "Paired differences", caption, columns, rows, pd.concat([table, recall]))
+
+
+def _difference(method: str, score: str, part: str, row: pd.Series) -> list[Cell]:
+    interval = f"[{points(row['low'])}, {points(row['high'])}]"
+    p = probability(float(row["p_holm"])).removeprefix("p = ").removeprefix("p ")
+    point = Cell(points(row["point"]), interval, verdict(row) != "none", round(100 * float(row["point"]), 6))
+    return [Cell(label(method)), Cell(score), Cell(part), point, Cell(p, value=float(row["p_holm"]))]
 
 
 def retrieval_table(study: Study) -> Table | None:
@@ -159,8 +167,7 @@ def retrieval_table(study: Study) -> Table | None:
                 small = f"({runs.min():.1f}–{runs.max():.1f})" if len(runs) > 1 else ""
                 cells.append(Cell(f"{runs.mean():.1f}", small, value=round(float(runs.mean()), 6)))
         rows.append(cells)
-    short = {"image_to_text": "I→T", "text_to_image": "T→I"}
-    columns = ["Method", *(f"{short[side]} R@{k}" for side in DIRECTIONS for k in ks)]
+    columns = ["Method", *(f"{short} R@{k}" for short in SIDES.values() for k in ks)]
     caption = "Percent, mean over seeds with their range. I→T: captions ranked for an image; T→I: images for a caption."
     return Table("retrieval", "Retrieval", caption, columns, rows, study.retrieval)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -76,6 +77,21 @@ def test_recall_by_hand():
     }
     point = summarise(table, scores=("R@1",), resamples=50).set_index("subset")["point"]
     assert point["image_retrieval"] == 0.5
+
+
+def test_recall_of_two_methods_is_compared_on_the_same_queries():
+    """Of three images and four captions the second method loses caption 1 (for image 1) and no image's best caption:
+    captions 3 of 4 against 2 of 4 right, clusters are the images."""
+    captions = np.array([[1, 0, 0], [0.8, 0.6, 0], [0, 1, 0], [0, 0.2, 0.1]])
+    worse = np.array([[1, 0, 0], [0.6, 0.8, 0], [0, 1, 0], [0, 0.2, 0.3]]) * [1, 1, 0.5]
+    keys = {"suite": "s", "edition": "e", "ks": (1,)}
+    tables = [retrieval_table(np.eye(3), made, [0, 0, 1, 2], **keys) for made in (captions, worse)]
+    right = [table.loc[table["subset"] == "image_retrieval", "R@1"].tolist() for table in tables]
+    assert right == [[True, True, True, False], [True, False, True, False]]
+    both = pd.concat([table.assign(method=name) for table, name in zip(tables, ("plain", "tuned"), strict=True)])
+    row = compare(both, baseline="plain", scores=("R@1",), resamples=200).set_index("subset")
+    assert row.loc["image_retrieval", ["point", "n", "clusters"]].tolist() == [-0.25, 4, 3]
+    assert row.loc["text_retrieval", "point"] == 0
 
 
 def test_ties_count_against_the_query_and_are_counted():
