@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from eqlib.report.study import PRETRAINED, Study
-from eqlib.report.style import label
+from eqlib.report.style import in_order, label
 
 LEVEL = 0.05
 """Below this Holm-corrected p a difference is called one."""
@@ -141,6 +141,23 @@ def mechanism(study: Study) -> str:
     )
 
 
+def cost(study: Study) -> str:
+    """What the fine-tuned methods pay in retrieval: recall at 1 against the baseline. Empty where it was not tested."""
+    table = study.differences
+    table = table[(table["score"] == "R@1") & (table["baseline"] == study.baseline) & (table["method"] != PRETRAINED)]
+    said = []
+    for method in in_order(table["method"]):
+        rows = table[table["method"] == method].set_index("subset")
+        told = [
+            f"{points(row['point'])} [{points(row['low'])}, {points(row['high'])}] {words}"
+            for side, words in (("text_retrieval", "image to text"), ("image_retrieval", "text to image"))
+            if side in rows.index
+            for row in [rows.loc[side]]
+        ]
+        said.append(f"{label(method)} {' and '.join(told)}")
+    return f"R@1 against {label(study.baseline).lower()}: {'; '.join(said)}." if said else ""
+
+
 def abstract(study: Study) -> list[str]:
     """The paragraphs of the abstract."""
     items = study.of()
@@ -158,7 +175,9 @@ def abstract(study: Study) -> list[str]:
                           f"{points(row['high'], signed=False)}]")  # fmt: skip
     listed = f"Group score: {', '.join(scores)}." if scores else ""
     first = f"{headline(study)} {control(study)}".strip()
-    return [text for text in (first, f"{setting} {listed}".strip(), mechanism(study)) if text]
+    return [
+        text for text in (first, f"{setting} {listed}".strip(), f"{mechanism(study)} {cost(study)}".strip()) if text
+    ]
 
 
 def scores_in_words(study: Study, score: str = "group") -> str:

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pandas as pd
 import pytest
 
-from eqlib.report.headline import abstract, control, headline, points, probability, verdict
+from eqlib.report.headline import abstract, control, cost, headline, points, probability, verdict
 
 
 def with_difference(study, point, low, high, p):
@@ -49,6 +49,19 @@ def test_a_control_says_where_a_gain_comes_from(study):
     told = "Against pairwise fine-tuning it is 2.1 points lower (−2.1, 95 % interval −3.0 to −1.0; p = 0.002)."
     assert control(compared) == told
     assert abstract(compared)[0] == f"{headline(study)} {told}"
+
+
+def test_what_the_gain_costs_is_said_with_its_interval(study):
+    assert cost(study) == ""
+    tested = {"score": "R@1", "suite": "val", "method": "eqsim", "baseline": "contrastive"}
+    made = [
+        tested | {"subset": side, "point": point, "low": point - 0.01, "high": point + 0.01, "p_holm": p}
+        for side, point, p in (("text_retrieval", -0.042, 0.004), ("image_retrieval", 0.001, 0.8))
+    ]
+    both = replace(study, differences=pd.concat([study.differences, pd.DataFrame(made)], ignore_index=True))
+    told = "R@1 against contrastive: EqSim −4.2 [−5.2, −3.2] image to text and +0.1 [−0.9, +1.1] text to image."
+    assert cost(both) == told
+    assert abstract(both)[-1].endswith(told)
 
 
 def test_nothing_compared(study):
