@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from eqlib.scenes.scene import Scene, box_of
+from eqlib.scenes.vocabulary import KINDS
 
 CLEAR_DEPTH = 0.4
 """Difference of depth from which one thing is in front of another."""
@@ -13,8 +14,8 @@ def relation(scene: Scene, one: int, other: int) -> str | None:
     "above", "below".
 
     None where none is clear: left and right want 14 hundredths of the picture between the feet and nearly one depth;
-    front and behind want 0.4 in depth and nearly one x; above and below want one of the two to hang clear over the
-    other, at nearly one x and depth.
+    front and behind want 0.4 in depth, nearly one x and no table or basket in front; above and below want one of the
+    two to hang clear over the other, at nearly one x and depth.
     """
     a, b = scene.things[one], scene.things[other]
     if a.carrier == other:
@@ -30,6 +31,8 @@ def relation(scene: Scene, one: int, other: int) -> str | None:
         return "above" if upper == one else "below"
     if abs(aside) >= 14 and abs(deeper) <= 0.25:
         return "left" if aside < 0 else "right"
-    if abs(deeper) >= CLEAR_DEPTH and abs(aside) <= 10:
+    nearer = a if deeper < 0 else b
+    # What stands far behind a table looks as if it stood on it.
+    if abs(deeper) >= CLEAR_DEPTH and abs(aside) <= 10 and KINDS[nearer.kind].role != "support":
         return "behind" if deeper > 0 else "front"
     return None

@@ -92,6 +92,15 @@ def test_relations(one, other, name):
     assert relation(pair, 1, 0) == opposite[name]
 
 
+def test_what_stands_behind_a_table_is_not_said_to():
+    """It would look as if it stood on it."""
+    pair = scene(thing("table", x=50, depth=0.1), thing(x=52, depth=0.9, group=1))
+    assert relation(pair, 1, 0) is None
+    assert relation(pair, 0, 1) is None
+    before_it = scene(thing("table", x=50, depth=0.9), thing(x=52, depth=0.1, group=1))
+    assert (relation(before_it, 1, 0), relation(before_it, 0, 1)) == ("front", "behind")
+
+
 def test_what_hangs_on_a_thread():
     """A ball of 26 hundredths at the front, 40 over the ground: its foot at 94 - 40, its silhouette 6 % lower. The box
     below reaches 84 % of 26 = 21.84 up, so 16.6 stay free; a ball that hangs 20 high does not clear it."""
