@@ -113,13 +113,8 @@ def test_ablation_by_hand(study):
     assert ablation_table(replace(study, selection=tried[["weight", "margin", "point"]])) is None
 
 
-def test_what_a_gain_costs_in_recall_stands_among_the_differences(study):
-    tested = {"score": "R@1", "suite": "val", "method": "eqsim", "baseline": "contrastive"}
-    made = [
-        tested | {"subset": side, "point": point, "low": point - 0.01, "high": point + 0.01, "p_holm": p}
-        for side, point, p in (("text_retrieval", -0.042, 0.004), ("image_retrieval", 0.001, 0.8))
-    ]
-    table = difference_table(replace(study, differences=pd.concat([study.differences, pd.DataFrame(made)])))
+def test_what_a_gain_costs_in_recall_stands_among_the_differences(study, with_recall):
+    table = difference_table(with_recall)
     assert len(table.rows) == len(difference_table(study).rows) + 2
     lost, kept = table.rows[-2:]
     assert [cell.text for cell in lost] == ["EqSim", "I→T R@1", "Retrieval set", "−4.2", "0.004"]
