@@ -10,10 +10,10 @@ study: .venv/ready  ## the whole study, from scenes to report
 	@echo "report: reports/index.html"
 
 smoke: .venv/ready  ## the same pipeline in 3 minutes, in a copy under scratch/
-	python -m eqlib.profile smoke
+	python -m eqlib.study.profile smoke
 
 photographs: .venv/ready  ## the same pipeline on Flickr8k and AURORA: make photographs DATA=folder-that-holds-both
-	python -m eqlib.profile photographs --set data.data_root=$(abspath $(DATA))
+	python -m eqlib.study.profile photographs --set data.data_root=$(abspath $(DATA))
 
 test: lint  ## lint and the test suite
 	OMP_NUM_THREADS=1 pytest -q -rs -n 2 --dist loadfile tests
@@ -29,7 +29,7 @@ bench: .venv/ready  ## speed, as ratios in one run
 	pytest tests/speed --benchmark-only --benchmark-disable-gc --benchmark-columns=median,min,max,rounds -p no:xdist
 
 scenes: .venv/ready  ## N drawn captioned pictures as tar shards in OUT
-	python -m eqlib.scenes $(or $(OUT),scratch/scenes) $(N)
+	python -m eqlib.study.scenes $(or $(OUT),scratch/scenes) $(N)
 
 lab: .venv/ready  ## JupyterLab on the overview
 	jupyter lab notebooks/00_overview.ipynb

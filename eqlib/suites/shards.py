@@ -1,5 +1,5 @@
 """Captioned pictures in tar shards, WebDataset's form: members ``key.png`` (jpg, jpeg, webp) and ``key.txt`` or
-``key.json``, as ``eqlib.scenes`` and img2dataset write them. Pictures stay in the tar: ``shard.tar/key.png``."""
+``key.json``, as ``eqlib.study.scenes`` and img2dataset write them. Pictures stay in the tar: ``shard.tar/key.png``."""
 
 from __future__ import annotations
 

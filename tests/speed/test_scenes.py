@@ -6,7 +6,7 @@ import io
 
 import pytest
 
-from eqlib.scenes import Dials, captioned, picture, quads_of
+from eqlib.study.scenes import Dials, captioned, picture, quads_of
 
 
 @pytest.mark.parametrize("size", [64, 128, 224])

@@ -19,11 +19,11 @@ import pytest
 from PIL import Image
 
 from eqlib.models.clip import load
-from eqlib.training.batches import CaptionedImages
-from eqlib.training.loop import fit
-from eqlib.training.material import read_captions
-from eqlib.training.objective import Objective
-from eqlib.training.recipe import Recipe
+from eqlib.study.training.batches import CaptionedImages
+from eqlib.study.training.loop import fit
+from eqlib.study.training.material import read_captions
+from eqlib.study.training.objective import Objective
+from eqlib.study.training.recipe import Recipe
 
 IMAGES, BATCH, ROUNDS = 512, 64, 3
 POOL, CHUNK = 4096, 128
@@ -101,7 +101,7 @@ import json, resource, sys
 import torch
 from eqlib.losses import GradientCache
 from eqlib.models.clip import load
-from eqlib.training.objective import Objective
+from eqlib.study.training.objective import Objective
 
 chunk = int(sys.argv[1])
 model = load(json.loads(sys.argv[2]), seed=0).model.train()

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from eqlib.errors import InputError
-from eqlib.scenes.shards import write_shards
+from eqlib.study.scenes.shards import write_shards
 from eqlib.suites import read
 from eqlib.suites.doctor import check
 from eqlib.suites.images import image_array, looks_whole, require_images

@@ -1,1 +1,0 @@
-"""One figure a file: ``name(ax or axes, data, ...)`` draws on what it returns. See ``eqlib.report.catalogue``."""

@@ -1,0 +1,1 @@
+"""The workshop of this workbook: what draws, trains and reports its study. Nothing in the rest of eqlib imports it."""

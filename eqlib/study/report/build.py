@@ -1,0 +1,144 @@
+"""Write the report from what the stages left: ``python -m eqlib.study.report.build``.
+
+Under ``--output`` (default reports/): index.html, report.pdf, browser.html, metrics.json, figures/, tables/, scenes/,
+notebooks/. Each is written whole; run twice on the same input it gives the same bytes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import shutil
+import sys
+from pathlib import Path
+
+import pandas as pd
+from ruamel.yaml import YAML
+
+from eqlib.errors import InputError
+from eqlib.files import whole, write_json
+from eqlib.study.report import browser, page, paper
+from eqlib.study.report.content import gather
+from eqlib.study.report.notebooks import body
+from eqlib.study.report.provenance import provenance
+from eqlib.study.report.study import PRETRAINED, Study, read_study
+from eqlib.study.training.material import read_suites
+
+log = logging.getLogger(__name__)
+
+KINDS = {"figures": (".pdf", ".png"), "tables": (".csv", ".md", ".tex")}
+"""What a reader gets of each folder; the words beside them (JSON) are in the page already."""
+
+
+def build(study: Study, build: Path, output: Path, *, data: Path | None, params: Path | None, sources: Path) -> None:
+    """Write the report of ``study`` from the stage folders under ``build``. ``sources``: the notebooks' folder."""
+    executed = notebooks(build, sources, study)
+    tables = [build / "compare" / name for name in ("items.parquet", "summary.csv", "differences.csv", "retrieval.csv")]
+    facts = provenance(code=[Path(__file__).parents[2], sources], data=data, tables=tables)
+    suite = study.pictures()
+    address = "" if suite is None else "browser.html"
+    figures = build / "figures" / "figures"
+    content = gather(
+        study,
+        figures,
+        build / "figures" / "tables",
+        facts=facts,
+        parameters=params.read_text(encoding="utf-8") if params else "",
+    )
+    shown = {
+        f"{kind}-{words['name']}": f"{kind.capitalize()} {number}. {words['title']}"
+        for kind, these in (("figure", content.figures), ("table", content.tables))
+        for number, words in enumerate(these, 1)
+    }
+    bodies = [body(path, name, shown) for name, path in executed.items()]
+    printed = paper.render(content, figures)
+    _write(output / "index.html", page.render(content, figures, notebooks=bodies, browser=address, paper="report.pdf"))
+    with whole(output / "report.pdf") as draft:
+        draft.write_bytes(printed)
+    if suite is None:
+        log.warning("item browser left out: no pictures for suite %s", study.main)
+    else:
+        _write(output / address, browser.render(suite, study.of(), report="index.html"))
+    write_json(output / "metrics.json", metrics(study.summary))
+    for name, kinds in KINDS.items():
+        with whole(output / name) as draft:
+            draft.mkdir()
+            for path in sorted((build / "figures" / name).iterdir()):
+                if path.suffix in kinds:
+                    shutil.copyfile(path, draft / path.name)
+    if (build / "scenes" / "sheets").is_dir():  # the drawn benchmark's contact sheets
+        with whole(output / "scenes") as draft:
+            shutil.copytree(build / "scenes" / "sheets", draft)
+    with whole(output / "notebooks") as draft:
+        draft.mkdir()
+        for name, path in executed.items():
+            shutil.copyfile(path, draft / f"{name}.ipynb")
+
+
+def notebooks(build: Path, sources: Path, study: Study) -> dict[str, Path]:
+    """Name to executed notebook, in the order of ``sources``; of a matrix stage the treatment's first seed."""
+    runs = [f"{method}-{seed}" for method in (study.treatment, study.baseline, PRETRAINED) for seed in study.seeds[:1]]
+    found = {}
+    for source in sorted(sources.glob("[0-9][0-9]_*.ipynb")):
+        stage = build / source.stem[3:]
+        places = [stage / "notebook.ipynb", *(stage / run / "notebook.ipynb" for run in runs)]
+        if place := next((path for path in places if path.is_file()), None):
+            found[source.stem] = place
+    return found
+
+
+def metrics(summary: pd.DataFrame) -> dict:
+    """suite -> method -> score -> percent over all quads, rounded to 0.01: what ``dvc metrics diff`` shows."""
+    nested: dict = {}
+    for row in summary[summary["subset"] == "micro"].itertuples():
+        if row.score in ("text", "image", "group", "group_match"):
+            scores = nested.setdefault(str(row.suite), {}).setdefault(str(row.method), {})
+            scores[str(row.score)] = round(100 * float(row.point), 2)
+    return nested
+
+
+def _settings(path: Path) -> dict:
+    """params.yaml as DVC reads it; the stages before this one have checked every value."""
+    try:
+        return YAML(typ="safe", pure=True).load(path)
+    except OSError as error:
+        raise InputError("a readable file", error.strerror or "an error", where=path) from error
+
+
+def _write(path: Path, text: str) -> None:
+    with whole(path) as draft:
+        draft.write_text(text, encoding="utf-8")
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m eqlib.study.report.build", description=__doc__.splitlines()[0])
+    parser.add_argument("--build", type=Path, default=Path("build"), help="folder of the stages' outputs")
+    parser.add_argument("--notebooks", type=Path, default=Path("notebooks"), help="the notebooks in reading order")
+    parser.add_argument("--params", type=Path, default=Path("params.yaml"), help="sections `study` and `data`; printed")
+    parser.add_argument("--output", type=Path, default=Path("reports"))
+    given = parser.parse_args(arguments)
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    try:
+        settings = _settings(given.params)
+        chosen, data = settings["study"], settings["data"]
+        root = Path(data["data_root"])
+        study = read_study(
+            given.build / "compare",
+            finetune=given.build / "finetune",
+            suites=read_suites(root, data["suites"]),
+            methods=chosen["methods"],
+            seeds=chosen["seeds"],
+            baseline=chosen["baseline"],
+            validation=data["validation"],
+            selection=given.build / "select" / "selection.csv",
+        )
+        build(study, given.build, given.output, data=root, params=given.params, sources=given.notebooks)
+    except InputError as error:
+        print(error, file=sys.stderr)
+        return 1
+    print(f"report: {given.output / 'index.html'}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

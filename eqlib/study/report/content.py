@@ -1,0 +1,171 @@
+"""What the report says: words, numbers, figures and tables, gathered once for the page and for the paper."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from eqlib.files import read_json
+from eqlib.study.report.figures.selection import settings
+from eqlib.study.report.headline import (
+    abstract,
+    difference,
+    percent,
+    points,
+    probability,
+    seeds_in_words,
+    value,
+    verdict,
+)
+from eqlib.study.report.study import CONTROL, Study
+from eqlib.study.report.style import label
+
+KICKER = "EqSim and EqBen · workbook report"
+TITLE = "Does the similarity follow the change?"
+
+READING = """A quad is two matched image–caption pairs that differ by one small visual change; `s[i, c]` is the
+similarity of image i with caption c. Let `a = s00 − s11`, `b = s10 − s01`, `I = s00 + s11 − s01 − s10`. The **text**
+score asks that each image prefers its caption, the **image** score that each caption prefers its image, the **group**
+score both: `I > |a| + |b|`. **Group match** asks only `I > 0`; **headroom** is the gap between the two. EqSim is to
+shrink `a` and `b`, the bend of the mirror, and to leave `I` alone. Scores are percentages of quads; ties are wrong."""
+
+MADE = """Made by `make study`. The same code, parameters and data give this report again, byte for byte. The commit is
+found by `git log --find-object=TREE` with a tree named below."""
+
+CITING = """Cite the paper that EqSim and EqBen come from, and give the tree of `eqlib/` above with any number you quote
+from this report."""
+
+BIBTEX = """@inproceedings{wang2023equivariant,
+  title     = {Equivariant Similarity for Vision-Language Foundation Models},
+  author    = {Wang, Tan and Lin, Kevin and Li, Linjie and Lin, Chung-Ching and Yang, Zhengyuan and
+               Zhang, Hanwang and Liu, Zicheng and Wang, Lijuan},
+  booktitle = {Proceedings of the IEEE/CVF International Conference on Computer Vision (ICCV)},
+  year      = {2023},
+  note      = {arXiv:2303.14465}
+}"""
+
+
+@dataclass(frozen=True)
+class Tile:
+    """A number at the top: what, how much, how sure."""
+
+    name: str
+    figure: str
+    evidence: str
+    kind: str  # higher, lower, none, or "" for a number that is no difference
+
+
+@dataclass(frozen=True)
+class Content:
+    """``figures`` and ``tables``: what ``catalogue.publish`` and ``typeset.write`` left, in order; ``facts``: label to
+    value; ``parameters``: the text of params.yaml. ``reading``, ``made`` and ``citing`` are ``runs``.
+    """
+
+    abstract: list[str]
+    caveats: list[str]
+    tiles: list[Tile]
+    figures: list[dict]
+    tables: list[dict]
+    facts: dict[str, str]
+    parameters: str
+    kicker: str = KICKER
+    title: str = TITLE
+    bibtex: str = BIBTEX
+
+    @property
+    def reading(self) -> list[tuple[str, str]]:
+        return runs(READING)
+
+    @property
+    def made(self) -> list[tuple[str, str]]:
+        return runs(MADE)
+
+    @property
+    def citing(self) -> list[tuple[str, str]]:
+        return runs(CITING)
+
+
+def gather(study: Study, figures: str | Path, tables: str | Path, *, facts: dict[str, str], parameters: str) -> Content:
+    """The content of the report of ``study``. ``figures`` and ``tables``: folders of their files, with JSON words."""
+    return Content(abstract(study), caveats(study), tiles(study), _words(figures), _words(tables), facts, parameters)
+
+
+def runs(text: str) -> list[tuple[str, str]]:
+    """``text`` in pieces (kind, text); kind is plain, code (between backticks) or strong (between double asterisks).
+
+    >>> runs("**Bold** and `code`")
+    [('strong', 'Bold'), ('plain', ' and '), ('code', 'code')]
+    """
+    pieces = re.split(r"(`[^`]+`|\*\*[^*]+\*\*)", " ".join(text.split()))
+    kinds = {"`": "code", "*": "strong"}
+    return [
+        (kinds.get(piece[0], "plain"), piece.strip("`*") if piece[0] in kinds else piece) for piece in pieces if piece
+    ]
+
+
+def caveats(study: Study) -> list[str]:
+    """What a reader must know before the numbers, as far as the study itself can tell."""
+    said = []
+    if study.main != "eqben":
+        said.append(
+            f"The quads of {study.main} are this study's own, not those of EqBen: the scores compare its methods with "
+            "each other and stand beside no published figure."
+        )
+    if len(study.seeds) == 1:
+        said.append("One seed a method: what another seed would have given is in no interval.")
+    else:
+        said.append(
+            f"{seeds_in_words(study).capitalize()} a method: intervals hold quads and seeds, and few seeds say little "
+            "about their own spread."
+        )
+    if study.treatment and "pretrained" in study.methods:
+        said.append("Every fine-tuned model starts from the same pretrained one; another start may answer otherwise.")
+    if study.selection is not None:
+        said.append(
+            "The methods' settings were chosen on validation quads with one seed; no test quad was read for it."
+            f"{_form(settings(study.selection))}"
+        )
+    if CONTROL in study.methods:
+        said.append(
+            "Fine-tuning sees minimal pairs of the quads' own kinds, and a gain may come from the pairs alone. "
+            f"{label(CONTROL)} is the control: plain contrast inside the same pairs, without EqSim."
+        )
+    return said
+
+
+def _form(tried: pd.DataFrame) -> str:
+    """Which EqSim it is."""
+    if tried.empty:
+        return ""
+    best = tried.iloc[0]
+    named = [str(best["variant"]).replace("_", " "), f"weight {best['weight']:g}", f"margin {best['margin']:g}"]
+    return f" EqSim stands here in the form that was chosen: {', '.join(filter(None, named))}."
+
+
+def tiles(study: Study) -> list[Tile]:
+    """Up to four numbers: the treatment's group score, its difference to the baseline, and what moved."""
+    made = []
+    row = value(study, study.treatment) if study.treatment else None
+    if row is not None:
+        interval = f"95 % interval {points(row['low'], signed=False)} to {points(row['high'], signed=False)}"
+        made.append(Tile(f"Group score, {label(study.treatment)}", percent(float(row["point"])), interval, ""))
+    against = f"to {label(study.baseline).lower()}" if study.baseline else ""
+    for score, name in (("group", "Group score"), ("headroom", "Headroom")):
+        row = difference(study, score)
+        if row is not None:
+            evidence = f"{points(row['low'])} to {points(row['high'])}; {probability(float(row['p_holm']))}"
+            made.append(Tile(f"{name}, difference {against}", f"{points(row['point'])} pt", evidence, verdict(row)))
+    moved, start = difference(study, "abs_b"), value(study, study.baseline, "abs_b") if study.baseline else None
+    if moved is not None and start is not None and float(start["point"]) > 0:
+        low, point, high = (100 * float(moved[name]) / float(start["point"]) for name in ("low", "point", "high"))
+        evidence = f"{low:+.0f} to {high:+.0f} %; {probability(float(moved['p_holm']))}".replace("-", "−")
+        figure = f"{point:+.0f} %".replace("-", "−")
+        made.append(Tile(f"Mean |b|, relative {against}", figure, evidence, verdict(moved)))
+    return made
+
+
+def _words(folder: str | Path) -> list[dict]:
+    return sorted((read_json(path) for path in Path(folder).glob("*.json")), key=lambda words: words["order"])

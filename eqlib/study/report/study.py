@@ -1,0 +1,200 @@
+"""The study's tables, read once for every figure, table and page."""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pandas as pd
+
+from eqlib.errors import InputError
+from eqlib.quads import scores_of
+from eqlib.scoring.equivariance import components
+from eqlib.scoring.matching import matching
+from eqlib.study.report.style import in_order
+from eqlib.suites.published import published as read_published
+from eqlib.suites.suite import QuadSuite
+
+log = logging.getLogger(__name__)
+
+PRETRAINED, BASELINE, TREATMENT, CONTROL = "pretrained", "contrastive", "eqsim", "pairwise"
+"""The model that every run starts from, the plain fine-tuning, the method on trial, and what the data do without it."""
+
+_AVERAGE = re.compile(r"micro|macro\d*")
+
+
+@dataclass(frozen=True, eq=False)
+class Study:
+    """What the report draws from. An absent optional part is None (or empty) and its figure is left out.
+
+    ``items``: score tables of all runs with ``method``, ``seed`` and the measures of ``with_measures``; ``summary``,
+    ``differences``, ``retrieval``: the tables of the compare stage; ``histories``: one row a logged step, with
+    ``method`` and ``seed``; ``suites``: records and pictures by suite; ``main``: the suite of the headline;
+    ``selection``: validation score by ``weight`` x ``margin``; ``path``: group score and R@1 along ``alpha``;
+    ``published``: others' numbers; ``conformance``: ours beside the official ones.
+    """
+
+    items: pd.DataFrame
+    summary: pd.DataFrame
+    differences: pd.DataFrame
+    main: str
+    retrieval: pd.DataFrame | None = None
+    histories: pd.DataFrame | None = None
+    selection: pd.DataFrame | None = None
+    path: pd.DataFrame | None = None
+    published: pd.DataFrame | None = None
+    conformance: pd.DataFrame | None = None
+    suites: Mapping[str, QuadSuite] = field(default_factory=dict)
+    against: str = ""
+
+    @property
+    def methods(self) -> list[str]:
+        return in_order(self.items["method"])
+
+    @property
+    def seeds(self) -> list[int]:
+        """Seeds of the trained methods: the pretrained model has one run and no seed of its own."""
+        trained = self.items[self.items["method"] != PRETRAINED]
+        return sorted(set((trained if len(trained) else self.items)["seed"]))
+
+    @property
+    def baseline(self) -> str | None:
+        """``against`` where given, else contrastive fine-tuning, else the pretrained model, of those that ran."""
+        return next((method for method in (self.against, BASELINE, PRETRAINED) if method in self.methods), None)
+
+    @property
+    def treatment(self) -> str | None:
+        """The method that the headline speaks about: EqSim where the study has it, otherwise the last by name."""
+        others = [method for method in self.methods if method not in (PRETRAINED, self.baseline)]
+        return TREATMENT if TREATMENT in others else (others[-1] if others else None)
+
+    @property
+    def trio(self) -> list[str]:
+        """Pretrained, baseline and treatment, as far as the study has them."""
+        return in_order(method for method in (PRETRAINED, self.baseline, self.treatment) if method in self.methods)
+
+    def of(self, suite: str | None = None) -> pd.DataFrame:
+        """The items of one suite (default: the main one)."""
+        return self.items[self.items["suite"] == (suite or self.main)]
+
+    def pictures(self) -> QuadSuite | None:
+        """Records of the main suite."""
+        return self.suites.get(self.main)
+
+
+def with_measures(items: pd.DataFrame) -> pd.DataFrame:
+    """``items`` with ``a``, ``b``, ``I``, the signed inconsistencies ``text_gap`` = a + b, ``image_gap`` = a - b, and
+    what is right (bool): ``text``, ``image``, ``group``, ``group_match``. See ``eqlib.scoring`` for each.
+    """
+    scores = scores_of(items)
+    parts = components(scores)
+    gaps = {"text_gap": parts["a"] + parts["b"], "image_gap": parts["a"] - parts["b"]}
+    return items.assign(**parts, **gaps, **matching(scores))
+
+
+def is_average(subset: str) -> bool:
+    """True for the name of an average over subsets (``eqlib.scoring.averages``) rather than of one subset."""
+    return _AVERAGE.fullmatch(str(subset)) is not None
+
+
+def parts(table: pd.DataFrame) -> list[str]:
+    """What a figure shows of one suite: the average over quads first, then the single subsets by name.
+
+    A suite of one subset is shown once. The macro averages are left to the tables.
+    """
+    single = sorted(name for name in set(table["subset"]) if not is_average(name))
+    if "micro" not in set(table["subset"]):
+        return single
+    return ["micro", *single] if len(single) > 1 else ["micro"]
+
+
+def part_label(subset: str) -> str:
+    """How a subset or average is printed: ``micro`` as All quads, ``macro5`` as Mean of 5 subsets."""
+    if subset == "micro":
+        return "All quads"
+    return f"Mean of {subset.removeprefix('macro')} subsets" if is_average(subset) else str(subset).replace("_", " ")
+
+
+def read_study(
+    compare: str | Path,
+    *,
+    finetune: str | Path = "",
+    suites: Mapping[str, QuadSuite] | None = None,
+    methods: Sequence[str] = (),
+    seeds: Sequence[int] = (),
+    baseline: str = "",
+    validation: str = "",
+    selection: str | Path = "",
+    path: str | Path = "",
+    published: str | Path = "",
+    conformance: str | Path = "",
+) -> Study:
+    """The study from the folders of the stages ``compare`` and ``finetune``, and the ``suites`` it was measured on.
+
+    ``methods`` and ``seeds``: exactly these are kept (the pretrained model always), all where empty; naming one that
+    the tables lack raises InputError, as does a missing table. The headline speaks about the suite "test", else about
+    the largest that is not ``validation``. ``selection``, ``path``, ``conformance``: optional CSV files;
+    ``published``: a CSV in the place of the package's own (``eqlib.suites.published``).
+    """
+    compare = Path(compare)
+    items = _table(compare / "items.parquet")
+    kept = [PRETRAINED, *methods] if methods else sorted(set(items["method"]))
+    for name, wanted in (("method", methods), ("seed", seeds)):
+        lacking = sorted(set(wanted) - set(items[name]))
+        if lacking:
+            raise InputError(f"runs of {name} {lacking}", f"only {sorted(set(items[name]))}", where=compare)
+    items = items[items["method"].isin(kept)]
+    if seeds:
+        items = items[items["seed"].isin(seeds) | (items["method"] == PRETRAINED)]
+    items = with_measures(items.reset_index(drop=True))
+    sizes = items.groupby("suite")["quad"].nunique().sort_values(ascending=False, kind="stable")
+    held_out = [str(name) for name in sizes.index if name != validation] or [validation]
+
+    def of_methods(file: str) -> pd.DataFrame | None:
+        table = _table(compare / file, optional=file == "retrieval.csv")
+        return table if table is None else table[table["method"].isin(kept)].reset_index(drop=True)
+
+    return Study(
+        items,
+        summary=of_methods("summary.csv"),
+        differences=of_methods("differences.csv"),
+        main="test" if "test" in held_out else held_out[0],
+        retrieval=of_methods("retrieval.csv"),
+        histories=_histories(finetune, kept, seeds),
+        selection=_table(selection, optional=True),
+        path=_table(path, optional=True),
+        published=read_published(published or None),
+        conformance=_table(conformance, optional=True),
+        suites={name: suite for name, suite in (suites or {}).items() if _covers(suite, items, name)},
+        against=baseline,
+    )
+
+
+def _table(path: str | Path, *, optional: bool = False) -> pd.DataFrame | None:
+    if not str(path) or (optional and not Path(path).is_file()):
+        return None
+    path = Path(path)
+    try:
+        return pd.read_parquet(path) if path.suffix == ".parquet" else pd.read_csv(path)
+    except Exception as error:  # pandas and pyarrow raise a dozen types on a damaged file
+        raise InputError("a readable table", str(error).splitlines()[0], where=path) from error
+
+
+def _histories(folder: str | Path, methods: Sequence[str], seeds: Sequence[int]) -> pd.DataFrame | None:
+    tables = []
+    for path in sorted(Path(folder).glob("*/history.csv")) if str(folder) else []:
+        method, _, seed = path.parent.name.rpartition("-")
+        if method in methods and seed.isdigit() and (not seeds or int(seed) in seeds):
+            tables.append(_table(path).assign(method=method, seed=int(seed)))
+    return pd.concat(tables, ignore_index=True) if tables else None
+
+
+def _covers(suite: QuadSuite, items: pd.DataFrame, name: str) -> bool:
+    """Whether ``suite`` holds every quad that was scored under ``name``: else its pictures would be of other quads."""
+    scored = set(items.loc[items["suite"] == name, "quad"])
+    if missing := scored - set(suite.records["quad"]):
+        log.warning("pictures of suite %s left out: %d scored quads are not in it", name, len(missing))
+    return bool(scored) and not missing

@@ -1,0 +1,288 @@
+"""Where a scene takes place: wall or sky, ground with texture, light. Nothing here looks like a named thing."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from functools import lru_cache
+
+from eqlib.study.scenes.draw import stream
+from eqlib.study.scenes.pen import ink, mix
+from eqlib.study.scenes.scene import Place
+
+BLACK, WHITE = (0, 0, 0), (255, 255, 255)
+RGB = tuple[int, int, int]
+
+
+def _fade(name: str, *tones: RGB) -> str:
+    stops = "".join(
+        f'<stop offset="{i / (len(tones) - 1):.3f}" stop-color="{ink(tone)}"/>' for i, tone in enumerate(tones)
+    )
+    return f'<linearGradient id="{name}" x1="0" x2="0" y1="0" y2="1">{stops}</linearGradient>'
+
+
+def _rect(y: float, height: float, fill: str) -> str:
+    return f'<rect x="-1" y="{y:.2f}" width="102" height="{height:.2f}" fill="{fill}"/>'
+
+
+def _boards(h: float, tone: RGB, shift: float) -> str:
+    """Floor boards that run to a vanishing point."""
+    lines, eye = [], h - 16
+    for k in range(-9, 20):
+        x = k * 10 + shift
+        lines.append(f"M {50 + (x - 50) * (h - eye) / (100 - eye) * 1.1:.2f} {h:.2f} L {x * 1.6 - 30:.2f} 101")
+    return f'<path d="{" ".join(lines)}" stroke="{ink(tone)}" stroke-width=".5" stroke-opacity=".55" fill="none"/>'
+
+
+def _rows(h: float, tone: RGB, n: int = 7, width: float = 0.45) -> str:
+    lines = [
+        f"M -1 {h + (101 - h) * (k / n) ** 1.7:.2f} L 101 {h + (101 - h) * (k / n) ** 1.7:.2f}" for k in range(1, n)
+    ]
+    return f'<path d="{" ".join(lines)}" stroke="{ink(tone)}" stroke-width="{width}" stroke-opacity=".5"/>'
+
+
+def _specks(rng, h: float, tones: tuple[RGB, ...], n: int, size: float, alpha: float = 0.5) -> str:
+    """Small marks on the ground, larger towards the front."""
+    made = []
+    for k in range(n):
+        deep = rng.random()
+        y, r = h + (100 - h) * deep**0.8, size * (0.35 + 0.65 * deep)
+        x = rng.random() * 100
+        made.append(
+            f'<ellipse cx="{x:.1f}" cy="{y:.1f}" rx="{r * 1.6:.2f}" ry="{r * 0.6:.2f}" '
+            f'fill="{ink(tones[k % len(tones)])}" fill-opacity="{alpha}"/>'
+        )
+    return "".join(made)
+
+
+def _clouds(rng, h: float, tone: RGB = WHITE) -> str:
+    made = []
+    for _ in range(3):
+        x, y, w = rng.random() * 100, 4 + rng.random() * (h * 0.5), 7 + rng.random() * 9
+        for dx, dy, r in ((-0.6, 0.1, 0.55), (0, 0, 0.8), (0.65, 0.12, 0.5)):
+            made.append(
+                f'<ellipse cx="{x + dx * w:.1f}" cy="{y + dy * w:.1f}" rx="{r * w:.1f}" ry="{r * w * 0.38:.1f}" '
+                f'fill="{ink(tone)}" fill-opacity=".75"/>'
+            )
+    return "".join(made)
+
+
+def _ridge(rng, base: float, height: float, tone: RGB, sharp: bool) -> str:
+    points, x = [f"M -2 {base + 1:.1f}"], -2.0
+    while x < 102:
+        step = 9 + rng.random() * 13
+        top = base - height * (0.35 + 0.65 * rng.random())
+        if sharp:
+            points.append(f"L {x + step / 2:.1f} {top:.1f} L {x + step:.1f} {base - height * 0.25:.1f}")
+        else:
+            points.append(f"Q {x + step / 2:.1f} {top:.1f} {x + step:.1f} {base - height * 0.3:.1f}")
+        x += step
+    return f'<path d="{" ".join(points)} L 104 {base + 1:.1f} Z" fill="{ink(tone)}"/>'
+
+
+def _room(rng, h: float, p: int) -> tuple[str, str]:
+    wall = ((214, 204, 184), (176, 196, 200), (206, 182, 170), (184, 192, 168), (190, 184, 204), (222, 212, 160))[p]
+    floor = ((168, 122, 80), (138, 98, 66), (186, 146, 102))[p % 3]
+    x = 12 + rng.random() * 60
+    pane = (
+        f'<rect x="{x:.1f}" y="5" width="24" height="{h - 15:.1f}" fill="{ink(mix(wall, WHITE, 0.75))}"/>'
+        f'<rect x="{x + 1.4:.1f}" y="6.4" width="21.2" height="{h - 17.8:.1f}" fill="url(#pane)"/>'
+        f'<path d="M {x + 12:.1f} 6 V {h - 11:.1f} M {x + 1:.1f} {h / 2 - 2:.1f} H {x + 23:.1f}" '
+        f'stroke="{ink(mix(wall, WHITE, 0.75))}" stroke-width="1.2"/>'
+    )
+    return (
+        _fade("wall", mix(wall, BLACK, 0.1), mix(wall, WHITE, 0.12))
+        + _fade("ground", mix(floor, BLACK, 0.25), mix(floor, WHITE, 0.12))
+        + _fade("pane", (150, 196, 232), (222, 238, 246)),
+        _rect(-1, h + 2, "url(#wall)")
+        + pane
+        + _rect(h, 102 - h, "url(#ground)")
+        + _boards(h, mix(floor, BLACK, 0.55), rng.random() * 10)
+        + _rect(h - 2.4, 2.6, ink(mix(wall, WHITE, 0.6)))
+        + _rect(h + 0.1, 0.7, ink(mix(floor, BLACK, 0.6))),
+    )
+
+
+def _meadow(rng, h: float, p: int) -> tuple[str, str]:
+    grass = ((122, 168, 74), (104, 152, 78), (146, 176, 86), (96, 142, 66), (134, 158, 92), (112, 164, 96))[p]
+    tufts = []
+    for _ in range(60):
+        deep = rng.random()
+        x, y, r = rng.random() * 100, h + 1 + (100 - h) * deep, 0.5 + 1.5 * deep
+        tufts.append(f"M {x:.1f} {y:.1f} l {-0.4 * r:.2f} {-r:.2f} M {x:.1f} {y:.1f} l {0.5 * r:.2f} {-0.9 * r:.2f}")
+    return (
+        _fade("wall", (112, 172, 224), (214, 234, 244))
+        + _fade("ground", mix(grass, BLACK, 0.12), mix(grass, WHITE, 0.14)),
+        _rect(-1, h + 2, "url(#wall)")
+        + _clouds(rng, h)
+        + _ridge(rng, h, 9, mix(grass, (120, 150, 170), 0.6), False)
+        + _ridge(rng, h, 5, mix(grass, (90, 120, 110), 0.35), False)
+        + _rect(h, 102 - h, "url(#ground)")
+        + f'<path d="{" ".join(tufts)}" stroke="{ink(mix(grass, BLACK, 0.3))}" stroke-width=".5" stroke-opacity=".7"/>'
+        + _specks(rng, h + 4, ((250, 240, 200), (236, 214, 120)), 9, 0.55, 0.9),
+    )
+
+
+def _beach(rng, h: float, p: int) -> tuple[str, str]:
+    sand = ((232, 212, 166), (222, 200, 158), (238, 222, 184))[p % 3]
+    sea = ((58, 132, 172), (52, 150, 160), (72, 120, 168))[p // 2]
+    shore = h + 4
+    return (
+        _fade("wall", (128, 188, 232), (226, 240, 246))
+        + _fade("sea", mix(sea, BLACK, 0.12), mix(sea, WHITE, 0.35))
+        + _fade("ground", mix(sand, BLACK, 0.1), mix(sand, WHITE, 0.2)),
+        _rect(-1, h + 2, "url(#wall)")
+        + _clouds(rng, h)
+        + _rect(h - 7, 12, "url(#sea)")
+        + "".join(
+            f'<path d="M {rng.random() * 90:.1f} {h - 6 + 2.2 * k:.1f} h {6 + rng.random() * 14:.1f}" stroke="#fff" '
+            'stroke-width=".5" stroke-opacity=".5"/>'
+            for k in range(4)
+            for _ in range(3)
+        )
+        + f'<path d="M -1 {shore:.1f} Q 25 {shore - 2 + 4 * rng.random():.1f} 50 {shore:.1f} T 101 {shore:.1f} '
+        'V 101 H -1 Z" fill="url(#ground)" stroke="#fff" stroke-opacity=".8" stroke-width=".9"/>'
+        + _specks(rng, h + 7, (mix(sand, BLACK, 0.3), mix(sand, WHITE, 0.6)), 60, 0.5, 0.5),
+    )
+
+
+def _studio(rng, h: float, p: int) -> tuple[str, str]:
+    tone = ((196, 204, 212), (214, 200, 190), (190, 206, 196), (206, 196, 214), (170, 182, 196), (224, 216, 200))[p]
+    return (
+        _fade(
+            "wall", mix(tone, BLACK, 0.22), tone, mix(tone, WHITE, 0.35), mix(tone, WHITE, 0.2), mix(tone, BLACK, 0.06)
+        ),
+        _rect(-1, 102, "url(#wall)"),
+    )
+
+
+def _snow(rng, h: float, p: int) -> tuple[str, str]:
+    hill = ((122, 142, 170), (136, 138, 166), (108, 138, 158))[p % 3]
+    return (
+        _fade("wall", (138, 176, 214), (220, 230, 240)) + _fade("ground", (206, 218, 232), (242, 246, 250)),
+        _rect(-1, h + 2, "url(#wall)")
+        + _ridge(rng, h, 20, mix(hill, WHITE, 0.35), True)
+        + _ridge(rng, h, 11, mix(hill, WHITE, 0.1), True)
+        + _rect(h, 102 - h, "url(#ground)")
+        + "".join(
+            f'<ellipse cx="{rng.random() * 100:.1f}" cy="{h + 5 + rng.random() * 50:.1f}" '
+            f'rx="{10 + 14 * rng.random():.1f}" ry="{1 + 1.6 * rng.random():.1f}" fill="#b9c9de" fill-opacity=".45"/>'
+            for _ in range(8)
+        )
+        + _specks(rng, h, (WHITE, (188, 204, 226)), 30, 0.4, 0.8),
+    )
+
+
+def _kitchen(rng, h: float, p: int) -> tuple[str, str]:
+    tile = ((222, 226, 222), (206, 220, 226), (226, 218, 204), (212, 224, 208), (224, 212, 214), (216, 216, 226))[p]
+    floor = ((150, 142, 134), (128, 138, 142), (164, 150, 128))[p % 3]
+    shift = rng.random() * 9
+    grout = "".join(f"M {k * 9 + shift - 9:.1f} -1 V {h:.1f} " for k in range(13)) + "".join(
+        f"M -1 {h - 2 - 7 * k:.1f} H 101 " for k in range(6)
+    )
+    squares, eye = [], h - 30
+    rows = [h + (102 - h) * (k / 6) ** 1.6 for k in range(7)]
+    for r in range(6):
+        for c in range(-3, 9):
+            if (r + c) % 2:
+                continue
+
+            def at(column: float, y: float) -> str:
+                return f"{50 + (column - 3) * 17 * (y - eye) / (100 - eye) + shift - 4:.1f} {y:.1f}"
+
+            squares.append(
+                f"M {at(c, rows[r])} L {at(c + 1, rows[r])} L {at(c + 1, rows[r + 1])} L {at(c, rows[r + 1])} Z"
+            )
+    return (
+        _fade("wall", mix(tile, BLACK, 0.14), mix(tile, WHITE, 0.2))
+        + _fade("ground", mix(floor, BLACK, 0.2), mix(floor, WHITE, 0.2)),
+        _rect(-1, h + 2, "url(#wall)")
+        + f'<path d="{grout}" stroke="{ink(mix(tile, BLACK, 0.25))}" stroke-width=".45" stroke-opacity=".7"/>'
+        + _rect(h, 102 - h, "url(#ground)")
+        + f'<path d="{" ".join(squares)}" fill="#fff" fill-opacity=".3"/>'
+        + _rect(h - 1.2, 1.6, ink(mix(floor, BLACK, 0.45))),
+    )
+
+
+def _desert(rng, h: float, p: int) -> tuple[str, str]:
+    sand = ((224, 168, 104), (214, 152, 98), (232, 186, 122))[p % 3]
+    return (
+        _fade("wall", (238, 190, 132), (252, 230, 190))
+        + _fade("ground", mix(sand, BLACK, 0.14), mix(sand, WHITE, 0.12)),
+        _rect(-1, h + 2, "url(#wall)")
+        + f'<circle cx="{15 + rng.random() * 70:.1f}" cy="{8 + rng.random() * 8:.1f}" r="5" fill="#fff6d8"/>'
+        + _ridge(rng, h, 14, mix(sand, (150, 84, 70), 0.45), False)
+        + _ridge(rng, h + 1, 7, mix(sand, (150, 84, 70), 0.2), False)
+        + _rect(h, 102 - h, "url(#ground)")
+        + "".join(
+            f'<path d="M -1 {y:.1f} Q {20 + 20 * rng.random():.0f} {y - 2:.1f} 50 {y:.1f} T 101 {y:.1f}" fill="none" '
+            f'stroke="{ink(mix(sand, BLACK, 0.3))}" stroke-opacity=".4" stroke-width=".6"/>'
+            for y in (h + 5, h + 11, h + 19, h + 30, h + 44)
+        )
+        + _specks(rng, h + 3, (mix(sand, BLACK, 0.35),), 24, 0.5, 0.4),
+    )
+
+
+def _plaza(rng, h: float, p: int) -> tuple[str, str]:
+    stone = ((200, 192, 180), (184, 186, 190), (206, 188, 166))[p % 3]
+    pave = ((170, 164, 156), (152, 154, 160), (180, 166, 148))[p // 2]
+    shift = rng.random() * 18
+    arches = "".join(
+        f"M {x:.1f} {h:.1f} V {h - 14:.1f} A 6 6 0 0 1 {x + 12:.1f} {h - 14:.1f} V {h:.1f} Z "
+        for x in (shift - 18 + 18 * k for k in range(7))
+    )
+    return (
+        _fade("wall", (150, 190, 224), (214, 230, 240))
+        + _fade("ground", mix(pave, BLACK, 0.16), mix(pave, WHITE, 0.2)),
+        _rect(-1, h + 2, "url(#wall)")
+        + _clouds(rng, h * 0.4)
+        + _rect(h - 25, 26, ink(stone))
+        + _rect(h - 26.5, 2, ink(mix(stone, WHITE, 0.4)))
+        + f'<path d="{arches}" fill="{ink(mix(stone, BLACK, 0.45))}"/>'
+        + _rect(h, 102 - h, "url(#ground)")
+        + _boards(h, mix(pave, BLACK, 0.5), shift / 2)
+        + _rows(h, mix(pave, BLACK, 0.5)),
+    )
+
+
+_PLACES: dict[str, Callable] = {
+    "room": _room, "meadow": _meadow, "beach": _beach, "studio": _studio, "snow": _snow, "kitchen": _kitchen,
+    "desert": _desert, "plaza": _plaza,
+}  # fmt: skip
+
+VEILS: dict[str, tuple[str, float, float]] = {
+    "noon": ("#ffffff", 0.0, 1.0),
+    "morning": ("#ffc56e", 0.13, 0.9),
+    "evening": ("#ff6a3a", 0.17, 1.0),
+    "overcast": ("#7c8894", 0.2, 0.45),
+    "moonlight": ("#122a72", 0.3, 0.7),
+}
+"""For each mood: the colour of the light, how much of it lies over everything, how strong shadows are."""
+
+
+@lru_cache(maxsize=256)
+def backdrop(place: Place) -> tuple[str, str]:
+    """(definitions, drawing) of the backdrop as SVG."""
+    return _PLACES[place.backdrop](stream(7919, place.detail, place.palette), place.horizon_y, place.palette)
+
+
+def veil(place: Place) -> str:
+    """The light that lies over the whole picture, and a slight darkening of its corners."""
+    tone, alpha, _ = VEILS[place.mood]
+    lay = f'<rect x="-1" y="-1" width="102" height="102" fill="{tone}" fill-opacity="{alpha}"/>' if alpha else ""
+    return lay + '<rect x="-1" y="-1" width="102" height="102" fill="url(#corners)"/>'
+
+
+def shadow(place: Place, x: float, y: float, scale: float, half: float, height: float) -> str:
+    """What a thing's shadow looks like on the ground: dark where it stands, soft and long away from the light."""
+    strength = VEILS[place.mood][2]
+    long = height * (0.55 + 0.35 * abs(place.light_x))
+    angle = math.degrees(math.atan2(-0.2, -place.light_x))
+    reach = long / 2 + half * 0.35
+    return (
+        f'<g transform="translate({x:.2f} {y:.2f}) scale({scale:.4f})">'
+        f'<g transform="rotate({angle:.1f})"><ellipse cx="{reach * 0.72:.1f}" cy="0" rx="{reach:.1f}" '
+        f'ry="{min(half * 0.5, 34):.1f}" fill="url(#shadow)" fill-opacity="{0.62 * strength:.2f}"/></g>'
+        f'<ellipse cx="0" cy="-4" rx="{half * 1.12:.1f}" ry="{half * 0.34:.1f}" fill="url(#shadow)" '
+        f'fill-opacity="{0.55 + 0.35 * strength:.2f}"/></g>'
+    )

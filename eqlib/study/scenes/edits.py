@@ -1,0 +1,250 @@
+"""Minimal edits: one kind each, one change each, and back again."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from eqlib.errors import InputError
+from eqlib.study.scenes.compose import CARRIES, carried, hung
+from eqlib.study.scenes.dials import Dials
+from eqlib.study.scenes.draw import between, pick, shuffled
+from eqlib.study.scenes.relations import relation
+from eqlib.study.scenes.scene import Scene, Thing, foot, well_placed
+from eqlib.study.scenes.vocabulary import COLOURS, KINDS, distance_of_colours
+
+EDITS = ("attribute", "count", "location", "object", "binding", "state", "action")
+"""The kinds of edit; each is a subset of the benchmark. State and action stand in for EqBen's video subsets."""
+
+
+@dataclass(frozen=True)
+class Focus:
+    """What a caption must tell: the edit kind, the aspect ("colour", "size", ...), and the groups of things."""
+
+    kind: str
+    aspect: str
+    groups: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Change:
+    """What an edit did: things taken out and put in, by index. ``distance`` (0..1] is its size in the attribute."""
+
+    focus: Focus
+    taken: tuple[tuple[int, Thing], ...]
+    put: tuple[tuple[int, Thing], ...]
+    distance: float
+
+    def inverse(self) -> Change:
+        """The change that takes this one back."""
+        return replace(self, taken=self.put, put=self.taken)
+
+
+def value_of(scene: Scene, focus: Focus) -> str:
+    """What a scene holds in the focus, in a word: "red", "3", "left", "sitting"; of two groups both, "red, blue"."""
+    firsts = [scene.members(group)[0] for group in focus.groups]
+    if focus.aspect == "number":
+        return str(len(scene.members(focus.groups[0])))
+    if focus.aspect == "relation":
+        return relation(scene, firsts[1], firsts[0]) or ""
+    name = "state" if focus.aspect == "pose" else focus.aspect
+    return ", ".join(getattr(scene.things[index], name) for index in firsts)
+
+
+def apply(scene: Scene, change: Change) -> Scene:
+    """The scene after a change. Raises InputError where the scene does not hold what the change takes out."""
+    things = dict(enumerate(scene.things))
+    for index, thing in change.taken:
+        if things.pop(index, None) != thing:
+            raise InputError("the thing that the change takes out", things.get(index), row=f"thing {index}")
+    things.update(change.put)
+    if sorted(things) != list(range(len(things))):
+        raise InputError("things numbered without a gap", sorted(things))
+    return replace(scene, things=tuple(things[index] for index in range(len(things))))
+
+
+def edit(
+    scene: Scene,
+    rng: np.random.Generator,
+    kind: str,
+    dials: Dials | None = None,
+    accept: Callable[[Scene, Change], bool] | None = None,
+    *,
+    aspect: str | None = None,
+) -> tuple[Scene, Change] | None:
+    """A random edit of one kind: the scene after it, and what changed. None where the scene admits none.
+
+    The aspect (colour, material, size) is drawn first, unless given, then the change. ``accept`` may refuse a scene
+    after its change.
+    Raises InputError for an unknown kind.
+    """
+    if kind not in EDITS:
+        raise InputError(f"one of {', '.join(EDITS)}", repr(kind), row="kind")
+    dials = dials or Dials()
+    by_aspect: dict[str, list[Change]] = {}
+    for change in _CHANGES[kind](scene, rng, dials):
+        by_aspect.setdefault(change.focus.aspect, []).append(change)
+    for name in shuffled(rng, sorted(by_aspect)) if aspect is None else [aspect]:
+        for change in shuffled(rng, by_aspect.get(name, [])):
+            after = apply(scene, change)
+            if well_placed(after, most_overlap=dials.overlap) and (accept is None or accept(after, change)):
+                return after, change
+    return None
+
+
+def _same_group(scene: Scene, group: int, **values: object) -> tuple[tuple, tuple]:
+    members = scene.members(group)
+    return (
+        tuple((index, scene.things[index]) for index in members),
+        tuple((index, replace(scene.things[index], **values)) for index in members),
+    )
+
+
+def _attribute(scene: Scene, rng: np.random.Generator, dials: Dials) -> Iterator[Change]:
+    for group in scene.groups:
+        thing = scene.things[scene.members(group)[0]]
+        for colour in list(COLOURS)[: dials.colours]:
+            if colour != thing.colour:
+                distance = distance_of_colours(colour, thing.colour) * scene.vigour
+                yield Change(
+                    Focus("attribute", "colour", (group,)), *_same_group(scene, group, colour=colour), distance
+                )
+        for material in KINDS[thing.kind].materials:
+            # Nobody says "plain": a caption without a material would be true of both pictures.
+            if "plain" not in (material, thing.material) and material != thing.material:
+                taken, put = _same_group(scene, group, material=material)
+                yield Change(Focus("attribute", "material", (group,)), taken, put, 1.0)
+        if thing.size and thing.carrier is None:
+            size = "large" if thing.size == "small" else "small"
+            yield Change(Focus("attribute", "size", (group,)), *_same_group(scene, group, size=size), scene.vigour)
+
+
+def _count(scene: Scene, rng: np.random.Generator, dials: Dials) -> Iterator[Change]:
+    last = len(scene.things) - 1
+    group = scene.things[last].group
+    if group < 0 or scene.things[last].kind in CARRIES or scene.things[last].carrier is not None:
+        return
+    members = scene.members(group)
+    if members != list(range(members[0], last + 1)):
+        return
+    n, focus = len(members), Focus("count", "number", (group,))
+    fewer = n > 1 and (n >= dials.count or rng.random() < 0.5)
+    if fewer:
+        yield Change(focus, ((last, scene.things[last]),), (), 1 / n)
+    elif n < dials.count:
+        for _ in range(40):
+            more = replace(scene.things[last], x=between(rng, 8, 92), depth=between(rng, 0, 1))
+            change = Change(focus, (), ((last + 1, more),), 1 / (n + 1))
+            if well_placed(apply(scene, change), most_overlap=dials.overlap):
+                yield change
+                return
+        if n > 1:
+            yield Change(focus, ((last, scene.things[last]),), (), 1 / n)
+
+
+def _location(scene: Scene, rng: np.random.Generator, dials: Dials) -> Iterator[Change]:
+    if len(scene.groups) < 2 or any(len(scene.members(group)) != 1 for group in (0, 1)):
+        return
+    one, other = scene.members(0)[0], scene.members(1)[0]
+    now = relation(scene, other, one)
+    if now is None:
+        return
+    a, b = scene.things[one], scene.things[other]  # b may stand on, in or under a, and either may hang over the other
+    (high, upper), (low, lower) = ((one, a), (other, b)) if a.lift else ((other, b), (one, a))
+    if a.kind in CARRIES:
+        spots = [carried(b, a, one, name, rng) for name in CARRIES[a.kind]]
+        moves = [((other, spot),) for spot in (*spots, *_beside(b, a, rng)) if spot is not None]
+    elif not upper.lift:
+        moves = [((one, replace(a, x=b.x, depth=b.depth)), (other, replace(b, x=a.x, depth=a.depth)))]
+    elif KINDS[lower.kind].role == "thing":
+        moves = [((high, replace(upper, x=lower.x, lift=0.0)), (low, hung(lower, upper, scene.vigour, rng)))]
+    else:  # nobody hangs a person on a thread
+        moves = [((high, spot),) for spot in _beside(upper, lower, rng)]
+    found = set()
+    for put in moves:
+        taken = tuple((index, scene.things[index]) for index, _ in put)
+        change = Change(Focus("location", "relation", (0, 1)), taken, put, 0.0)
+        after = apply(scene, change)
+        then = relation(after, other, one)
+        # One way to each relation: there are many places beside a table, and one under it.
+        if then in (None, now, *found) or not well_placed(after, most_overlap=dials.overlap):
+            continue
+        found.add(then)
+        way = max(math.dist(foot(scene, index)[:2], foot(after, index)[:2]) for index, _ in put)
+        yield replace(change, distance=round(min(1.0, way / 100), 4))
+
+
+def _beside(thing: Thing, other: Thing, rng: np.random.Generator) -> Iterator[Thing]:
+    """The thing on the ground at places about as deep as the other's."""
+    for _ in range(20):
+        x, depth = between(rng, 8, 92), round(min(1, max(0, other.depth + between(rng, -0.15, 0.15))), 2)
+        yield replace(thing, x=x, depth=depth, carrier=None, relation="", lift=0.0)
+
+
+def _object(scene: Scene, rng: np.random.Generator, dials: Dials) -> Iterator[Change]:
+    here = {thing.kind for thing in scene.things}
+    for group in scene.groups:
+        thing = scene.things[scene.members(group)[0]]
+        if KINDS[thing.kind].role != "thing" or thing.carrier is not None:
+            continue
+        for name in list(KINDS)[: dials.kinds]:
+            kind = KINDS[name]
+            fits = kind.role == "thing" and name not in here and thing.material in kind.materials
+            if fits:
+                taken, put = _same_group(scene, group, kind=name, state=pick(rng, kind.states))
+                yield Change(Focus("object", "kind", (group,)), taken, put, 1.0)
+
+
+def _binding(scene: Scene, rng: np.random.Generator, dials: Dials) -> Iterator[Change]:
+    single = [group for group in scene.groups if len(scene.members(group)) == 1]
+    if len(single) < 2:
+        return
+    one, other = (scene.members(group)[0] for group in single[:2])
+    a, b = scene.things[one], scene.things[other]
+    for aspect in ("colour", "material", "size"):
+        mine, theirs = getattr(a, aspect), getattr(b, aspect)
+        if mine == theirs or "" in (mine, theirs) or "plain" in (mine, theirs):
+            continue
+        if aspect == "material" and (theirs not in KINDS[a.kind].materials or mine not in KINDS[b.kind].materials):
+            continue
+        if aspect == "size" and (a.carrier is not None or b.carrier is not None):
+            continue
+        distance = distance_of_colours(mine, theirs) * scene.vigour if aspect == "colour" else 1.0
+        put = ((one, replace(a, **{aspect: theirs})), (other, replace(b, **{aspect: mine})))
+        yield Change(Focus("binding", aspect, tuple(single[:2])), ((one, a), (other, b)), put, distance)
+
+
+def _state(scene: Scene, rng: np.random.Generator, dials: Dials) -> Iterator[Change]:
+    for group in scene.groups:
+        members = scene.members(group)
+        kind = KINDS[scene.things[members[0]].kind]
+        if kind.role != "thing" or len(members) != 1 or scene.things[members[0]].carrier is not None:
+            continue
+        for state in kind.states:
+            if state != scene.things[members[0]].state:
+                taken, put = _same_group(scene, group, state=state)
+                yield Change(Focus("state", "state", (group,)), taken, put, scene.vigour)
+
+
+def _action(scene: Scene, rng: np.random.Generator, dials: Dials) -> Iterator[Change]:
+    for group in scene.groups:
+        index = scene.members(group)[0]
+        if KINDS[scene.things[index].kind].role == "figure":
+            for state in KINDS[scene.things[index].kind].states:
+                if state != scene.things[index].state:
+                    taken, put = _same_group(scene, group, state=state)
+                    yield Change(Focus("action", "pose", (group,)), taken, put, scene.vigour)
+
+
+_CHANGES = {
+    "attribute": _attribute,
+    "count": _count,
+    "location": _location,
+    "object": _object,
+    "binding": _binding,
+    "state": _state,
+    "action": _action,
+}

@@ -1,0 +1,131 @@
+"""A picture is a view of a scene: SVG text, drawn by resvg at any size."""
+
+from __future__ import annotations
+
+import io
+import re
+
+import numpy as np
+import resvg_py
+from PIL import Image
+
+from eqlib.errors import InputError
+from eqlib.study.scenes.backdrops import backdrop, shadow, veil
+from eqlib.study.scenes.pen import Pen, patterns, shades
+from eqlib.study.scenes.scene import Scene, foot
+from eqlib.study.scenes.shapes import DRAWN, basket_back, person
+from eqlib.study.scenes.vocabulary import KINDS
+
+
+def svg(scene: Scene) -> str:
+    """The scene as an SVG document, 100 units wide and high."""
+    definitions, ground = backdrop(scene.place)
+    order = _back_to_front(scene)
+    shadows = "".join(_shadow(scene, index) for index in order if scene.things[index].relation in ("", "under"))
+    things = "".join(_drawn(scene, index) for index in order)
+    corners = (
+        '<radialGradient id="corners" cx=".5" cy=".5" r=".75"><stop offset=".62" stop-color="#000" stop-opacity="0"/>'
+        '<stop offset="1" stop-color="#000" stop-opacity=".2"/></radialGradient>'
+    )
+    return (
+        '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 100 100"><defs>'
+        f"{definitions}{corners}{shades(scene.place.light_x)}{patterns()}</defs>{ground}{shadows}{things}{veil(scene.place)}</svg>"
+    )
+
+
+def render(scene: Scene, size: int = 64) -> Image.Image:
+    """An RGB picture of ``size`` x ``size`` pixels, antialiased, the same on every call."""
+    return _draw(svg(scene), size)
+
+
+def masks(scene: Scene, size: int = 64) -> np.ndarray:
+    """Which thing each pixel shows: int16 (size, size), -1 where it shows none. Edges are not antialiased."""
+    flat = "".join(_drawn(scene, index, f"#{index + 1:06x}") for index in _back_to_front(scene))
+    head = '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 100 100" shape-rendering="crispEdges">'
+    picture = np.asarray(_draw(f'{head}<rect width="100" height="100" fill="#000"/>{flat}</svg>', size), dtype=np.int32)
+    return (picture[..., 2] - 1).astype(np.int16)
+
+
+def _draw(document: str, size: int) -> Image.Image:
+    if not 16 <= size <= 4096:
+        raise InputError("a picture of 16 to 4096 pixels", size, row="size")
+    png = resvg_py.svg_to_bytes(svg_string=document, width=size, height=size, skip_system_fonts=True)
+    return Image.open(io.BytesIO(bytes(png))).convert("RGB")
+
+
+def _back_to_front(scene: Scene) -> list[int]:
+    """Far things first; what stands under, in or on another thing is drawn before, in or after it."""
+    rank = {"under": -1, "": 0, "in": 1, "on": 1}
+
+    def key(index: int) -> tuple:
+        thing = scene.things[index]
+        return -thing.depth, index if thing.carrier is None else thing.carrier, rank[thing.relation]
+
+    return sorted(range(len(scene.things)), key=key)
+
+
+def _shadow(scene: Scene, index: int) -> str:
+    thing = scene.things[index]
+    half, height = KINDS[thing.kind].box[thing.state]
+    x, y, scale = foot(scene, index)
+    if thing.kind in ("tree", "lamp", "umbrella", "person"):
+        half *= {"lying": 1.0, "sitting": 0.8}.get(thing.state, 0.55)
+    if thing.lift:
+        half, height = 0.7 * half, 0.3 * height
+    return shadow(scene.place, x, y + thing.lift, scale, half, height)
+
+
+def _drawn(scene: Scene, index: int, flat: str | None = None) -> str:
+    """One thing; with ``flat`` its silhouette in one colour. A basket's front rim is drawn over what it holds."""
+    thing = scene.things[index]
+    x, y, scale = foot(scene, index)
+    held = [i for i, other in enumerate(scene.things) if other.carrier == index and other.relation == "in"]
+    front = Pen(thing.colour, thing.material, thing.turn, scene.place.light_x, scene.vigour)
+    made = ""
+    if thing.lift and flat is None:
+        top = y - 0.97 * KINDS[thing.kind].box[thing.state][1] * scale
+        made += f'<path d="M {x:.2f} {top:.2f} V -1" stroke="#3a3632" stroke-width=".6" stroke-opacity=".8"/>'
+    if thing.relation in ("on", "in") and flat is None:
+        half, _ = KINDS[thing.kind].box[thing.state]
+        made += (
+            f'<ellipse cx="{x:.2f}" cy="{y - 1 * scale:.2f}" rx="{half * 1.1 * scale:.2f}" '
+            f'ry="{half * 0.26 * scale:.2f}" fill="url(#shadow)"/>'
+        )
+    if thing.kind == "person":
+        person(front, thing.state, scene.vigour, looks=scene.place.detail)
+    elif thing.kind == "basket":
+        back = Pen(thing.colour, thing.material, thing.turn, scene.place.light_x, scene.vigour)
+        basket_back(back, thing.state)
+        made += _placed(back, x, y, scale, flat)
+        DRAWN["basket"](front, thing.state)
+        if held:
+            return made  # the front follows what the basket holds
+    else:
+        DRAWN[thing.kind](front, thing.state)
+    made += _placed(front, x, y, scale, flat)
+    if thing.relation == "in":
+        carrier = scene.things[thing.carrier]
+        rim = Pen(carrier.colour, carrier.material, carrier.turn, scene.place.light_x, scene.vigour)
+        DRAWN[carrier.kind](rim, carrier.state)
+        shown = None if flat is None else f"#{thing.carrier + 1:06x}"
+        made += _placed(rim, *foot(scene, thing.carrier), shown)
+    return made
+
+
+def _placed(pen: Pen, x: float, y: float, scale: float, flat: str | None) -> str:
+    body = "".join(pen.out)
+    if flat is not None:
+        body = _flattened(pen.out, flat)
+    return f'<g transform="translate({x:.2f} {y:.2f}) scale({scale:.4f})">{body}</g>'
+
+
+def _flattened(parts: list[str], tone: str) -> str:
+    """The same outlines in one opaque colour; shades, patterns and glows left out."""
+    kept = []
+    for part in parts:
+        if 'fill="url(' in part:
+            continue
+        part = re.sub(r'fill="#[0-9a-f]+"', f'fill="{tone}"', part)
+        part = re.sub(r'(fill|stroke)-opacity="[\d.]+"', "", part)
+        kept.append(re.sub(r'stroke="#[0-9a-f]+"', f'stroke="{tone}"', part))
+    return "".join(kept)

@@ -1,0 +1,176 @@
+"""A scene is data: a small frozen record that renders to a picture and reads as a caption.
+
+The picture's unit is a hundredth of its side; x grows to the right, y downwards. Depth 0 is the front of the ground,
+1 its far edge. Nothing here knows about pixels, so one scene gives the same picture at any size.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+
+from eqlib.errors import InputError
+from eqlib.study.scenes.vocabulary import BACKDROPS, COLOURS, KINDS, MOODS, SIZES, UNIT
+
+FRONT = 94.0  # y of the ground's front edge
+RISE = {"on": 76.0, "in": 22.0, "under": 8.0}  # height of a carried thing's foot, in hundredths of its carrier's width
+SHRINK = 0.28  # how much smaller a thing is at the far edge than at the front
+
+
+@dataclass(frozen=True)
+class Thing:
+    """One thing. ``x`` is its foot in the picture (0..100), ``depth`` 0..1; ``turn`` (-1 or 1) mirrors it. ``group``
+    numbers the things that a caption names together (-1: clutter, which no caption mentions). ``carrier`` is the index
+    of the thing that it is ``relation`` ("on", "in" or "under"); it then shares the carrier's depth. ``lift`` is how
+    high its foot hangs over the ground, on a thread (hundredths of the picture; 0: it stands)."""
+
+    kind: str
+    colour: str
+    material: str
+    size: str
+    state: str
+    x: float
+    depth: float
+    turn: int
+    group: int
+    carrier: int | None = None
+    relation: str = ""
+    lift: float = 0.0
+
+    def __post_init__(self) -> None:
+        for value, allowed, name in (
+            (self.kind, KINDS, "kind"),
+            (self.colour, COLOURS, "colour"),
+            (self.size, SIZES, "size"),
+        ):
+            if value not in allowed:
+                raise InputError(f"one of {', '.join(map(repr, allowed))}", repr(value), row=name)
+        kind = KINDS[self.kind]
+        for value, allowed, name in ((self.state, kind.states, "state"), (self.material, kind.materials, "material")):
+            if value not in allowed:
+                raise InputError(f"one of {', '.join(map(repr, allowed))}", repr(value), row=f"{self.kind}.{name}")
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where it is and how it is lit: what no edit touches. Drawn from a finite grid, so that a place belongs to
+    exactly one split (see splits.py)."""
+
+    backdrop: str
+    palette: int  # 0..5: tint of ground and wall
+    mood: str
+    light: int  # 0..15: direction of the light, from far left to far right
+    horizon: int  # 0..7: height of the camera
+    detail: int  # 0..63: where the backdrop's own details lie
+
+    def __post_init__(self) -> None:
+        for value, allowed, name in ((self.backdrop, BACKDROPS, "backdrop"), (self.mood, MOODS, "mood")):
+            if value not in allowed:
+                raise InputError(f"one of {', '.join(allowed)}", repr(value), row=name)
+
+    @property
+    def light_x(self) -> float:
+        """-1: light from the far left, 1: from the far right. Never straight ahead, where a shadow would hide."""
+        return (-1.0 + self.light / 7 * 0.75) if self.light < 8 else (0.25 + (self.light - 8) / 7 * 0.75)
+
+    @property
+    def horizon_y(self) -> float:
+        return 33.0 + self.horizon
+
+
+@dataclass(frozen=True)
+class Scene:
+    """Things on a ground in a place. ``vigour`` (0..1] scales how far sizes, colours and states differ."""
+
+    place: Place
+    things: tuple[Thing, ...]
+    vigour: float = 1.0
+
+    def members(self, group: int) -> list[int]:
+        """Indices of the things of one group, in order."""
+        return [i for i, thing in enumerate(self.things) if thing.group == group]
+
+    @property
+    def groups(self) -> list[int]:
+        """The groups that a caption may mention, in order."""
+        return sorted({thing.group for thing in self.things if thing.group >= 0})
+
+
+def foot(scene: Scene, index: int) -> tuple[float, float, float]:
+    """(x, y, scale) of a thing's foot in the picture; ``scale`` is the length of a hundredth of its width."""
+    thing = scene.things[index]
+    scale = scale_of(thing, scene.vigour)
+    y = ground_y(scene.place, thing.depth) - thing.lift
+    if thing.relation in RISE:
+        y -= RISE[thing.relation] * foot(scene, thing.carrier)[2]
+    return thing.x, y, scale
+
+
+def scale_of(thing: Thing, vigour: float) -> float:
+    """The length in the picture of a hundredth of the thing's width."""
+    return UNIT / 100 * SIZES[thing.size] ** vigour * (1 - SHRINK * thing.depth)
+
+
+def ground_y(place: Place, depth: float) -> float:
+    """Height in the picture of the ground at a depth."""
+    far = place.horizon_y + 17.0
+    return FRONT - (FRONT - far) * depth
+
+
+def box_of(scene: Scene, index: int) -> tuple[float, float, float, float]:
+    """(left, top, right, bottom) of a thing's silhouette in the picture, without its shadow."""
+    thing = scene.things[index]
+    x, y, scale = foot(scene, index)
+    half, height = KINDS[thing.kind].box[thing.state]
+    return x - half * scale, y - height * scale, x + half * scale, y + 6 * scale
+
+
+def overlap(one: tuple[float, ...], other: tuple[float, ...]) -> float:
+    """Shared area of two boxes as a share of the smaller one."""
+    width = min(one[2], other[2]) - max(one[0], other[0])
+    height = min(one[3], other[3]) - max(one[1], other[1])
+    if width <= 0 or height <= 0:
+        return 0.0
+    area = min((box[2] - box[0]) * (box[3] - box[1]) for box in (one, other))
+    return width * height / area
+
+
+def well_placed(scene: Scene, *, most_overlap: float = 0.12, margin: float = 2.0) -> bool:
+    """Every thing in the frame, and no two boxes sharing more than ``most_overlap`` (carrier and carried excepted)."""
+    boxes = [box_of(scene, index) for index in range(len(scene.things))]
+    for index, (left, top, right, bottom) in enumerate(boxes):
+        if left < margin or right > 100 - margin or top < margin or bottom > 100 - margin / 2:
+            return False
+        thing = scene.things[index]
+        for before in range(index):
+            other = scene.things[before]
+            if thing.carrier == before or other.carrier == index:
+                continue
+            if overlap(boxes[index], boxes[before]) > most_overlap:
+                return False
+    return True
+
+
+def to_dict(scene: Scene) -> dict:
+    """Ground truth as plain JSON values, with each thing's box in the picture (hundredths)."""
+    record = asdict(scene)
+    for index, thing in enumerate(record["things"]):
+        thing["box"] = [round(edge, 2) for edge in box_of(scene, index)]
+    return record
+
+
+def from_dict(record: dict) -> Scene:
+    """The scene that ``to_dict`` wrote. Raises InputError on a key or value that no scene has."""
+    try:
+        things = tuple(
+            Thing(**{key: value for key, value in thing.items() if key != "box"}) for thing in record["things"]
+        )
+        return Scene(Place(**record["place"]), things, record["vigour"])
+    except (KeyError, TypeError) as error:
+        raise InputError("a scene record", error) from error
+
+
+def key_of(scene: Scene) -> str:
+    """A short content hash: equal scenes, equal keys, on any machine."""
+    return hashlib.sha256(json.dumps(asdict(scene), sort_keys=True).encode()).hexdigest()[:16]

@@ -1,0 +1,167 @@
+"""Batches as a pure function of (seed, step): any run can stop and go on without a sampler's state.
+
+Which images a step takes, which of their captions, and how each is augmented depend on nothing but the seed, the epoch
+and the image, so a resumed run, a run with other workers and a run on more processes see the same data.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import torch
+from torch.utils.data import DataLoader, Dataset, default_collate
+
+from eqlib.errors import InputError
+from eqlib.study.training.order import ORDER, Order, mates, members_of, permutation
+from eqlib.suites import RetrievalSuite
+from eqlib.suites.images import open_image
+
+_CAPTION, _AUGMENT = ORDER + 1, ORDER + 2  # independent random streams of one seed
+
+
+class CaptionedImages(Dataset):
+    """Item ``(epoch, index)``: the preprocessed image (3, H, W) and the tokens (context,) of one drawn caption.
+
+    Images of one group (``suite.groups``) that have equally many captions draw the same-numbered one. With
+    ``negatives`` an item has the tokens (context,) of the caption's hard negative as a third value; a caption without
+    one has its own tokens there.
+
+    A damaged picture comes out as its InputError: a data loader's worker can only raise what one message rebuilds.
+    With ``damaged="skip"`` the next good picture of the epoch's permutation stands in for it, a function of seed, epoch
+    and index like all else (a batch may then hold that picture twice), each item carries the number passed over as its
+    last value, and ``skipped`` counts them for the batches handed out. Raises InputError for any other ``damaged``, and
+    for ``negatives`` where no caption has one.
+    """
+
+    def __init__(
+        self,
+        suite: RetrievalSuite,
+        preprocess: Callable,
+        tokenizer: Callable,
+        *,
+        seed: int,
+        damaged: str = "fail",
+        negatives: bool = False,
+    ):
+        if damaged not in ("fail", "skip"):
+            raise InputError("fail or skip", repr(damaged), row="damaged")
+        self.suite, self.preprocess, self.seed, self.damaged, self.skipped = suite, preprocess, seed, damaged, 0
+        order = np.argsort(suite.image_of_caption, kind="stable")
+        self.captions_of = np.split(order, np.cumsum(np.bincount(suite.image_of_caption, minlength=len(suite.images))))
+        self.tokens, self.negative_tokens = tokenizer(suite.captions), None
+        if negatives:
+            check_knows(suite, negatives=True)
+            pairs = zip(suite.negatives, suite.captions, strict=True)
+            self.negative_tokens = tokenizer([negative or caption for negative, caption in pairs])
+        self.draws_as = np.arange(len(suite.images))
+        for group in () if suite.groups is None else members_of(suite.groups):
+            if len({len(self.captions_of[index]) for index in group}) == 1:
+                self.draws_as[group] = group[0]
+
+    def __getitem__(self, key: tuple[int, int]) -> tuple[torch.Tensor, ...] | InputError:
+        item = self._item(*key)
+        if self.damaged == "fail":
+            return item
+        epoch, index = key
+        passed = 0
+        if isinstance(item, InputError):
+            order = permutation(len(self.suite.images), epoch, seed=self.seed).tolist()
+            start = order.index(index)
+            for other in order[start + 1 :] + order[:start]:
+                passed += 1
+                if not isinstance(item := self._item(epoch, other), InputError):
+                    break
+            else:
+                return item
+        return *item, torch.tensor(passed)
+
+    def _item(self, epoch: int, index: int) -> tuple[torch.Tensor, ...] | InputError:
+        try:
+            image = open_image(self.suite.root / self.suite.images[index])
+        except InputError as error:
+            return error
+        with torch.random.fork_rng(devices=[]):  # torchvision draws from the global generator
+            stream = np.random.SeedSequence([self.seed, _AUGMENT, epoch, index])
+            torch.default_generator.manual_seed(int(stream.generate_state(1)[0]))  # torch.manual_seed seeds GPUs too
+            pixels = self.preprocess(image)
+        captions = self.captions_of[index]
+        draw = np.random.default_rng([self.seed, _CAPTION, epoch, int(self.draws_as[index])])
+        caption = captions[draw.integers(len(captions))]
+        if self.negative_tokens is None:
+            return pixels, self.tokens[caption]
+        return pixels, self.tokens[caption], self.negative_tokens[caption]
+
+
+def check_knows(suite: RetrievalSuite, *, negatives: bool = False, partners: bool = False) -> None:
+    """Raises InputError where a method asks for hard negatives or minimal pairs that ``suite`` does not tell of."""
+    if negatives and suite.negatives is None:
+        raise InputError("captions with hard negatives (`negatives`)", "none", where=suite.name)
+    if partners and (suite.groups is None or np.unique(suite.groups, return_counts=True)[1].min() < 2):
+        raise InputError("images in minimal pairs (`group`)", "an image without one", where=suite.name)
+
+
+class _Steps:
+    """Batch sampler: the keys of this process's share of every step from ``first`` to ``last``."""
+
+    def __init__(self, order: Order, first: int, last: int, *, rank: int, world: int):
+        self.order, self.first, self.last, self.rank, self.world = order, first, last, rank, world
+
+    def __len__(self) -> int:
+        return self.last - self.first
+
+    def __iter__(self) -> Iterator[list[tuple[int, int]]]:
+        local = self.order.batch // self.world
+        for step in range(self.first, self.last):
+            epoch, indices = self.order.at(step)
+            yield [(epoch, int(i)) for i in indices[self.rank * local : (self.rank + 1) * local]]
+
+
+def batches(
+    data: CaptionedImages,
+    *,
+    batch: int,
+    first: int,
+    last: int,
+    seed: int,
+    workers: int = 0,
+    rank: int = 0,
+    world: int = 1,
+    partners: bool = False,
+) -> Iterator[list[torch.Tensor]]:
+    """Batches ``(images (b, 3, H, W), tokens (b, context))``, with ``data``'s negatives their tokens third, of steps
+    ``first`` to ``last - 1``; ``batch`` is the global size and ``b = batch / world``. Members of one group of the suite
+    stand in one global batch; with ``partners`` the last value is, for each image, the place of its group's next one in
+    the global batch (b, 1) int64. Raises InputError where the set is smaller than a batch or does not divide, where no
+    whole groups make a batch, and with ``partners`` where an image has no group.
+    """
+    images = len(data.suite.images)
+    if not 2 <= batch <= images:
+        raise InputError(f"a batch of 2 to {images} images ({data.suite.name})", batch)
+    if batch % world:
+        raise InputError(f"a batch divisible by {world} processes", batch)
+    groups = data.suite.groups
+    check_knows(data.suite, partners=partners)
+    steps = _Steps(Order(images, batch, seed=seed, groups=groups), first, last, rank=rank, world=world)
+    pin = torch.cuda.is_available()
+    loader = DataLoader(data, batch_sampler=steps, num_workers=workers, pin_memory=pin, collate_fn=_collate)
+    return _with_partners(_raising(loader, data), steps, groups) if partners else _raising(loader, data)
+
+
+def _with_partners(found: Iterator[list[torch.Tensor]], steps: _Steps, groups: np.ndarray):
+    for batch, step in zip(found, range(steps.first, steps.last), strict=True):
+        everyone = torch.from_numpy(mates(groups[steps.order.at(step)[1]]))
+        yield [*batch, everyone[steps.rank * len(batch[0]) :][: len(batch[0])]]
+
+
+def _collate(items: list) -> list[torch.Tensor] | InputError:
+    return next((item for item in items if isinstance(item, InputError)), None) or default_collate(items)
+
+
+def _raising(loader: DataLoader, data: CaptionedImages) -> Iterator[list[torch.Tensor]]:
+    for batch in loader:
+        if isinstance(batch, InputError):
+            raise batch
+        values = 2 if data.negative_tokens is None else 3
+        data.skipped += int(sum(count.sum() for count in batch[values:]))
+        yield batch[:values]

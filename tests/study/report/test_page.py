@@ -1,0 +1,222 @@
+"""The report: whole, self-contained, the same bytes twice; every number in it is in the tables."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from html.parser import HTMLParser
+from pathlib import Path
+
+import nbformat
+import pytest
+
+from eqlib.study.report import build
+from eqlib.study.report.catalogue import FIGURES, publish
+from eqlib.study.report.notebooks import body
+from eqlib.study.report.tables import tables
+from eqlib.study.report.typeset import write
+
+PARAMS = """
+study:
+  methods: [contrastive, eqsim]
+  baseline: contrastive
+  seeds: [0, 1, 2]
+data:
+  data_root: {root}
+  captions: captions/dataset.json
+  splits: {{train: train}}
+  suites:
+    test: {{reader: quads, path: quads/test.json}}
+  validation: val
+"""
+
+
+def notebook(path: Path, title: str) -> Path:
+    """An executed notebook with a table, a printed line and markup that must not run."""
+    text = f"# {title}\n\n**Question.** Does it\nhold?\n\n**Caveats.** None."
+    output = nbformat.v4.new_output("execute_result", {"text/html": "<table><tr><td>7</td></tr></table>"})
+    cells = [
+        nbformat.v4.new_markdown_cell(text, id="title"),
+        nbformat.v4.new_code_cell("1 + 6", id="code", execution_count=2, outputs=[output]),
+        nbformat.v4.new_code_cell("", id="empty", execution_count=None),
+    ]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    nbformat.write(nbformat.v4.new_notebook(cells=cells), path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def stages(folder, study, tmp_path_factory) -> Path:
+    """A build/ folder as the stages leave it, with params.yaml and notebooks/ beside it."""
+    root = tmp_path_factory.mktemp("stages")
+    shutil.copytree(folder, root / "build")
+    for name in ("main_result", "forest", "motivation"):
+        publish(study, name, root / "build" / "figures" / "figures")
+    for order, table in enumerate(tables(study)):
+        write(table, root / "build" / "figures" / "tables", order)
+    notebook(root / "build" / "compare" / "notebook.ipynb", "Compare: is it real?")
+    notebook(root / "build" / "finetune" / "eqsim-0" / "notebook.ipynb", "Fine-tune")
+    for name in ("30_finetune", "50_compare", "60_figures"):
+        notebook(root / "notebooks" / f"{name}.ipynb", name)
+    (root / "params.yaml").write_text(PARAMS.format(root=root / "build" / "data"))
+    return root
+
+
+def make(stages: Path, output: Path) -> int:
+    arguments = {"build": "build", "notebooks": "notebooks", "params": "params.yaml"}
+    given = [part for name, value in arguments.items() for part in (f"--{name}", str(stages / value))]
+    return build.main([*given, "--output", str(output)])
+
+
+@pytest.fixture(scope="module")
+def report(stages, tmp_path_factory) -> Path:
+    output = tmp_path_factory.mktemp("report") / "reports"
+    assert make(stages, output) == 0
+    return output
+
+
+class Page(HTMLParser):
+    """Ids, addresses, and headings of a page; raises on a tag that is closed out of turn."""
+
+    VOID = frozenset(["meta", "link", "img", "br", "input", "hr", "path"])
+
+    def __init__(self, text: str):
+        super().__init__()
+        self.ids, self.addresses, self.stack, self.images = [], [], [], []
+        self.feed(text)
+        assert self.stack == []
+
+    def handle_starttag(self, tag, attributes):
+        given = dict(attributes)
+        self.ids += [given["id"]] if "id" in given else []
+        self.addresses += [given[name] for name in ("href", "src", "srcset", "action") if given.get(name)]
+        if tag == "img":
+            self.images.append(given)
+        if tag not in self.VOID:
+            self.stack.append(tag)
+
+    def handle_endtag(self, tag):
+        if tag not in self.VOID:
+            assert self.stack.pop() == tag
+
+
+@pytest.mark.parametrize("name", ["index.html", "browser.html"])
+def test_asks_nothing_of_the_network(report, name):
+    text = (report / name).read_text()
+    page = Page(text)
+    assert not [address for address in page.addresses if re.match(r"(https?:)?//", address)]
+    assert "@import" not in text
+    assert "http://" not in text.replace("http://www.w3.org", "")
+    assert "https://" not in text
+    for address in page.addresses:
+        if not address.startswith(("data:", "#")):
+            assert (report / address.partition("#")[0]).is_file(), address
+
+
+def test_ids_are_unique_and_links_inside_the_page_arrive(report):
+    page = Page((report / "index.html").read_text())
+    assert len(page.ids) == len(set(page.ids))
+    assert {address[1:] for address in page.addresses if address.startswith("#")} <= set(page.ids)
+
+
+def test_every_picture_has_words_for_those_who_cannot_see_it(report):
+    page = Page((report / "index.html").read_text())
+    figures = [image for image in page.images if image.get("class") in ("chart", "photo")]
+    assert len(figures) == 3
+    assert all(len(image["alt"]) > 20 for image in figures)
+
+
+def test_twice_the_same_bytes(stages, report, tmp_path):
+    assert make(stages, tmp_path / "reports") == 0
+    files = [path.relative_to(report) for path in sorted(report.rglob("*")) if path.is_file()]
+    assert files == [
+        p.relative_to(tmp_path / "reports") for p in sorted((tmp_path / "reports").rglob("*")) if p.is_file()
+    ]
+    assert all((report / name).read_bytes() == (tmp_path / "reports" / name).read_bytes() for name in files)
+
+
+def test_what_is_written(report):
+    assert sorted(path.name for path in report.iterdir()) == sorted(
+        ["index.html", "report.pdf", "browser.html", "metrics.json", "figures", "tables", "notebooks"]
+    )
+    assert sorted(path.name for path in (report / "figures").iterdir()) == sorted(
+        f"{name}.{kind}" for name in ("main_result", "forest", "motivation") for kind in ("pdf", "png")
+    )
+    assert sorted(path.name for path in (report / "notebooks").iterdir()) == ["30_finetune.ipynb", "50_compare.ipynb"]
+    assert (report / "index.html").stat().st_size < 6_000_000
+    assert (report / "browser.html").stat().st_size < 6_000_000
+
+
+def test_metrics_are_percent_of_the_summary(report, study):
+    metrics = json.loads((report / "metrics.json").read_text())
+    point = study.summary.query("method == 'eqsim' and subset == 'micro' and score == 'group'")["point"].item()
+    assert metrics["test"]["eqsim"]["group"] == round(100 * point, 2)
+    assert set(metrics["test"]) == {"pretrained", "contrastive", "eqsim"}
+
+
+def test_the_page_says_what_it_was_made_from(report, stages):
+    text = (report / "index.html").read_text()
+    assert "git tree of eqlib/" in text
+    assert "summary.csv" in text
+    assert "validation: val" in text
+    assert str(stages.parent) not in text.replace(str(stages / "build" / "data"), "")
+
+
+def test_a_notebook_becomes_prose_folded_code_and_results(tmp_path):
+    made = body(notebook(tmp_path / "n.ipynb", "Fit & compare"), "n")
+    assert (made.title, made.question) == ("Fit & compare", "Does it hold?")
+    assert made.html.count("<details") == 1  # the empty cell has no fold
+    assert "<td>7</td>" in made.html
+    assert "<h1" not in made.html
+    assert "id=" not in made.html
+    assert "In&nbsp;[" not in made.html
+
+
+def test_missing_input_is_one_line_and_no_report(stages, tmp_path, capsys):
+    shutil.copytree(stages, tmp_path / "stages")
+    (tmp_path / "stages" / "build" / "compare" / "summary.csv").unlink()
+    assert make(tmp_path / "stages", tmp_path / "reports") == 1
+    message = capsys.readouterr().err
+    assert "summary.csv" in message
+    assert message.count("\n") == 1
+    assert not (tmp_path / "reports").exists()
+
+
+def test_figures_come_in_the_order_of_the_catalogue(report):
+    text = (report / "index.html").read_text()
+    places = [text.find(f'id="figure-{name}"') for name in FIGURES if name in ("main_result", "forest", "motivation")]
+    assert places == sorted(places)
+    assert min(places) > 0
+
+
+def test_formulas_need_no_script(tmp_path):
+    path = notebook(tmp_path / "n.ipynb", "Fit")
+    read = nbformat.read(path, as_version=4)
+    read.cells[1].outputs[0]["data"] = {"text/latex": r"$\sqrt{2}$"}
+    text = r"Inline $a = s_{00} < 1$ and" + "\n\n$$\\sum_i b_i$$\n\nand `$HOME`, and broken $<b^$.\n\n"
+    read.cells.append(nbformat.v4.new_markdown_cell(text + r"\begin{align}I &> a\end{align}", id="math"))
+    nbformat.write(read, path)
+    made = body(path, "n").html
+    assert made.count("<math") == 4
+    assert made.count("<msub>") == 2
+    assert made.count('display="block"') == 2
+    assert "<msqrt>" in made
+    assert "<code>$HOME</code>" in made
+    assert "<code>&lt;b^</code>" in made
+    assert "xmlns" not in made
+
+
+def test_a_figure_of_the_page_is_a_link_in_the_notebook(tmp_path):
+    path = notebook(tmp_path / "n.ipynb", "Draw")
+    read = nbformat.read(path, as_version=4)
+    outputs = [
+        nbformat.v4.new_output("display_data", {"image/png": "AAAA"}, metadata={"anchor": f"figure-{name}"})
+        for name in ("forest", "elsewhere")
+    ]
+    read.cells[1].outputs = outputs
+    nbformat.write(read, path)
+    made = body(path, "n", {"figure-forest": "Figure 1. A & <b>"}).html
+    assert '<a href="#figure-forest">Figure 1. A &amp; &lt;b&gt;</a>' in made
+    assert made.count("<img") == 1
+    assert 'alt="A picture of the notebook Draw"' in made

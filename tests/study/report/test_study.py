@@ -1,0 +1,96 @@
+"""Reading the study: exactly the runs that were asked for, and what is absent stays absent."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from eqlib.errors import InputError
+from eqlib.study.report.study import is_average, part_label, parts, read_study, with_measures
+from eqlib.suites.quadfile import read_quads
+
+
+def test_exactly_the_methods_and_seeds_asked_for(folder):
+    study = read_study(folder / "compare", finetune=folder / "finetune", methods=["eqsim"], seeds=[1, 2])
+    assert study.methods == ["pretrained", "eqsim"]
+    assert study.seeds == [1, 2]
+    assert set(study.histories["method"]) == {"eqsim"}
+    assert set(study.histories["seed"]) == {1, 2}
+    assert set(study.summary["method"]) == {"pretrained", "eqsim"}
+
+
+def test_a_run_that_is_not_there_is_named(folder):
+    with pytest.raises(InputError, match="cyclip"):
+        read_study(folder / "compare", methods=["eqsim", "cyclip"])
+    with pytest.raises(InputError, match="7"):
+        read_study(folder / "compare", seeds=[0, 7])
+
+
+def test_a_missing_or_damaged_table_is_named(folder, tmp_path):
+    with pytest.raises(InputError, match=r"items\.parquet"):
+        read_study(tmp_path)
+    (tmp_path / "items.parquet").write_bytes((folder / "compare" / "items.parquet").read_bytes()[:-50])
+    with pytest.raises(InputError, match=r"items\.parquet"):
+        read_study(tmp_path)
+
+
+def test_roles(study):
+    assert (study.main, study.baseline, study.treatment) == ("test", "contrastive", "eqsim")
+    assert study.trio == ["pretrained", "contrastive", "eqsim"]
+
+
+def test_the_headline_is_not_about_validation(folder, tmp_path):
+    items = pd.read_parquet(folder / "compare" / "items.parquet")
+    both = pd.concat([items.assign(suite="watched"), items.assign(suite="held_out")[items["quad"] < "q5"]])
+    for name in ("summary.csv", "differences.csv"):
+        (tmp_path / name).write_bytes((folder / "compare" / name).read_bytes())
+    both.to_parquet(tmp_path / "items.parquet")
+    assert read_study(tmp_path, validation="watched").main == "held_out"
+    assert read_study(tmp_path).main == "watched"  # the larger
+    assert read_study(tmp_path).retrieval is None
+
+
+def test_pictures_of_other_quads_are_not_shown(folder, tmp_path, caplog):
+    suite = read_quads(folder / "data" / "quads" / "test.json")
+    fewer = type(suite)(suite.name, suite.edition, suite.digest, suite.root, suite.records.iloc[3:])
+    assert read_study(folder / "compare", suites={"test": suite}).pictures() is not None
+    with caplog.at_level("WARNING"):
+        assert read_study(folder / "compare", suites={"test": fewer}).pictures() is None
+    assert "3 scored quads" in caplog.text
+
+
+def test_measures_by_hand():
+    # s00 = 5, s01 = 1, s10 = 3, s11 = 4: a = 1, b = 2, I = 5
+    table = with_measures(pd.DataFrame({"s00": [5.0], "s01": [1.0], "s10": [3.0], "s11": [4.0]}))
+    row = table.iloc[0]
+    assert (row["a"], row["b"], row["I"]) == (1, 2, 5)
+    assert (row["text_gap"], row["image_gap"]) == (3, -1)
+    assert row["text"]
+    assert row["image"]
+    assert row["group"]
+
+
+def test_parts_of_a_table():
+    table = pd.DataFrame({"subset": ["b", "a", "micro", "macro2"]})
+    assert parts(table) == ["micro", "a", "b"]
+    assert parts(pd.DataFrame({"subset": ["all", "micro"]})) == ["micro"]
+    assert [is_average(name) for name in ("micro", "macro7", "macro", "macros", "all")] == [
+        True,
+        True,
+        True,
+        False,
+        False,
+    ]
+    assert part_label("macro5") == "Mean of 5 subsets"
+
+
+def test_gap_between_score_and_match_is_the_headroom(study):
+    """The columns that figures use agree with the summary that compare wrote."""
+    items = study.of()
+    for method in study.methods:
+        of = items[items["method"] == method]
+        rows = study.summary[(study.summary["method"] == method) & (study.summary["subset"] == "micro")]
+        points = rows.set_index("score")["point"]
+        assert np.isclose(of["group"].mean(), points["group"])
+        assert np.isclose((of["group_match"] & ~of["group"]).mean(), points["headroom"])

@@ -1,0 +1,78 @@
+"""Profiles change values and nothing else."""
+
+from pathlib import Path
+
+import pytest
+from ruamel.yaml import YAML
+
+from eqlib.errors import InputError
+from eqlib.study.notebook import read
+from eqlib.study.parameters import accepts, check, declared
+from eqlib.study.profile import main, nested, overlay
+
+PROFILES = sorted(path.stem for path in (Path(__file__).resolve().parents[2] / "profiles").glob("*.yaml"))
+# stage -> the sections of params.yaml that dvc.yaml gives to its notebook
+SECTIONS = {
+    "scenes": ["scenes"],
+    "pretrain": ["data", "pretrain"],
+    "select": ["data", "finetune", "select"],
+    "finetune": ["data", "finetune"],
+    "evaluate": ["data", "evaluate"],
+    "tradeoff": ["study", "data", "tradeoff"],
+    "compare": ["study", "compare"],
+    "conformance": ["conformance"],
+    "figures": ["study", "data"],
+}
+
+
+def test_a_value_is_replaced_and_the_rest_stays():
+    base = {"a": {"b": 1, "c": [1]}, "data": {"suites": {"val": 1, "test": 2}}}
+    overlay(base, {"a": {"c": [2, 3]}, "data": {"suites": {"mine": 3}}}, where="p.yaml")
+    assert base == {"a": {"b": 1, "c": [2, 3]}, "data": {"suites": {"mine": 3}}}
+
+
+@pytest.mark.parametrize("change", [{"x": 1}, {"a": {"x": 1}}])
+def test_a_key_that_params_lack_is_named(change):
+    with pytest.raises(InputError, match=r"p\.yaml: expected a key of params\.yaml \(.*\), got `(a\.)?x`"):
+        overlay({"a": {"b": 1}}, change, where="p.yaml")
+
+
+def test_an_assignment_becomes_a_tree():
+    assert nested("a.b=[1, x]") == {"a": {"b": [1, "x"]}}
+    with pytest.raises(InputError, match="name=value"):
+        nested("a.b")
+
+
+def test_an_unknown_profile_lists_those_there_are(root, monkeypatch, capsys):
+    monkeypatch.chdir(root)
+    assert main(["nobody"]) == 1
+    assert "photographs, smoke" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("profile", [None, *PROFILES])
+@pytest.mark.parametrize("stage", SECTIONS)
+def test_every_value_is_one_that_the_notebook_declares(root, profile, stage):
+    yaml = YAML(typ="safe")
+    params = yaml.load(root / "params.yaml")
+    if profile:
+        overlay(params, yaml.load(root / "profiles" / f"{profile}.yaml"), where=profile)
+    (notebook,) = root.glob(f"notebooks/*_{stage}.ipynb")
+    known = declared(read(notebook), where=notebook)
+    for section in SECTIONS[stage]:
+        check(params[section], known, where=f"{profile}: {section}")
+
+
+def test_the_sections_above_are_those_of_the_pipeline(root):
+    stages = YAML(typ="safe").load(root / "dvc.yaml")["stages"]
+    for stage, sections in SECTIONS.items():
+        words = stages[stage]["cmd"].split()
+        given = [words[at + 1] for at, word in enumerate(words) if word == "--params"]
+        assert (given, stages[stage]["params"]) == (sections, sections)
+
+
+def test_the_defaults_of_a_notebook_fit_their_own_types(root):
+    for path in root.glob("notebooks/*.ipynb"):
+        if path.name.startswith("00_"):
+            continue
+        for name, (annotation, default) in declared(read(path), where=path).items():
+            assert accepts(annotation, default), f"{path.name}: {name}"
