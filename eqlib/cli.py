@@ -42,8 +42,6 @@ def _parser() -> argparse.ArgumentParser:
         suite.add_argument("--edition", help="stamp this edition instead of the one guessed from counts and suffixes")
         suite.add_argument("--json", action="store_true", help="print JSON, proportions in 0..1")
         suite.add_argument("--level", type=_level, default=0.95, help="level of the intervals (default 0.95)")
-        suite.add_argument("--resamples", type=_positive, default=2_000, help="bootstrap resamples (default 2,000)")
-        suite.add_argument("--seed", type=int, default=0, help="seed of the bootstrap (default 0)")
         suite.set_defaults(run=_score, suite=name)
     doctor = commands.add_parser("doctor", help="check a downloaded set: counts, pictures, suffixes, edition")
     doctor.add_argument("suite", help="a reader's name: eqben, winoground, valse, karpathy, quads, ...")
@@ -166,7 +164,7 @@ def _score(options: argparse.Namespace) -> int:
     from eqlib.scoring import compare, score_record, score_text
 
     table, names = _read(options, options.scores)
-    how = {"scores": names, "level": options.level, "resamples": options.resamples, "seed": options.seed}
+    how = {"scores": names, "level": options.level}
     record = score_record(table, where=options.scores, **how)
     if "p_c" in names:
         for cell in (*record["subsets"].values(), *filter(None, record["average"].values())):
@@ -189,7 +187,7 @@ def _score(options: argparse.Namespace) -> int:
 def _by_subset(differences) -> dict:
     cells: dict[str, dict] = {}
     for row in differences.to_dict("records"):
-        kept = {key: row[key] for key in ("point", "low", "high", "p", "p_holm")}
+        kept = {key: row[key] for key in ("point", "low", "high", "p", "p_holm", "test", "clusters")}
         cells.setdefault(row["subset"], {})[row["score"]] = {k: None if v != v else v for k, v in kept.items()}
     return cells
 

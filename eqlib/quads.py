@@ -21,7 +21,7 @@ SCORE_COLUMNS = ("s00", "s01", "s10", "s11")
 """Column names in a score table: ``s`` image caption."""
 
 TABLE_COLUMNS = ("suite", "edition", "subset", "quad", "cluster", *SCORE_COLUMNS)
-"""A score table: one row a quad. ``quad`` identifies it within the suite; ``cluster`` is the unit of resampling
+"""A score table: one row a quad. ``quad`` identifies it within the suite; ``cluster`` is the unit of sampling
 (quads of one video or one base scene share it)."""
 
 

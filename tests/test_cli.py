@@ -60,9 +60,10 @@ def test_winoground_json(capsys, winoground):
     assert list(record["subsets"]) == ["all"]
     assert record["subsets"]["all"]["n"] == 4
     for score in ("text", "image", "group", "group_match"):
-        assert record["subsets"]["all"][score] == pytest.approx(
-            {"point": 0.75, "low": 0.3006, "high": 0.9544}, abs=1e-4
-        )
+        cell = record["subsets"]["all"][score]
+        assert (cell["point"], cell["low"], cell["high"]) == pytest.approx((0.75, 0.3006, 0.9544), abs=1e-4)
+        assert cell["interval"] == "wilson"
+    assert record["subsets"]["all"]["clusters"] == 4
     assert record["average"]["micro"]["group"]["point"] == 0.75
     assert record["average"]["macro7"] is record["average"]["macro5"] is None
 
@@ -71,6 +72,7 @@ def test_table_for_people_and_per_item_output(capsys, winoground, tmp_path):
     file, items = winoground("ours.jsonl", [RIGHT, RIGHT, RIGHT, WRONG]), tmp_path / "items.parquet"
     text = printed(capsys, "score", "winoground", "--scores", file, "--items", str(items))
     assert "75.00 [30.06, 95.44]" in text
+    assert "percent [95 % interval: wilson]" in text
     table = pd.read_parquet(items)
     assert table["group"].tolist() == [True, True, True, False]
     assert table["I"].tolist() == [4, 4, 4, -2]
@@ -93,7 +95,9 @@ def test_against_is_paired_and_signed(capsys, winoground):
     record = json.loads(printed(capsys, "score", "winoground", "--scores", ours, "--against", theirs, "--json"))
     group = record["against"]["all"]["group"]
     assert group["point"] == pytest.approx(6 / 7)
-    assert group["p"] == pytest.approx(2 / 2**6)  # six gained, none lost: exact McNemar
+    assert group["p"] == pytest.approx(0.0498, abs=1e-4)  # six gained, none lost: t = sqrt(6), 6 degrees of freedom
+    assert group["low"] > 0
+    assert (group["test"], group["clusters"]) == ("score", 7)
     assert "ours - theirs" in printed(capsys, "score", "winoground", "--scores", ours, "--against", theirs)
 
 

@@ -23,7 +23,7 @@ from eqlib.scoring.comparison import compare
 from eqlib.scoring.conformance import conformance
 from eqlib.scoring.equivariance import EQUIVARIANCE, equivariance, headroom
 from eqlib.scoring.foils import foil_table, pairwise, valse, valse_means
-from eqlib.scoring.inference import holm, mcnemar_exact, wilson
+from eqlib.scoring.inference import holm, interval, wilson
 from eqlib.scoring.matching import CHANCE, MATCHING, matching, one_way, tie_split, tied
 from eqlib.scoring.panel import ONE_WAY, SCORES, measure
 from eqlib.scoring.record import score_record
@@ -47,8 +47,8 @@ __all__ = [
     "foil_table",
     "headroom",
     "holm",
+    "interval",
     "matching",
-    "mcnemar_exact",
     "measure",
     "one_way",
     "pairwise",

@@ -56,7 +56,7 @@ def foil_table(
 ) -> pd.DataFrame:
     """A table for ``summarise`` and ``compare``: one row an item, bool column ``pairwise``.
 
-    ``quad`` holds the item's name (default 0 .. n-1); ``cluster``, the unit of resampling, is best the picture, which
+    ``quad`` holds the item's name (default 0 .. n-1); ``cluster``, the unit of sampling, is best the picture, which
     several foils share (default: the item).
     """
     right = pairwise(caption, foil)

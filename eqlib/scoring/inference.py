@@ -1,4 +1,4 @@
-"""Intervals and tests for proportions and means. scipy is imported when it is called for."""
+"""Intervals and tests of means over quads and seeds: one rule, ``interval``, for every number that is printed."""
 
 from __future__ import annotations
 
@@ -7,86 +7,171 @@ from statistics import NormalDist
 
 import numpy as np
 
-
-def wilson(right: int, n: int, level: float = 0.95) -> tuple[float, float]:
-    """Wilson score interval of a proportion of independent items (Wilson 1927). The formula, because scipy's
-    ``binomtest(...).proportion_ci`` costs a second of imports on the command line."""
-    z = NormalDist().inv_cdf((1 + level) / 2)
-    rate, spread = right / n, z * z / n
-    middle = rate + spread / 2
-    half = (rate * (1 - rate) * spread + spread * spread / 4) ** 0.5
-    return max(0.0, (middle - half) / (1 + spread)), min(1.0, (middle + half) / (1 + spread))
-
-
-def finite(draws: np.ndarray) -> np.ndarray:
-    """The draws (resamples, ...) without a NaN: in a few a subset may come out empty."""
-    return draws[np.isfinite(draws.reshape(len(draws), -1)).all(axis=1)]
-
-
-def percentile(draws: np.ndarray, level: float = 0.95) -> tuple[float, float]:
-    """Percentile interval of bootstrap ``draws`` (resamples,)."""
-    low, high = np.quantile(finite(draws), [(1 - level) / 2, (1 + level) / 2])
-    return float(low), float(high)
+from eqlib.scoring.cells import Cell
 
 
 @dataclass(frozen=True)
-class SeedLevel:
-    """The variance of a mean over ``seeds``: ``between`` them, and the part of it that is their ``own``."""
+class Interval:
+    """``point`` with ``low`` and ``high`` at the level asked for, two-sided ``p`` of 0, and the ``kind`` of both.
 
-    own: float
-    between: float
-    seeds: int
-
-
-def seed_level(points: np.ndarray, draws: np.ndarray) -> SeedLevel:
-    """The seeds' own variance, from ``points`` (seeds,) and their bootstrap ``draws`` (resamples, seeds).
-
-    What lies between seeds holds also what each seed's few quads add. The bootstrap, which draws the same clusters for
-    every seed, shows how much that is (variance less covariance); the rest is the seeds' own, never below 0. This is
-    the two-way decomposition of Cameron, Gelbach and Miller (2011), its cluster side resampled.
+    low, high and p are NaN, and ``kind`` is "none", where the spread between clusters cannot be seen.
     """
-    seeds, within = len(points), np.cov(finite(draws), rowvar=False)
-    noise = np.diag(within).mean() - within[~np.eye(seeds, dtype=bool)].mean()
-    between = points.var(ddof=1)
-    return SeedLevel(max(0.0, between - noise) / seeds, between / seeds, seeds)
+
+    point: float
+    low: float
+    high: float
+    p: float
+    kind: str
 
 
-def t_interval(
-    point: float, variance: float, clusters: int, seeds: list[SeedLevel], level: float = 0.95
-) -> tuple[float, float, float]:
-    """``(low, high, p)`` of a mean: ``variance`` over resampled clusters plus the seeds' own; p of the mean being 0.
+def interval(
+    cell: Cell, ours: np.ndarray, theirs: np.ndarray | None = None, *, paired: bool = False, level: float = 0.95
+) -> Interval:
+    """The mean of ``ours`` (seeds, n) over the quads of ``cell``, or its difference to ``theirs`` (seeds, n).
 
-    Student's t, with Satterthwaite's degrees of freedom taken from all that lies between the seeds, not only their own:
-    in simulations with 2 to 5 seeds a nominal 5 % test then rejects 2 to 5 % where seeds matter little or as much as
-    quads do, and up to 9 % with two seeds that matter most. Three seeds that differ widely give t with 2 degrees of
-    freedom, 2.2 times wider than normal.
+    bool values are outcomes, float64 quantities. ``paired``: seed k of ours belongs to seed k of theirs. The variance
+    is that over clusters (``Cell.moments``) plus the seeds' own (``_variance``), and Student's t has their degrees of
+    freedom. From it, by ``kind``:
+
+    - ``wilson``: a proportion of independent quads with one seed
+    - ``wilson, design effect``: any other proportion: Wilson's interval with the number of independent quads that
+      would have the same variance (as Korn and Graubard 1998 for Clopper and Pearson's)
+    - ``score`` and ``score, design effect``: differences of proportions, likewise by the score test of paired
+      proportions: McNemar's without correction, its interval Tango's (1998). The interval leaves out 0 exactly where
+      p < 1 - level. Fagerland, Lydersen and Laake (2014) recommend both.
+    - ``t``: quantities and their differences
+
+    Where every quad came out alike no design effect can be seen: then each cluster counts as one quad.
     """
-    from scipy.stats import t
+    seeds = len(ours) if theirs is None else max(len(ours), len(theirs))
+    if theirs is None:
+        point, variance, freedom = _variance(cell, [(1, ours)])
+    elif paired:
+        point, variance, freedom = _variance(cell, [(1, ours.astype(np.float64) - theirs)])
+    else:
+        point, variance, freedom = _variance(cell, [(1, ours), (-1, theirs)])
+    if not freedom:
+        return Interval(point, np.nan, np.nan, np.nan, "none")
+    plain = cell.independent and seeds == 1
+    if ours.dtype != bool:
+        return Interval(point, *_t(point, variance, freedom, level), "t")
+    if theirs is None:
+        n = cell.n if plain else _worth(point * (1 - point), variance, cell, seeds)
+        known = plain or not variance  # a variance that is not estimated asks for no t
+        critical = NormalDist().inv_cdf((1 + level) / 2) if known else _quantile(freedom, level)
+        kind = "wilson" if plain else "wilson, design effect"
+        return Interval(point, *_wilson(point, n, critical), np.nan, kind)
+    gained, lost = _discordant(cell, ours, theirs, paired)
+    n = cell.n if plain else _worth(gained + lost - (gained - lost) ** 2, variance, cell, seeds)
+    kind = "score" if plain else "score, design effect"
+    t = point * np.sqrt(n / (gained + lost)) if gained + lost > 0 else 0.0
+    return Interval(point, *_tango(gained, lost, n, _quantile(freedom, level)), _p(t, freedom), kind)
 
-    total = variance + sum(part.own for part in seeds)
-    if total == 0:
-        return point, point, float(point == 0)
-    doubt = sum(part.between**2 / (part.seeds - 1) for part in seeds) + variance**2 / max(1, clusters - 1)
-    freedom, error = total**2 / doubt, np.sqrt(total)
-    half = float(t.ppf((1 + level) / 2, freedom) * error)
-    return point - half, point + half, float(2 * t.sf(abs(point) / error, freedom))
+
+def _variance(cell: Cell, groups: list[tuple[int, np.ndarray]]) -> tuple[float, float, float]:
+    """``(point, variance, degrees of freedom)`` of the signed sum of each group's mean over its seeds.
+
+    What lies between seeds holds also what each seed's few quads add. The covariance over clusters shows how much that
+    is (variance less covariance); the rest is the seeds' own, never below 0: the two-way decomposition of Cameron,
+    Gelbach and Miller (2011). A group of one seed shows nothing of its own; beside a group of several it is taken to
+    vary as they do. Satterthwaite's degrees of freedom are taken from all that lies between the seeds, not only their
+    own, and are at least the fewest seeds less one.
+    """
+    sizes = [len(values) for _, values in groups]
+    contrast = np.concatenate([np.full(len(values), sign / len(values)) for sign, values in groups])
+    means, covariance = cell.moments(np.concatenate([values for _, values in groups]))
+    starts = np.cumsum([0, *sizes])
+    parts = [slice(*ends) for ends in zip(starts, starts[1:], strict=False)]
+    point = float(sum(sign * means[part].mean() for (sign, _), part in zip(groups, parts, strict=True)))
+    variance = float(contrast @ covariance @ contrast)
+    doubt = variance**2 / cell.freedom if cell.freedom else 0.0
+    several = []
+    for size, part in zip(sizes, parts, strict=True):
+        if size > 1:
+            within = covariance[part, part]
+            noise = np.diag(within).mean() - within[~np.eye(size, dtype=bool)].mean()
+            between = means[part].var(ddof=1)
+            share = 1 / size + (1.0 if 1 in sizes else 0.0)
+            several.append(size)
+            variance += share * max(0.0, between - noise)
+            doubt += (share * between) ** 2 / (size - 1)
+    if not cell.freedom:
+        return point, np.nan, 0.0
+    if variance <= 1e-24 * max(1.0, float(np.abs(means).max())) ** 2:  # rounding, where no quad differs
+        return point, 0.0, cell.freedom
+    return point, variance, max(variance**2 / doubt, min(several, default=1) - 1, 1.0)
 
 
-def bootstrap_p(draws: np.ndarray) -> float:
-    """Two-sided p of a difference of 0 from bootstrap ``draws`` of the difference: the level at which the percentile
-    interval touches 0. Never below ``2 / (resamples + 1)``."""
-    draws = finite(draws)
-    below, above = int((draws <= 0).sum()), int((draws >= 0).sum())
-    return min(1.0, 2 * (min(below, above) + 1) / (len(draws) + 1))
+def _worth(spread: float, variance: float, cell: Cell, seeds: int) -> float:
+    """How many independent quads, of which one has the variance ``spread``, have this ``variance`` of their mean."""
+    if spread <= 1e-12:
+        return cell.units
+    return min(spread / variance, seeds * cell.size) if variance else cell.size
 
 
-def mcnemar_exact(ours: object, theirs: object) -> float:
-    """Exact two-sided McNemar p for two models' outcomes (n,) bool on the same independent items (scipy)."""
-    from scipy.stats import binomtest
+def _discordant(cell: Cell, ours: np.ndarray, theirs: np.ndarray, paired: bool) -> tuple[float, float]:
+    """The shares of quads that ours alone has right, and theirs alone, over pairs of seeds."""
+    ours, theirs = (values[:, cell.rows].astype(np.float64) for values in (ours, theirs))
+    if not paired:
+        ours, theirs = ours.mean(axis=0, keepdims=True), theirs.mean(axis=0, keepdims=True)
+    both = (ours * theirs).mean(axis=0)
+    return float((ours.mean(axis=0) - both) @ cell.weights), float((theirs.mean(axis=0) - both) @ cell.weights)
 
-    ours, theirs = np.asarray(ours, dtype=bool), np.asarray(theirs, dtype=bool)
-    gained, lost = int((ours & ~theirs).sum()), int((theirs & ~ours).sum())
-    return float(binomtest(gained, gained + lost).pvalue) if gained + lost else 1.0
+
+def wilson(right: float, n: float, level: float = 0.95) -> tuple[float, float]:
+    """Wilson's score interval of a proportion (Wilson 1927). The formula, because scipy's
+    ``binomtest(...).proportion_ci`` costs a second of imports and takes whole numbers only."""
+    return _wilson(right / n, n, NormalDist().inv_cdf((1 + level) / 2))
+
+
+def _wilson(rate: float, n: float, critical: float) -> tuple[float, float]:
+    spread = critical * critical / n
+    middle = rate + spread / 2
+    half = (max(0.0, rate * (1 - rate)) * spread + spread * spread / 4) ** 0.5
+    return max(0.0, (middle - half) / (1 + spread)), min(1.0, (middle + half) / (1 + spread))
+
+
+def _tango(gained: float, lost: float, n: float, critical: float) -> tuple[float, float]:
+    """Tango's score interval (1998) of the difference ``gained - lost`` of two proportions of the same ``n`` quads."""
+
+    def score(difference: float) -> float:
+        # The share lost that is likeliest under this difference: the larger root of a quadratic (Tango's appendix).
+        b = (2 - gained + lost) * difference - gained - lost
+        under = (np.sqrt(max(0.0, b * b + 8 * lost * difference * (1 - difference))) - b) / 4
+        variance = max(2 * under + difference * (1 - difference), 0.0)
+        distance = gained - lost - difference
+        if variance == 0:
+            return np.sign(distance) * np.inf if abs(distance) > 1e-15 else 0.0
+        return distance * np.sqrt(n / variance)
+
+    def root(low: float, high: float, target: float) -> float:
+        for _ in range(50):  # the score falls as the difference grows
+            middle = (low + high) / 2
+            low, high = (middle, high) if score(middle) > target else (low, middle)
+        return (low + high) / 2
+
+    point = gained - lost
+    return root(-1.0, point, critical), root(point, 1.0, -critical)
+
+
+def _t(point: float, variance: float, freedom: float, level: float) -> tuple[float, float, float]:
+    if not variance:  # the same in every quad: the same thing twice, or nothing that a spread could be judged by
+        return (0.0, 0.0, 1.0) if abs(point) < 1e-12 else (np.nan, np.nan, np.nan)
+    error = variance**0.5
+    half = _quantile(freedom, level) * error
+    return point - half, point + half, _p(point / error, freedom)
+
+
+def _quantile(freedom: float, level: float) -> float:
+    from scipy.special import stdtrit  # scipy.stats costs a second of imports
+
+    return float(stdtrit(freedom, (1 + level) / 2))
+
+
+def _p(t: float, freedom: float) -> float:
+    from scipy.special import stdtr
+
+    return float(min(1.0, 2 * stdtr(freedom, -abs(t))))
 
 
 def holm(p: object) -> np.ndarray:

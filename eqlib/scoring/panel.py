@@ -1,4 +1,4 @@
-"""A table as arrays: runs (method x seed) on the same quads, their values per quad, and one resampling of all."""
+"""A table as arrays: runs (method x seed) on the same quads, and their values per quad."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ import pandas as pd
 from eqlib.errors import InputError
 from eqlib.quads import SCORE_COLUMNS, scores_of
 from eqlib.scoring.averages import averages
+from eqlib.scoring.cells import Cell
 from eqlib.scoring.equivariance import EQUIVARIANCE, equivariance, headroom
 from eqlib.scoring.matching import MATCHING, matching, one_way
-from eqlib.scoring.resampling import cluster_sums, resampled_sums
 from eqlib.scoring.shortcuts import SHORTCUTS, shortcuts
 
 ONE_WAY = ("text_1way", "image_1way", "mean_1way")
@@ -54,10 +54,6 @@ class Panel:
     subset: np.ndarray  # (n,) codes into subsets
     cluster: np.ndarray  # (n,) codes 0 .. clusters-1
     values: dict[str, np.ndarray]
-
-    @property
-    def clusters(self) -> int:
-        return int(self.cluster.max()) + 1
 
     @property
     def sizes(self) -> np.ndarray:
@@ -131,73 +127,19 @@ def _values(run, names, where, place):
     return given | (measure(scores_of(run, where=where), measured) if measured else {})
 
 
-@dataclass(frozen=True)
-class Cells:
-    """Means of one panel: ``point`` (runs, cells, scores) and ``draws`` (resamples, runs, cells, scores).
-
-    ``cells`` names the subsets, then the averages over them.
-    """
-
-    cells: list[str]
-    names: tuple[str, ...]
-    point: np.ndarray
-    draws: np.ndarray
-
-
-def resample(panel: Panel, resamples: int, seed: int) -> Cells:
-    """Means per subset and average, and the same over resampled clusters.
-
-    Every run sees the same draw of clusters, so differences of runs are paired. Clusters are drawn within their subset
-    where none reaches over two; otherwise from the whole suite.
-    """
-    names, rng = tuple(panel.values), np.random.default_rng(seed)
-    shape = (len(panel.runs), len(panel.subsets) + len(averages(panel.subsets)), len(names))
-    point, draws = np.empty(shape), np.empty((resamples, *shape))
-    # Apart where every quad is a cluster: few distinct rows resample much faster (see resampled_sums).
-    apart = panel.clusters == len(panel.cluster)
-    few = [n for n in names if apart and len(np.unique(panel.values[n][:, :1000])) <= 5]
-    for block in (few, [name for name in names if name not in few]):
-        if block:
-            values = np.stack([panel.values[name][run] for run in range(len(panel.runs)) for name in block], axis=1)
-            at = [names.index(name) for name in block]
-            exact, drawn, sizes, drawn_sizes = _totals(panel, values, resamples, rng)
-            split = (*exact.shape[:-1], len(panel.runs), len(block))
-            point[..., at] = _means(panel, exact.reshape(split)[None], sizes[None])[0]
-            draws[..., at] = _means(panel, drawn.reshape(-1, *split), drawn_sizes)
-    return Cells([*panel.subsets, *averages(panel.subsets)], names, point, draws)
+def cells(panel: Panel) -> list[Cell]:
+    """The subsets of a panel, then the averages over them."""
+    found = []
+    for code, name in enumerate(panel.subsets):
+        rows = np.flatnonzero(panel.subset == code)
+        found.append(_cell(panel, name, False, rows, np.full(len(rows), 1 / len(rows))))
+    rows = np.arange(len(panel.subset))
+    for name, weights in averages(panel.subsets).items():
+        shares = np.full(len(rows), 1 / len(rows)) if weights is None else (weights / panel.sizes)[panel.subset]
+        found.append(_cell(panel, name, True, rows, shares))
+    return found
 
 
-def _totals(panel, values, resamples, rng):
-    """Sums per subset (subsets, k) and sizes (subsets,), exact and drawn (resamples, ...)."""
-    n, k, subsets = len(values), values.shape[1], len(panel.subsets)
-    exact = np.stack([values[panel.subset == code].sum(axis=0, dtype=np.float64) for code in range(subsets)])
-    values = np.concatenate([values, np.ones((n, 1))], axis=1)
-    drawn = np.empty((resamples, subsets, k + 1))
-    pairs = len(pd.unique(panel.cluster.astype(np.int64) * subsets + panel.subset))
-    if pairs == panel.clusters:  # no cluster reaches over two subsets
-        for code in range(subsets):
-            inside = panel.subset == code
-            codes, _ = pd.factorize(panel.cluster[inside])
-            drawn[:, code] = resampled_sums(cluster_sums(values[inside], codes), resamples, rng)
-    else:
-        spread = np.zeros((panel.clusters, subsets, k + 1))
-        for code in range(subsets):
-            inside = panel.subset == code
-            for column in range(k + 1):
-                weights = values[inside, column]
-                spread[:, code, column] = np.bincount(panel.cluster[inside], weights, minlength=panel.clusters)
-        drawn[:] = resampled_sums(spread.reshape(panel.clusters, -1), resamples, rng).reshape(drawn.shape)
-    return exact, drawn[..., :-1], panel.sizes, drawn[..., -1]
-
-
-def _means(panel, totals, sizes):
-    """(draws, subsets, runs, scores) sums and (draws, subsets) sizes as (draws, runs, cells, scores) means."""
-    with np.errstate(invalid="ignore"):
-        means = totals / sizes[:, :, None, None]
-    cells = [means]
-    for weights in averages(panel.subsets).values():
-        if weights is None:
-            cells.append((totals.sum(axis=1) / sizes.sum(axis=1)[:, None, None])[:, None])
-        else:
-            cells.append(np.einsum("c,dcrs->drs", weights, means)[:, None])
-    return np.concatenate(cells, axis=1).transpose(0, 2, 1, 3)
+def _cell(panel, name, average, rows, weights):
+    subset, cluster = (np.unique(codes[rows], return_inverse=True)[1] for codes in (panel.subset, panel.cluster))
+    return Cell(name, average, rows, weights, subset, cluster)

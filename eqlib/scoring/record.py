@@ -20,15 +20,16 @@ def score_record(
     *,
     scores: tuple[str, ...] = (*MATCHING, *ONE_WAY, "headroom"),
     level: float = 0.95,
-    resamples: int = 2_000,
-    seed: int = 0,
     where: str | Path | None = None,
 ) -> dict:
     """Scores of one suite as plain dicts, proportions in [0, 1]::
 
         {"suite", "edition", "n", "ties", "level",
-         "subsets": {name: {"n", score: {"point", "low", "high"}, ..., "ties", "tie_split": {score: number}}},
-         "average": {"micro": {score: {"point", "low", "high"}}, "macro7": .., "macro5": ..}}
+         "subsets": {name: {"n", "clusters", score: CELL, ..., "ties", "tie_split": {score: number}}},
+         "average": {"micro": {"clusters", score: CELL}, "macro7": .., "macro5": ..}}
+
+    with CELL = {"point", "low", "high", "interval"}; ``interval`` is the kind of the interval over ``clusters``
+    (``eqlib.scoring.inference.interval``).
 
     ``ties`` counts quads with an exact tie among their four comparisons (wrong, as in the official scorer);
     ``tie_split`` gives the scores with ties broken at random, where there are any. ``macro7`` and ``macro5`` are None
@@ -38,13 +39,13 @@ def score_record(
     if table[["suite", "edition"]].drop_duplicates().shape[0] != 1 or "method" in table:
         raise InputError("one run of one suite in one edition", "several", where=where)
     first = table.iloc[0]
-    summary = summarise(table, scores=scores, level=level, resamples=resamples, seed=seed, where=where)
+    summary = summarise(table, scores=scores, level=level, where=where)
     cells: dict[str, dict] = {}
     for row in summary.itertuples():
         bounds = {"point": row.point, "low": row.low, "high": row.high}
-        cells.setdefault(row.subset, {"n": row.n})[row.score] = {
+        cells.setdefault(row.subset, {"n": row.n, "clusters": row.clusters})[row.score] = {
             name: None if value != value else float(value) for name, value in bounds.items()
-        }
+        } | {"interval": row.interval}
     subsets = {name: cells.pop(name) for name in table["subset"].astype(str).unique()}
     record = {"suite": str(first["suite"]), "edition": str(first["edition"]), "n": len(table), "ties": None}
     if set(SCORE_COLUMNS) <= set(table):

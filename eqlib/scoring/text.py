@@ -18,7 +18,7 @@ def score_text(record: dict, names: tuple[str, ...], differences: pd.DataFrame |
     main = [name for name in names if name not in (*own, *ONE_WAY)]
     text = [
         f"{record['suite']}, edition: {record['edition']}, {record['n']:,} items",
-        f"percent [{100 * record['level']:g} % interval]",
+        f"percent [{100 * record['level']:g} % interval: {_kinds(record, main)}]",
         "",
         _table(record, main, counted=True),
     ]
@@ -41,10 +41,15 @@ def _table(record: dict, names: list[str], counted: bool = False) -> str:
     averages = record["average"] if len(record["subsets"]) > 1 else {}  # of one subset they would repeat it
     rows = []
     for name, cell in (record["subsets"] | {name: cell for name, cell in averages.items() if cell}).items():
-        row = {"": name} | ({"n": _count(cell, "n")} if counted else {})
+        row = {"": name} | ({"n": _count(cell, "n"), "clusters": _count(cell, "clusters")} if counted else {})
         row |= {_words(score): _interval(cell[score], score) for score in names}
         rows.append(row | ({"ties": _count(cell, "ties")} if counted and record["ties"] is not None else {}))
     return pd.DataFrame(rows).to_string(index=False)
+
+
+def _kinds(record: dict, names: list[str]) -> str:
+    cells = (*record["subsets"].values(), *filter(None, record["average"].values()))
+    return "; ".join(dict.fromkeys(cell[name]["interval"] for cell in cells for name in names))
 
 
 def _ties(record: dict) -> str:
@@ -59,15 +64,17 @@ def _ties(record: dict) -> str:
 def _differences(differences: pd.DataFrame) -> str:
     rows = []
     for row in differences.to_dict("records"):
-        p = "<0.0001" if row["p_holm"] < 1e-4 else f"{row['p_holm']:.4f}"
+        p = "" if row["p_holm"] != row["p_holm"] else "<0.0001" if row["p_holm"] < 1e-4 else f"{row['p_holm']:.4f}"
         score = row["score"]
-        rows.append({"": row["subset"], "score": _words(score), "difference": _interval(row, score), "p": p})
+        told = {"difference": _interval(row, score), "p": p, "clusters": f"{row['clusters']:,}", "test": row["test"]}
+        rows.append({"": row["subset"], "score": _words(score)} | told)
     return pd.DataFrame(rows).to_string(index=False)
 
 
 def _interval(cell: dict, score: str) -> str:
     scale, form = (1, "{:.4g}") if score in EQUIVARIANCE else (100, "{:.2f}")
-    known = [form.format(scale * cell[end]) for end in ("point", "low", "high") if cell[end] is not None]
+    ends = [cell[end] for end in ("point", "low", "high")]
+    known = [form.format(scale * end) for end in ends if end is not None and end == end]
     return f"{known[0]} [{known[1]}, {known[2]}]" if len(known) == 3 else known[0]
 
 

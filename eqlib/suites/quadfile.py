@@ -5,7 +5,7 @@ instances::
 
     {"image0": "a/1.png", "image1": "a/2.png", "caption0": "a red cup", "caption1": "a blue cup"}
 
-Optional: ``subset`` (default "all"), ``id`` (default the row number), ``cluster`` (unit of resampling, default the id).
+Optional: ``subset`` (default "all"), ``id`` (default the row number), ``cluster`` (unit of sampling, default the id).
 Every other key becomes an extra column where all its values are plain; image paths are relative to the file's folder,
 or to ``root``.
 """

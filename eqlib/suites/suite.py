@@ -2,7 +2,7 @@
 
 Each kind of suite is one frozen dataclass around a table of records, one row an item. ``item`` (``quad`` in a
 QuadSuite) is unique within the suite, ``subset`` names the part that is reported on its own, ``cluster`` the unit of
-resampling (items cut from one video or one picture share it). Image paths are relative to ``root``.
+sampling (items cut from one video or one picture share it). Image paths are relative to ``root``.
 """
 
 from __future__ import annotations

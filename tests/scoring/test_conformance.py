@@ -62,6 +62,6 @@ def test_real_files_conform(shared):
             7,
         ),
     ):
-        rows = conformance(summarise(table, scores=scores, resamples=100), published(), model=model)
+        rows = conformance(summarise(table, scores=scores), published(), model=model)
         assert len(rows) == count
         assert set(rows["verdict"]) == {"equal"}
