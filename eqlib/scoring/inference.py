@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from statistics import NormalDist
 
 import numpy as np
@@ -81,7 +82,7 @@ def _variance(cell: Cell, groups: list[tuple[int, np.ndarray]]) -> tuple[float, 
     contrast = np.concatenate([np.full(len(values), sign / len(values)) for sign, values in groups])
     means, covariance = cell.moments(np.concatenate([values for _, values in groups]))
     starts = np.cumsum([0, *sizes])
-    parts = [slice(*ends) for ends in zip(starts, starts[1:], strict=False)]
+    parts = [slice(*ends) for ends in pairwise(starts)]
     point = float(sum(sign * means[part].mean() for (sign, _), part in zip(groups, parts, strict=True)))
     variance = float(contrast @ covariance @ contrast)
     doubt = variance**2 / cell.freedom if cell.freedom else 0.0
