@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import pairwise
 from statistics import NormalDist
 
 import numpy as np
@@ -31,8 +30,9 @@ def interval(
     """The mean of ``ours`` (seeds, n) over the quads of ``cell``, or its difference to ``theirs`` (seeds, n).
 
     bool values are outcomes, float64 quantities. ``paired``: seed k of ours belongs to seed k of theirs. The variance
-    is that over clusters (``Cell.moments``) plus the seeds' own (``_variance``), and Student's t has their degrees of
-    freedom. From it, by ``kind``:
+    is that over clusters (``Cell.moments``) plus the seeds' own (``_variances``); each asks for Student's t of its own
+    degrees of freedom, and the critical value is their mean in squares, weighted by variance (as Cochran and Cox 1950
+    for two samples). From these, by ``kind``:
 
     - ``wilson``: a proportion of independent quads with one seed
     - ``wilson, design effect``: any other proportion: Wilson's interval with the number of independent quads that
@@ -44,63 +44,53 @@ def interval(
 
     Where every quad came out alike no design effect can be seen: then each cluster counts as one quad.
     """
-    seeds = len(ours) if theirs is None else max(len(ours), len(theirs))
-    if theirs is None:
-        point, variance, freedom = _variance(cell, [(1, ours)])
-    elif paired:
-        point, variance, freedom = _variance(cell, [(1, ours.astype(np.float64) - theirs)])
-    else:
-        point, variance, freedom = _variance(cell, [(1, ours), (-1, theirs)])
-    if not freedom:
+    groups = [(1, ours)] if theirs is None else [(1, ours), (-1, theirs)]
+    if paired:
+        groups = [(1, ours.astype(np.float64) - theirs)]
+    point, parts = _variances(cell, groups)
+    if not cell.freedom:
         return Interval(point, np.nan, np.nan, np.nan, "none")
+    seeds = max(len(values) for _, values in groups)
     plain = cell.independent and seeds == 1
+    variance = sum(part for part, _ in parts)
     if ours.dtype != bool:
-        return Interval(point, *_t(point, variance, freedom, level), "t")
+        return Interval(point, *_t(point, variance, parts, level), "t")
+    kind = "" if plain else ", design effect"
     if theirs is None:
         n = cell.n if plain else _worth(point * (1 - point), variance, cell, seeds)
         known = plain or not variance  # a variance that is not estimated asks for no t
-        critical = NormalDist().inv_cdf((1 + level) / 2) if known else _quantile(freedom, level)
-        kind = "wilson" if plain else "wilson, design effect"
-        return Interval(point, *_wilson(point, n, critical), np.nan, kind)
+        critical = NormalDist().inv_cdf((1 + level) / 2) if known else _critical(parts, 1 - level)
+        return Interval(point, *_wilson(point, n, critical), np.nan, f"wilson{kind}")
     gained, lost = _discordant(cell, ours, theirs, paired)
     n = cell.n if plain else _worth(gained + lost - (gained - lost) ** 2, variance, cell, seeds)
-    kind = "score" if plain else "score, design effect"
     t = point * np.sqrt(n / (gained + lost)) if gained + lost > 0 else 0.0
-    return Interval(point, *_tango(gained, lost, n, _quantile(freedom, level)), _p(t, freedom), kind)
+    return Interval(point, *_tango(gained, lost, n, _critical(parts, 1 - level)), _p(t, parts), f"score{kind}")
 
 
-def _variance(cell: Cell, groups: list[tuple[int, np.ndarray]]) -> tuple[float, float, float]:
-    """``(point, variance, degrees of freedom)`` of the signed sum of each group's mean over its seeds.
+def _variances(cell: Cell, groups: list[tuple[int, np.ndarray]]) -> tuple[float, list[tuple[float, float]]]:
+    """The signed sum of each group's mean over its seeds, and its variances: (variance, degrees of freedom) over
+    clusters, then of each group's seeds.
 
     What lies between seeds holds also what each seed's few quads add. The covariance over clusters shows how much that
     is (variance less covariance); the rest is the seeds' own, never below 0: the two-way decomposition of Cameron,
     Gelbach and Miller (2011). A group of one seed shows nothing of its own; beside a group of several it is taken to
-    vary as they do. Satterthwaite's degrees of freedom are taken from all that lies between the seeds, not only their
-    own, and are at least the fewest seeds less one.
+    vary as they do.
     """
     sizes = [len(values) for _, values in groups]
+    starts = np.cumsum([0, *sizes])
     contrast = np.concatenate([np.full(len(values), sign / len(values)) for sign, values in groups])
     means, covariance = cell.moments(np.concatenate([values for _, values in groups]))
-    starts = np.cumsum([0, *sizes])
-    parts = [slice(*ends) for ends in pairwise(starts)]
-    point = float(sum(sign * means[part].mean() for (sign, _), part in zip(groups, parts, strict=True)))
-    variance = float(contrast @ covariance @ contrast)
-    doubt = variance**2 / cell.freedom if cell.freedom else 0.0
-    several = []
-    for size, part in zip(sizes, parts, strict=True):
+    point, parts = 0.0, [(float(contrast @ covariance @ contrast), cell.freedom)]
+    for (sign, _), size, start in zip(groups, sizes, starts, strict=False):
+        mine = slice(start, start + size)
+        point += sign * float(means[mine].mean())
         if size > 1:
-            within = covariance[part, part]
+            within = covariance[mine, mine]
             noise = np.diag(within).mean() - within[~np.eye(size, dtype=bool)].mean()
-            between = means[part].var(ddof=1)
-            share = 1 / size + (1.0 if 1 in sizes else 0.0)
-            several.append(size)
-            variance += share * max(0.0, between - noise)
-            doubt += (share * between) ** 2 / (size - 1)
-    if not cell.freedom:
-        return point, np.nan, 0.0
-    if variance <= 1e-24 * max(1.0, float(np.abs(means).max())) ** 2:  # rounding, where no quad differs
-        return point, 0.0, cell.freedom
-    return point, variance, max(variance**2 / doubt, min(several, default=1) - 1, 1.0)
+            own = max(0.0, float(means[mine].var(ddof=1) - noise))
+            parts.append((own * (1 / size + (1 in sizes)), size - 1))
+    rounding = 1e-24 * max(1.0, float(np.abs(means).max())) ** 2  # what is left where no quad differs
+    return point, [(variance if variance > rounding else 0.0, freedom) for variance, freedom in parts]
 
 
 def _worth(spread: float, variance: float, cell: Cell, seeds: int) -> float:
@@ -155,24 +145,31 @@ def _tango(gained: float, lost: float, n: float, critical: float) -> tuple[float
     return root(-1.0, point, critical), root(point, 1.0, -critical)
 
 
-def _t(point: float, variance: float, freedom: float, level: float) -> tuple[float, float, float]:
+def _t(point: float, variance: float, parts: list, level: float) -> tuple[float, float, float]:
     if not variance:  # the same in every quad: the same thing twice, or nothing that a spread could be judged by
         return (0.0, 0.0, 1.0) if abs(point) < 1e-12 else (np.nan, np.nan, np.nan)
     error = variance**0.5
-    half = _quantile(freedom, level) * error
-    return point - half, point + half, _p(point / error, freedom)
+    half = _critical(parts, 1 - level) * error
+    return point - half, point + half, _p(point / error, parts)
 
 
-def _quantile(freedom: float, level: float) -> float:
+def _critical(parts: list[tuple[float, float]], p: float) -> float:
+    """What ``|t|`` must reach for two-sided ``p``."""
     from scipy.special import stdtrit  # scipy.stats costs a second of imports
 
-    return float(stdtrit(freedom, (1 + level) / 2))
+    variances, freedom = np.transpose(parts)
+    quantiles = -stdtrit(freedom, p / 2)
+    weights = variances / variances.sum() if variances.any() else np.eye(len(parts))[0]
+    return float(np.sqrt(weights @ quantiles**2))
 
 
-def _p(t: float, freedom: float) -> float:
-    from scipy.special import stdtr
-
-    return float(min(1.0, 2 * stdtr(freedom, -abs(t))))
+def _p(t: float, parts: list[tuple[float, float]]) -> float:
+    """The p whose critical value is ``|t|``."""
+    low, high = -300.0, 0.0  # of its decimal logarithm
+    for _ in range(60):
+        middle = (low + high) / 2
+        low, high = (low, middle) if _critical(parts, 10**middle) < abs(t) else (middle, high)
+    return float(10**high) if abs(t) > 1e-12 else 1.0
 
 
 def holm(p: object) -> np.ndarray:
