@@ -163,6 +163,15 @@ def test_missing_file(capsys, tmp_path):
     assert str(tmp_path) in refused(capsys, "score", "bivlc", "--scores", str(tmp_path))
 
 
+def test_a_folder_in_the_place_of_an_output_stays(capsys, winoground, tmp_path):
+    (tmp_path / "results.csv").mkdir()
+    (tmp_path / "results.csv/years of work.txt").write_text("here")
+    scores = winoground("s.jsonl", [RIGHT])
+    message = refused(capsys, "score", "winoground", "--scores", scores, "--items", str(tmp_path / "results.csv"))
+    assert "results.csv: expected a name that no folder has" in message
+    assert (tmp_path / "results.csv/years of work.txt").read_text() == "here"
+
+
 def test_unknown_command_says_so():
     done = subprocess.run([sys.executable, "-m", "eqlib.cli", "score", "nonsense"], capture_output=True, text=True)
     assert done.returncode == 2
