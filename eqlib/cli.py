@@ -5,9 +5,10 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+import warnings
 from pathlib import Path
 
-from eqlib.errors import InputError
+from eqlib.errors import InputError, UnclusteredWarning
 
 # What each suite of `eqlib score` needs is imported when it is asked for: help and errors answer at once.
 
@@ -64,6 +65,8 @@ def _eqben(suite: argparse.ArgumentParser) -> None:
     suite.add_argument("--index", type=Path, metavar="FILE", help="private_random_idx.json, with --info")
     suite.add_argument("--info", type=Path, metavar="FILE", help="private_info.json, with --index")
     suite.add_argument("--layout", type=Path, metavar="FILE", help="subsets of an (n, 4) array in natural order")
+    clusters = "table of quad, cluster (video), or a JSON list in natural order, where no annotation is given"
+    suite.add_argument("--clusters", type=Path, metavar="FILE", help=clusters)
 
 
 def _colorswap(suite: argparse.ArgumentParser) -> None:
@@ -103,6 +106,9 @@ SUITES = {
 }
 
 
+GIVEN = ("annotation", "index", "info", "layout", "clusters", "edition")
+
+
 def _read(options: argparse.Namespace, path: Path):
     """(table, score names) of one score file."""
     from eqlib.scoring import EQUIVARIANCE, MATCHING, ONE_WAY, SHORTCUTS
@@ -112,7 +118,7 @@ def _read(options: argparse.Namespace, path: Path):
     if options.suite == "eqben":
         from eqlib.suites.eqben_scores import eqben_table
 
-        given = {name: getattr(options, name) for name in ("annotation", "index", "info", "layout", "edition")}
+        given = {name: getattr(options, name) for name in GIVEN}
         return eqben_table(path, **given), quads
     if options.suite == "winoground":
         from eqlib.suites.winoground_scores import winoground_table
@@ -165,15 +171,19 @@ def _score(options: argparse.Namespace) -> int:
 
     from eqlib.scoring import compare, score_record, score_text
 
-    table, names = _read(options, options.scores)
+    with warnings.catch_warnings(record=True) as caught:
+        table, names = _read(options, options.scores)
+        other, _ = _read(options, options.against) if options.against is not None else (None, names)
+    said = list(dict.fromkeys(str(warning.message) for warning in caught if warning.category is UnclusteredWarning))
+    for warning in said:
+        print(f"eqlib: warning: {warning}", file=sys.stderr)
     how = {"scores": names, "level": options.level, "resamples": options.resamples, "seed": options.seed}
-    record = score_record(table, where=options.scores, **how)
+    record = score_record(table, where=options.scores, **how) | {"warnings": said}
     if "p_c" in names:
         for cell in (*record["subsets"].values(), *filter(None, record["average"].values())):
             cell["min_pc_pf"] = min(cell["p_c"]["point"], cell["p_f"]["point"])
     differences = None
-    if options.against is not None:
-        other, _ = _read(options, options.against)
+    if other is not None:
         both = pd.concat([table.assign(method="ours"), other.assign(method="theirs", edition=table["edition"].iloc[0])])
         differences = compare(both, baseline="theirs", where=options.against, **how)
         record["against"] = _by_subset(differences)

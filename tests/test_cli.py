@@ -48,6 +48,53 @@ def refused(capsys, *arguments):
     return err
 
 
+@pytest.fixture
+def eqben(tmp_path):
+    """Ten videos of four quads, all right or all wrong, by the three ways in: arguments of ``eqlib score eqben``."""
+    right = np.repeat([True] * 3 + [False] * 7, 4)
+    natural = np.where(right[:, None], [4.0, 1.0, 2.0, 3.0], [1.0, 2.0, 2.0, 1.0])  # c0_i0, c1_i0, c0_i1, c1_i1
+    names = ("c0i0", "c1i0", "c0i1", "c1i1")
+    info = [{"dataset": "eqbenag", "name": name, "sample_cnt": quad} for quad in range(40) for name in names]
+    rows = [
+        {"image": f"eqbenag/{i['sample_cnt'] // 4}/{i['name']}.png", "caption": "x", "private_info": i} for i in info
+    ]
+    order = np.random.default_rng(0).permutation(160).tolist()
+    clusters = [{"quad": quad, "cluster": quad // 4} for quad in range(40)]
+    layout = {"subsets": [{"name": "eqbenag", "quads": 40}]}
+    content = {"rows": [rows[n] for n in order], "index": order, "info": info, "layout": layout, "clusters": clusters}
+    path = {name: str(tmp_path / f"{name}.json") for name in content}
+    for name, value in content.items():
+        (tmp_path / f"{name}.json").write_text(json.dumps(value))
+    np.save(tmp_path / "natural.npy", natural)
+    np.save(tmp_path / "submitted.npy", natural.ravel()[order])
+    submitted = ("--scores", str(tmp_path / "submitted.npy"))
+    return {
+        "annotation": (*submitted, "--annotation", path["rows"]),
+        "index": (*submitted, "--index", path["index"], "--info", path["info"]),
+        "layout": ("--scores", str(tmp_path / "natural.npy"), "--layout", path["layout"]),
+    }, ("--clusters", path["clusters"])
+
+
+def test_eqben_has_one_interval_by_every_way_in(capsys, eqben):
+    ways, clusters = eqben
+    expected = json.loads(printed(capsys, "score", "eqben", *ways["annotation"], "--json"))
+    group = expected["subsets"]["eqbenag"]["group"]
+    assert group["point"] == 0.3
+    # ten videos, three right: the binomial's 2.5 and 97.5 % points are 1 and 6 of ten, whatever the quads in each
+    assert group["high"] - group["low"] > 0.45
+    for way in ("index", "layout"):
+        record = json.loads(printed(capsys, "score", "eqben", *ways[way], *clusters, "--json"))
+        assert record["subsets"]["eqbenag"]["group"] == group
+        assert record["warnings"] == expected["warnings"] == []
+        assert main(["score", "eqben", *ways[way], "--json"]) == 0
+        out, err = capsys.readouterr()
+        (warning,) = json.loads(out)["warnings"]
+        assert "eqbenag" in warning
+        assert err == f"eqlib: warning: {warning}\n"
+        narrow = json.loads(out)["subsets"]["eqbenag"]["group"]
+        assert narrow["high"] - narrow["low"] < 0.3
+
+
 def test_winoground_json(capsys, winoground):
     file = winoground("ours.jsonl", [RIGHT, RIGHT, RIGHT, WRONG])
     record = json.loads(printed(capsys, "score", "winoground", "--scores", file, "--json"))
