@@ -86,7 +86,10 @@ def _quads(suite: argparse.ArgumentParser) -> None:
     suite.add_argument("--also", action="append", default=[], choices=("equivariance", "shortcuts"), help=summary)
 
 
-FOILS = "A table (.csv, .jsonl, .parquet) with columns caption, foil (scores) and optionally subset, item, cluster"
+FOILS = (
+    "What score_suite gives, as a table (.parquet, .csv, .jsonl), or any with columns caption, foil (scores) and "
+    "optionally subset, item, cluster"
+)
 SUITES = {
     "eqben": (
         "EqBen submission",
@@ -99,8 +102,9 @@ SUITES = {
     "bivlc": ("BiVLC right/wrong", "A results file of the BiVLC repository (.csv)", _nothing),
     "colorswap": ("ColorSwap answers", "Answers to the text task, with --image-answers (.json)", _colorswap),
     "table": (
-        "Any 2x2 set as a score table",
-        "Table (.parquet, .csv) of suite, edition, subset, quad, cluster, s00, s01, s10, s11 (s image caption)",
+        "Any set of quads or foils as a score table",
+        "What score_suite gives, as a table (.parquet, .csv, .jsonl): suite, edition, subset, quad, cluster, then "
+        "s00, s01, s10, s11 (s image caption), or s_caption, s_foil",
         _quads,
     ),
 }
@@ -127,7 +131,9 @@ def _read(options: argparse.Namespace, path: Path):
     if options.suite == "table":
         from eqlib.suites.score_files import read_table
 
-        return _stamped(read_table(path), options.edition), quads
+        table = read_table(path)
+        table, names = (table, quads) if "s00" in table else _outcomes(table, options, path)
+        return _stamped(table, options.edition), names
     from eqlib.suites import outcome_files
 
     if options.suite == "bivlc":
@@ -140,22 +146,26 @@ def _read(options: argparse.Namespace, path: Path):
 
 
 def _foils(options: argparse.Namespace, path: Path):
-    from eqlib.scoring import foil_table, valse
     from eqlib.suites.outcome_files import sugarcrepe_outcomes
-    from eqlib.suites.score_files import read_foils
+    from eqlib.suites.score_files import read_table
 
     if options.suite == "sugarcrepe" and path.suffix == ".csv":
         with path.open(encoding="utf-8", errors="replace") as file:
             if "correct" in file.readline():
                 return sugarcrepe_outcomes(path), ("pairwise",)
-    found = read_foils(path)
-    edition = f"{len(found)} items"
-    keys = {name: found[name] for name in ("subset", "item", "cluster")}
-    table = foil_table(found["caption"], found["foil"], suite=options.suite, edition=edition, **keys)
+    return _outcomes(read_table(path, foils_of=options.suite), options, path)
+
+
+def _outcomes(table, options: argparse.Namespace, path: Path):
+    from eqlib.scoring import foil_table, valse
+
+    caption, foil = (table[name].to_numpy() for name in ("s_caption", "s_foil"))
+    keys = {name: table[name] for name in ("suite", "edition", "subset", "cluster")}
+    table = foil_table(caption, foil, item=table["quad"], **keys)
     if not getattr(options, "probabilities", False):
         return table, ("pairwise",)
     try:
-        probabilities = valse(found["caption"], found["foil"])
+        probabilities = valse(caption, foil)
     except InputError as error:
         raise InputError(error.expected, error.got, where=path, row=error.row) from error
     names = ("acc", "p_c", "p_f")
