@@ -5,9 +5,10 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+import warnings
 from pathlib import Path
 
-from eqlib.errors import InputError
+from eqlib.errors import InputError, UnclusteredWarning
 
 # What each suite of `eqlib score` needs is imported when it is asked for: help and errors answer at once.
 
@@ -62,6 +63,8 @@ def _eqben(suite: argparse.ArgumentParser) -> None:
     suite.add_argument("--index", type=Path, metavar="FILE", help="private_random_idx.json, with --info")
     suite.add_argument("--info", type=Path, metavar="FILE", help="private_info.json, with --index")
     suite.add_argument("--layout", type=Path, metavar="FILE", help="subsets of an (n, 4) array in natural order")
+    clusters = "table of quad, cluster (video), or a JSON list in natural order, where no annotation is given"
+    suite.add_argument("--clusters", type=Path, metavar="FILE", help=clusters)
 
 
 def _colorswap(suite: argparse.ArgumentParser) -> None:
@@ -81,7 +84,10 @@ def _quads(suite: argparse.ArgumentParser) -> None:
     suite.add_argument("--also", action="append", default=[], choices=("equivariance", "shortcuts"), help=summary)
 
 
-FOILS = "A table (.csv, .jsonl, .parquet) with columns caption, foil (scores) and optionally subset, item, cluster"
+FOILS = (
+    "What score_suite gives, as a table (.parquet, .csv, .jsonl), or any with columns caption, foil (scores) and "
+    "optionally subset, item, cluster"
+)
 SUITES = {
     "eqben": (
         "EqBen submission",
@@ -94,11 +100,15 @@ SUITES = {
     "bivlc": ("BiVLC right/wrong", "A results file of the BiVLC repository (.csv)", _nothing),
     "colorswap": ("ColorSwap answers", "Answers to the text task, with --image-answers (.json)", _colorswap),
     "table": (
-        "Any 2x2 set as a score table",
-        "Table (.parquet, .csv) of suite, edition, subset, quad, cluster, s00, s01, s10, s11 (s image caption)",
+        "Any set of quads or foils as a score table",
+        "What score_suite gives, as a table (.parquet, .csv, .jsonl): suite, edition, subset, quad, cluster, then "
+        "s00, s01, s10, s11 (s image caption), or s_caption, s_foil",
         _quads,
     ),
 }
+
+
+GIVEN = ("annotation", "index", "info", "layout", "clusters", "edition")
 
 
 def _read(options: argparse.Namespace, path: Path):
@@ -110,7 +120,7 @@ def _read(options: argparse.Namespace, path: Path):
     if options.suite == "eqben":
         from eqlib.suites.eqben_scores import eqben_table
 
-        given = {name: getattr(options, name) for name in ("annotation", "index", "info", "layout", "edition")}
+        given = {name: getattr(options, name) for name in GIVEN}
         return eqben_table(path, **given), quads
     if options.suite == "winoground":
         from eqlib.suites.winoground_scores import winoground_table
@@ -119,7 +129,9 @@ def _read(options: argparse.Namespace, path: Path):
     if options.suite == "table":
         from eqlib.suites.score_files import read_table
 
-        return _stamped(read_table(path), options.edition), quads
+        table = read_table(path)
+        table, names = (table, quads) if "s00" in table else _outcomes(table, options, path)
+        return _stamped(table, options.edition), names
     from eqlib.suites import outcome_files
 
     if options.suite == "bivlc":
@@ -132,22 +144,26 @@ def _read(options: argparse.Namespace, path: Path):
 
 
 def _foils(options: argparse.Namespace, path: Path):
-    from eqlib.scoring import foil_table, valse
     from eqlib.suites.outcome_files import sugarcrepe_outcomes
-    from eqlib.suites.score_files import read_foils
+    from eqlib.suites.score_files import read_table
 
     if options.suite == "sugarcrepe" and path.suffix == ".csv":
         with path.open(encoding="utf-8", errors="replace") as file:
             if "correct" in file.readline():
                 return sugarcrepe_outcomes(path), ("pairwise",)
-    found = read_foils(path)
-    edition = f"{len(found)} items"
-    keys = {name: found[name] for name in ("subset", "item", "cluster")}
-    table = foil_table(found["caption"], found["foil"], suite=options.suite, edition=edition, **keys)
+    return _outcomes(read_table(path, foils_of=options.suite), options, path)
+
+
+def _outcomes(table, options: argparse.Namespace, path: Path):
+    from eqlib.scoring import foil_table, valse
+
+    caption, foil = (table[name].to_numpy() for name in ("s_caption", "s_foil"))
+    keys = {name: table[name] for name in ("suite", "edition", "subset", "cluster")}
+    table = foil_table(caption, foil, item=table["quad"], **keys)
     if not getattr(options, "probabilities", False):
         return table, ("pairwise",)
     try:
-        probabilities = valse(found["caption"], found["foil"])
+        probabilities = valse(caption, foil)
     except InputError as error:
         raise InputError(error.expected, error.got, where=path, row=error.row) from error
     names = ("acc", "p_c", "p_f")
@@ -163,15 +179,19 @@ def _score(options: argparse.Namespace) -> int:
 
     from eqlib.scoring import compare, score_record, score_text
 
-    table, names = _read(options, options.scores)
+    with warnings.catch_warnings(record=True) as caught:
+        table, names = _read(options, options.scores)
+        other, _ = _read(options, options.against) if options.against is not None else (None, names)
+    said = list(dict.fromkeys(str(warning.message) for warning in caught if warning.category is UnclusteredWarning))
+    for warning in said:
+        print(f"eqlib: warning: {warning}", file=sys.stderr)
     how = {"scores": names, "level": options.level}
-    record = score_record(table, where=options.scores, **how)
+    record = score_record(table, where=options.scores, **how) | {"warnings": said}
     if "p_c" in names:
         for cell in (*record["subsets"].values(), *filter(None, record["average"].values())):
             cell["min_pc_pf"] = min(cell["p_c"]["point"], cell["p_f"]["point"])
     differences = None
-    if options.against is not None:
-        other, _ = _read(options, options.against)
+    if other is not None:
         both = pd.concat([table.assign(method="ours"), other.assign(method="theirs", edition=table["edition"].iloc[0])])
         differences = compare(both, baseline="theirs", where=options.against, **how)
         record["against"] = _by_subset(differences)

@@ -1,4 +1,4 @@
-"""The one error that bad input raises."""
+"""The one error that bad input raises, and the one warning that scores may come with."""
 
 from __future__ import annotations
 
@@ -23,6 +23,10 @@ class InputError(ValueError):
     def __reduce__(self):
         # without this no worker process can send it: an exception is rebuilt from its message alone
         return _rebuilt, (self.expected, self.got, self.where, self.row)
+
+
+class UnclusteredWarning(UserWarning):
+    """Quads of one video count as independent, for nothing tells which they are: intervals come out too narrow."""
 
 
 def _rebuilt(expected: str, got: object, where: object, row: object) -> InputError:

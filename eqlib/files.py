@@ -15,12 +15,16 @@ from eqlib.errors import InputError
 
 
 @contextmanager
-def whole(path: str | Path) -> Iterator[Path]:
+def whole(path: str | Path, *, replace_folder: bool = False) -> Iterator[Path]:
     """A temporary name beside ``path``; renamed to ``path`` when the block ends well, removed when it raises.
 
-    Works for a file and for a folder (create the folder under the name given). An existing folder is replaced.
+    Works for a file and for a folder (create the folder under the name given). An existing file is replaced; an
+    existing folder only with ``replace_folder``, for those who own it (``made_here``), else InputError is raised before
+    the block begins.
     """
     path = Path(path)
+    if path.is_dir() and not replace_folder:
+        raise InputError("a name that no folder has", "a folder", where=path)
     path.parent.mkdir(parents=True, exist_ok=True)
     parent = tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent)
     draft = Path(parent) / path.name
@@ -31,6 +35,13 @@ def whole(path: str | Path) -> Iterator[Path]:
         os.replace(draft, path)
     finally:
         shutil.rmtree(parent, ignore_errors=True)
+
+
+def made_here(folder: str | Path, mark: str) -> bool:
+    """Whether nothing of anyone else's can be lost with ``folder``: it is absent, empty, or has the file ``mark``,
+    which only its maker writes."""
+    folder = Path(folder)
+    return (folder / mark).is_file() or not folder.exists() or not any(folder.iterdir())
 
 
 def write_json(path: str | Path, value: object) -> None:

@@ -48,6 +48,53 @@ def refused(capsys, *arguments):
     return err
 
 
+@pytest.fixture
+def eqben(tmp_path):
+    """Ten videos of four quads, all right or all wrong, by the three ways in: arguments of ``eqlib score eqben``."""
+    right = np.repeat([True] * 3 + [False] * 7, 4)
+    natural = np.where(right[:, None], [4.0, 1.0, 2.0, 3.0], [1.0, 2.0, 2.0, 1.0])  # c0_i0, c1_i0, c0_i1, c1_i1
+    names = ("c0i0", "c1i0", "c0i1", "c1i1")
+    info = [{"dataset": "eqbenag", "name": name, "sample_cnt": quad} for quad in range(40) for name in names]
+    rows = [
+        {"image": f"eqbenag/{i['sample_cnt'] // 4}/{i['name']}.png", "caption": "x", "private_info": i} for i in info
+    ]
+    order = np.random.default_rng(0).permutation(160).tolist()
+    clusters = [{"quad": quad, "cluster": quad // 4} for quad in range(40)]
+    layout = {"subsets": [{"name": "eqbenag", "quads": 40}]}
+    content = {"rows": [rows[n] for n in order], "index": order, "info": info, "layout": layout, "clusters": clusters}
+    path = {name: str(tmp_path / f"{name}.json") for name in content}
+    for name, value in content.items():
+        (tmp_path / f"{name}.json").write_text(json.dumps(value))
+    np.save(tmp_path / "natural.npy", natural)
+    np.save(tmp_path / "submitted.npy", natural.ravel()[order])
+    submitted = ("--scores", str(tmp_path / "submitted.npy"))
+    return {
+        "annotation": (*submitted, "--annotation", path["rows"]),
+        "index": (*submitted, "--index", path["index"], "--info", path["info"]),
+        "layout": ("--scores", str(tmp_path / "natural.npy"), "--layout", path["layout"]),
+    }, ("--clusters", path["clusters"])
+
+
+def test_eqben_has_one_interval_by_every_way_in(capsys, eqben):
+    ways, clusters = eqben
+    expected = json.loads(printed(capsys, "score", "eqben", *ways["annotation"], "--json"))
+    group = expected["subsets"]["eqbenag"]["group"]
+    assert group["point"] == 0.3
+    # ten videos, three right: the binomial's 2.5 and 97.5 % points are 1 and 6 of ten, whatever the quads in each
+    assert group["high"] - group["low"] > 0.45
+    for way in ("index", "layout"):
+        record = json.loads(printed(capsys, "score", "eqben", *ways[way], *clusters, "--json"))
+        assert record["subsets"]["eqbenag"]["group"] == group
+        assert record["warnings"] == expected["warnings"] == []
+        assert main(["score", "eqben", *ways[way], "--json"]) == 0
+        out, err = capsys.readouterr()
+        (warning,) = json.loads(out)["warnings"]
+        assert "eqbenag" in warning
+        assert err == f"eqlib: warning: {warning}\n"
+        narrow = json.loads(out)["subsets"]["eqbenag"]["group"]
+        assert narrow["high"] - narrow["low"] < 0.3
+
+
 def test_winoground_json(capsys, winoground):
     file = winoground("ours.jsonl", [RIGHT, RIGHT, RIGHT, WRONG])
     record = json.loads(printed(capsys, "score", "winoground", "--scores", file, "--json"))
@@ -65,7 +112,8 @@ def test_winoground_json(capsys, winoground):
         assert cell["interval"] == "wilson"
     assert record["subsets"]["all"]["clusters"] == 4
     assert record["average"]["micro"]["group"]["point"] == 0.75
-    assert record["average"]["macro7"] is record["average"]["macro5"] is None
+    assert list(record["average"]) == ["micro", "macro"]
+    assert record["average"]["macro"] is None  # of one subset
 
 
 def test_table_for_people_and_per_item_output(capsys, winoground, tmp_path):
@@ -106,7 +154,7 @@ def test_foils_with_and_without_probabilities(capsys, tmp_path):
     file.write_text("item,subset,caption,foil\n0,plurals,0.9,0.2\n1,plurals,0.6,0.7\n2,existence,0.4,0.3\n")
     record = json.loads(printed(capsys, "score", "valse", "--scores", str(file), "--json"))
     assert record["subsets"]["plurals"]["pairwise"]["point"] == 0.5
-    assert record["ties"] is None
+    assert record["ties"] == 0
     record = json.loads(printed(capsys, "score", "valse", "--scores", str(file), "--probabilities", "--json"))
     assert record["average"]["micro"]["acc"]["point"] == pytest.approx((1 + 0.5 + 0.5) / 3)
     assert record["average"]["micro"]["min_pc_pf"] == pytest.approx(2 / 3)
@@ -121,7 +169,7 @@ def test_score_table_of_an_own_set(capsys, tmp_path):
     table.to_csv(tmp_path / "t.csv", index=False)
     record = json.loads(printed(capsys, "score", "table", "--scores", str(tmp_path / "t.csv"), "--json"))
     assert record["suite"] == "mine"
-    assert record["average"]["macro2"]["group"]["point"] == 0.5
+    assert record["average"]["macro"]["group"]["point"] == 0.5
 
 
 @pytest.mark.parametrize(
@@ -167,6 +215,15 @@ def test_missing_file(capsys, tmp_path):
     assert str(tmp_path) in refused(capsys, "score", "bivlc", "--scores", str(tmp_path))
 
 
+def test_a_folder_in_the_place_of_an_output_stays(capsys, winoground, tmp_path):
+    (tmp_path / "results.csv").mkdir()
+    (tmp_path / "results.csv/years of work.txt").write_text("here")
+    scores = winoground("s.jsonl", [RIGHT])
+    message = refused(capsys, "score", "winoground", "--scores", scores, "--items", str(tmp_path / "results.csv"))
+    assert "results.csv: expected a name that no folder has" in message
+    assert (tmp_path / "results.csv/years of work.txt").read_text() == "here"
+
+
 def test_unknown_command_says_so():
     done = subprocess.run([sys.executable, "-m", "eqlib.cli", "score", "nonsense"], capture_output=True, text=True)
     assert done.returncode == 2
@@ -197,6 +254,7 @@ def test_golden_eqben_with_ties(capsys, shared):
     assert 0 < record["ties"] == sum(cell["ties"] for cell in record["subsets"].values())
     micro = {score: record["average"]["micro"][score]["point"] for score in expected["winoground_all"]}
     assert micro == pytest.approx(expected["winoground_all"], abs=1e-7)
+    assert list(record["average"]) == ["micro", "macro7", "macro5"]
 
 
 @pytest.mark.parametrize(
@@ -223,7 +281,7 @@ def test_bad_score_tables(capsys, tmp_path, content, expected):
     [
         ("caption\n1\n", "foil missing"),
         ("caption,foil\n1,2\n1,\n", "row 1"),
-        ("item,caption,foil\n0,1,2\n0,1,2\n", "again"),
+        ("item,caption,foil\n0,1,2\n0,1,2\n", "'0' twice"),
     ],
 )
 def test_bad_foils(capsys, tmp_path, content, expected):

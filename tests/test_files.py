@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from eqlib.errors import InputError
-from eqlib.files import content_hash, read_json, under, whole, write_json
+from eqlib.files import content_hash, made_here, read_json, under, whole, write_json
 
 
 def test_a_block_that_raises_leaves_the_old_file(tmp_path):
@@ -23,14 +23,36 @@ def test_a_block_that_raises_leaves_the_old_file(tmp_path):
     assert [p.name for p in tmp_path.iterdir()] == ["a.txt"]
 
 
-def test_a_folder_is_replaced_as_a_whole(tmp_path):
+def write_folder(folder, content, **asked):
+    with whole(folder, **asked) as draft:
+        draft.mkdir()
+        (draft / content).write_text(content)
+
+
+def test_a_folder_is_replaced_as_a_whole_where_that_is_asked_for(tmp_path):
     folder = tmp_path / "a"
-    for content in ("one", "two"):
-        with whole(folder) as draft:
-            draft.mkdir()
-            (draft / content).write_text(content)
+    write_folder(folder, "one")
+    write_folder(folder, "two", replace_folder=True)
     assert [p.name for p in folder.iterdir()] == ["two"]
     assert [p.name for p in tmp_path.iterdir()] == ["a"]
+
+
+def test_no_folder_is_replaced_unasked(tmp_path):
+    folder = tmp_path / "results.csv"
+    write_folder(folder, "kept")
+    with pytest.raises(InputError, match=r"results\.csv: expected a name that no folder has"), whole(folder):
+        pytest.fail("the block must not start: its work would be lost")
+    assert [p.name for p in folder.iterdir()] == ["kept"]
+    assert [p.name for p in tmp_path.iterdir()] == ["results.csv"]
+
+
+def test_a_folder_of_ours_is_empty_or_has_the_mark(tmp_path):
+    assert made_here(tmp_path / "absent", "mark")
+    assert made_here(tmp_path, "mark")
+    (tmp_path / "letter.txt").touch()
+    assert not made_here(tmp_path, "mark")
+    (tmp_path / "mark").touch()
+    assert made_here(tmp_path, "mark")
 
 
 def test_json_is_stable_and_refuses_nan(tmp_path):

@@ -32,7 +32,7 @@ from open_clip.pretrained import get_pretrained_cfg
 from safetensors.torch import save_file
 
 from eqlib.errors import InputError
-from eqlib.files import read_json, whole
+from eqlib.files import made_here, read_json, whole
 
 
 class QuickGELUWarning(UserWarning):
@@ -123,11 +123,12 @@ def load(
 def save(bundle: CLIP, folder: str | Path) -> Path:
     """``bundle`` as the folder open_clip calls ``local-dir:`` (open_clip_config.json, safetensors); whole or absent.
 
+    A model that lies there is replaced; a folder of anything else is refused (InputError).
     ``load(folder)`` gives the same weights, transforms and tokenizer back, as does ``open_clip.create_model``.
     """
     # safetensors refuses views and shared storage; clones are neither.
     tensors = {k: v.detach().cpu().clone().contiguous() for k, v in bundle.model.state_dict().items()}
-    with whole(folder) as draft:
+    with whole(folder, replace_folder=made_here(folder, HF_CONFIG_NAME)) as draft:
         draft.mkdir()
         text = json.dumps(bundle.config, indent=1, sort_keys=True)
         (draft / HF_CONFIG_NAME).write_text(text + "\n", encoding="utf-8")

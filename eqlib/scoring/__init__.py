@@ -13,7 +13,7 @@ On tables (DataFrames with ``eqlib.quads.TABLE_COLUMNS``, or outcome columns ins
 - ``summarise(table)`` tidy means per subset and average with intervals
 - ``compare(table, baseline=...)`` paired differences between methods with intervals, p and Holm's p
 - ``score_record(table)`` one run as plain dicts, the form of ``eqlib score --json``; ``score_text`` for people
-- ``averages(subsets)`` micro, macro7, macro5: which average of the subsets
+- ``averages(subsets)`` micro, macro; EqBen's macro7 and macro5: which average of the subsets
 - ``conformance(summary, published, model=...)`` our figures beside published ones
 - ``foil_table(...)``, ``retrieval_table(...)`` make tables of outcomes; ``recalls(table)`` recall at K
 """

@@ -11,11 +11,14 @@ SOURCES = {name: "eqbenkubric" for name in ("eqbenkubric_loc", "eqbenkubric_cnt"
 def averages(subsets: list[str]) -> dict[str, np.ndarray | None]:
     """The averages of these subsets by name: weights (subsets,) that sum to 1, or None for ``micro``.
 
-    ``micro`` is over quads. ``macro7`` is over seven subsets, ``macro5`` over their five sources: the number in a name
-    says how many means were averaged, so an incomplete EqBen cannot pass for a complete one. One subset has no macro.
+    ``micro`` is over quads, ``macro`` over subsets. EqBen has two of these: ``macro7`` is over its seven subsets,
+    ``macro5`` over their five sources; the number in a name says how many means were averaged, so an incomplete EqBen
+    cannot pass for a complete one. One subset has no macro.
     """
     rows: dict[str, np.ndarray | None] = {"micro": None}
-    if len(subsets) > 1:
+    if len(subsets) > 1 and not of_eqben(subsets):
+        rows["macro"] = np.full(len(subsets), 1 / len(subsets))
+    elif len(subsets) > 1:
         rows[f"macro{len(subsets)}"] = np.full(len(subsets), 1 / len(subsets))
         sources = [SOURCES.get(name, name) for name in subsets]
         distinct = sorted(set(sources))
@@ -23,3 +26,8 @@ def averages(subsets: list[str]) -> dict[str, np.ndarray | None]:
             weights = np.array([1 / (len(distinct) * sources.count(source)) for source in sources])
             rows[f"macro{len(distinct)}"] = weights
     return rows
+
+
+def of_eqben(subsets: list[str]) -> bool:
+    """Whether these are subsets of EqBen, whatever name a study gave the suite."""
+    return all(name.startswith("eqben") for name in subsets)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-ROUNDING = 0.005 + 1e-9
+ROUNDING = 0.005
 """Half a unit of the second decimal of a percentage: what two figures may differ by and still be the same."""
 
 METRICS = {("bivlc", "text"): "I2T", ("bivlc", "image"): "T2I", ("sugarcrepe", "pairwise"): "accuracy"}
@@ -18,8 +18,9 @@ def conformance(
 ) -> pd.DataFrame:
     """A row for every published figure of ``model`` that ``summary`` (of ``summarise``) also has; percent.
 
-    ``published``: columns benchmark, subset, model, metric, value (percent), edition, source. Its subset ``all`` meets
-    our ``micro`` where we have several subsets. ``tolerance``: points by which we may differ, with the ``reason`` why
+    ``published``: columns benchmark, subset, model, metric, value (percent), edition, source, and ``rounding``, half a
+    unit of the last digit that was printed (default ROUNDING). Its subset ``all`` meets our ``micro`` where we have
+    several subsets. ``tolerance``: points by which we may differ, with the ``reason`` why
     (another edition, checkpoint or precision); without one, rounding. Columns: COLUMNS, then tolerance, verdict,
     edition (ours), published_edition, source, reason.
 
@@ -32,6 +33,7 @@ def conformance(
     if "all" not in set(ours["subset"]):
         ours["subset"] = ours["subset"].replace({"micro": "all"})
     theirs = published[published["model"] == model]
+    theirs = theirs if "rounding" in theirs else theirs.assign(rounding=ROUNDING)
     keys = {"left_on": ["suite", "subset", "metric"], "right_on": ["benchmark", "subset", "metric"]}
     rows = ours.drop(columns="model", errors="ignore").merge(theirs, suffixes=("", "_published"), **keys)
     rows = rows.rename(columns={"value": "published", "edition_published": "published_edition"})
@@ -41,16 +43,18 @@ def conformance(
     rows["tolerance"], rows["reason"] = tolerance, reason
     rows["verdict"] = [
         verdict(*row)
-        for row in rows[["difference", "tolerance", "edition", "published_edition"]].itertuples(index=False)
+        for row in rows[["difference", "tolerance", "edition", "published_edition", "rounding"]].itertuples(index=False)
     ]
     return rows[[*COLUMNS, "tolerance", "verdict", "edition", "published_edition", "source", "reason"]]
 
 
-def verdict(difference: float, tolerance: float, edition: str, published_edition: str) -> str:
+def verdict(
+    difference: float, tolerance: float, edition: str, published_edition: str, rounding: float = ROUNDING
+) -> str:
     """See ``conformance``.
 
     >>> verdict(0.004, 0, "400 items", ""), verdict(0.3, 0.5, "full, png", "20k cap"), verdict(0.3, 0, "full", "full")
     ('equal', 'within, other edition', 'differs')
     """
-    word = "equal" if abs(difference) <= ROUNDING else "within" if abs(difference) <= tolerance else "differs"
+    word = "equal" if abs(difference) <= rounding + 1e-9 else "within" if abs(difference) <= tolerance else "differs"
     return word if not published_edition or edition.startswith(published_edition) else f"{word}, other edition"

@@ -54,17 +54,19 @@ def foil_table(
     item: object = None,
     cluster: object = None,
 ) -> pd.DataFrame:
-    """A table for ``summarise`` and ``compare``: one row an item, bool column ``pairwise``.
+    """A table for ``summarise``, ``compare`` and ``score_record`` with ``scores=("pairwise",)``: one row an item.
 
-    ``quad`` holds the item's name (default 0 .. n-1); ``cluster``, the unit of sampling, is best the picture, which
-    several foils share (default: the item).
+    Columns suite, edition, subset, quad, cluster, ``s_caption``, ``s_foil``, and bool ``pairwise`` and ``tied``: a foil
+    that scores as its caption is wrong. ``quad`` holds the item's name (default 0 .. n-1); ``cluster``, the unit of
+    sampling, is best the picture, which several foils share (default: the item).
     """
-    right = pairwise(caption, foil)
-    item = np.arange(len(right)).astype(str) if item is None else np.asarray(item, dtype=object)
-    table = pd.DataFrame({"quad": item, "pairwise": right})
+    caption, foil = _scores(caption, foil)
+    item = np.arange(len(caption)).astype(str) if item is None else np.asarray(item, dtype=object)
+    table = pd.DataFrame({"quad": item, "s_caption": caption, "s_foil": foil})
+    table["pairwise"], table["tied"] = caption > foil, caption == foil
     table["suite"], table["edition"], table["subset"] = suite, edition, subset
     table["cluster"] = item if cluster is None else cluster
-    return table[["suite", "edition", "subset", "quad", "cluster", "pairwise"]]
+    return table[["suite", "edition", "subset", "quad", "cluster", "s_caption", "s_foil", "pairwise", "tied"]]
 
 
 def _scores(caption: object, foil: object) -> tuple[np.ndarray, np.ndarray]:

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from eqlib.errors import InputError
 from eqlib.quads import SCORE_COLUMNS, scores_of
+from eqlib.scoring.averages import of_eqben
 from eqlib.scoring.matching import MATCHING, tie_split, tied
 from eqlib.scoring.panel import ONE_WAY
 from eqlib.scoring.summary import summarise
-
-AVERAGES = ("micro", "macro7", "macro5")
 
 
 def score_record(
@@ -26,15 +26,16 @@ def score_record(
 
         {"suite", "edition", "n", "ties", "level",
          "subsets": {name: {"n", "clusters", score: CELL, ..., "ties", "tie_split": {score: number}}},
-         "average": {"micro": {"clusters", score: CELL}, "macro7": .., "macro5": ..}}
+         "average": {"micro": {"clusters", score: CELL}, "macro": ..}}
 
     with CELL = {"point", "low", "high", "interval"}; ``interval`` is the kind of the interval over ``clusters``
     (``eqlib.scoring.inference.interval``).
 
-    ``ties`` counts quads with an exact tie among their four comparisons (wrong, as in the official scorer);
-    ``tie_split`` gives the scores with ties broken at random, where there are any. ``macro7`` and ``macro5`` are None
-    where the suite does not have seven subsets or five sources; other macro averages follow under their own names. A
-    table of outcomes rather than scores has no ties to count.
+    ``ties`` counts quads with an exact tie among their four comparisons, and foils (column ``tied``) that score as
+    their caption: wrong, as in the official scorers. ``tie_split`` gives the scores with ties broken at random, where
+    there are any. ``macro`` is None where there is one subset. EqBen has ``macro7`` and ``macro5`` in its place, None
+    where it does not have seven subsets or five sources (see ``averages``). A table of outcomes rather than scores has
+    no ties to count.
     """
     if table[["suite", "edition"]].drop_duplicates().shape[0] != 1 or "method" in table:
         raise InputError("one run of one suite in one edition", "several", where=where)
@@ -49,16 +50,20 @@ def score_record(
     subsets = {name: cells.pop(name) for name in table["subset"].astype(str).unique()}
     record = {"suite": str(first["suite"]), "edition": str(first["edition"]), "n": len(table), "ties": None}
     if set(SCORE_COLUMNS) <= set(table):
-        record["ties"] = _add_ties(subsets, table, where)
+        values = scores_of(table, where=where)
+        record["ties"] = _add_ties(subsets, table, tied(values), tie_split(values))
+    elif "tied" in table:
+        ties = table["tied"].to_numpy()
+        record["ties"] = _add_ties(subsets, table, ties, {"pairwise": table["pairwise"].to_numpy() + ties / 2})
     for cell in cells.values():
         cell.pop("n")
-    averages = {name: cells.get(name) for name in AVERAGES} | cells
+    expected = ("micro", "macro7", "macro5") if of_eqben(list(subsets)) else ("micro", "macro")
+    averages = dict.fromkeys(expected) | cells
     return record | {"level": level, "subsets": subsets, "average": averages}
 
 
-def _add_ties(subsets: dict[str, dict], table: pd.DataFrame, where) -> int:
-    values = scores_of(table, where=where)
-    ties, split = tied(values), pd.DataFrame(tie_split(values))
+def _add_ties(subsets: dict[str, dict], table: pd.DataFrame, ties: np.ndarray, split: dict[str, np.ndarray]) -> int:
+    split = pd.DataFrame(split)
     for name, rows in table.reset_index(drop=True).groupby(table["subset"].astype(str).to_numpy()).indices.items():
         subsets[name]["ties"] = int(ties[rows].sum())
         if subsets[name]["ties"]:

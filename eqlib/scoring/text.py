@@ -26,8 +26,8 @@ def score_text(record: dict, names: tuple[str, ...], differences: pd.DataFrame |
         if chosen := [name for name in names if name in group]:
             text += ["", title, _table(record, chosen)]
     if record["ties"]:
-        count = f"{record['ties']:,} quads have a tie"
-        text += ["", f"{count}, counted wrong as in the official scorer; broken at random:", _ties(record)]
+        count = f"{record['ties']:,} items have a tie"
+        text += ["", f"{count}, counted wrong as in the official scorers; broken at random:", _ties(record)]
     if differences is not None:
         shown = differences[differences["score"].isin(main) & (differences["score"] != "headroom")]
         if len(record["subsets"]) == 1:
@@ -41,7 +41,8 @@ def _table(record: dict, names: list[str], counted: bool = False) -> str:
     averages = record["average"] if len(record["subsets"]) > 1 else {}  # of one subset they would repeat it
     rows = []
     for name, cell in (record["subsets"] | {name: cell for name, cell in averages.items() if cell}).items():
-        row = {"": name} | ({"n": _count(cell, "n"), "clusters": _count(cell, "clusters")} if counted else {})
+        shown = f"macro ({len(record['subsets'])} subsets)" if name == "macro" and cell is averages["macro"] else name
+        row = {"": shown} | ({"n": _count(cell, "n"), "clusters": _count(cell, "clusters")} if counted else {})
         row |= {_words(score): _interval(cell[score], score) for score in names}
         rows.append(row | ({"ties": _count(cell, "ties")} if counted and record["ties"] is not None else {}))
     return pd.DataFrame(rows).to_string(index=False)

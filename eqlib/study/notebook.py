@@ -29,7 +29,7 @@ import nbformat
 from nbformat import NotebookNode
 
 from eqlib.errors import InputError
-from eqlib.files import content_hash, whole
+from eqlib.files import content_hash, made_here, whole
 from eqlib.study import parameters
 
 _ADDRESS = re.compile(r" at 0x[0-9a-f]+")
@@ -73,8 +73,8 @@ def run(
     """Execute ``source`` with ``values`` and the parameter ``output``; leave the folder ``output`` with everything the
     notebook wrote there and the executed notebook as ``notebook.ipynb``.
 
-    Raises InputError for an unknown name or a wrong type, RuntimeError when the notebook fails; then ``output`` is
-    untouched and the executed copy and the traceback lie under ``scratch/failed``.
+    Raises InputError for an unknown name, a wrong type or a folder that no stage wrote, RuntimeError when the notebook
+    fails; then ``output`` is untouched and the executed copy and the traceback lie under ``scratch/failed``.
     """
     import papermill
 
@@ -84,6 +84,8 @@ def run(
     if "output" not in known:
         raise InputError("a parameter `output: str`", f"only {', '.join(known)}", where=source)
     parameters.check(values, known, where=where)
+    if not made_here(output, "notebook.ipynb"):
+        raise InputError("a new folder, or one that a stage wrote", "a folder of other things", where=output)
 
     name = "-".join(output.parts[-2:])
     draft = scratch / "running" / name  # a fixed name: the path shows in the executed notebook
@@ -118,7 +120,7 @@ def run(
     stable = _stable(executed, old=str(draft), new=str(output))
     with whole(kept) as file:
         nbformat.write(stable, file)
-    with whole(output) as final:
+    with whole(output, replace_folder=True) as final:
         shutil.move(draft, final)
     return stable
 

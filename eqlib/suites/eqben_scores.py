@@ -7,18 +7,21 @@ caption then image (``c1i0`` is ``scores[:, 0, 1]``).
 
 from __future__ import annotations
 
+import warnings
 from array import array
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import ijson
 import numpy as np
 import pandas as pd
 
-from eqlib.errors import InputError
+from eqlib.errors import InputError, UnclusteredWarning
 from eqlib.files import read_json
-from eqlib.quads import from_official, score_table
+from eqlib.quads import score_table
+from eqlib.suites.fields import Row
+from eqlib.suites.quadfile import read_records
 from eqlib.suites.score_files import read_scores
 
 QUADS = {
@@ -57,6 +60,7 @@ def eqben_table(
     index: str | Path | None = None,
     info: str | Path | None = None,
     layout: str | Path | None = None,
+    clusters: str | Path | None = None,
     edition: str | None = None,
 ) -> pd.DataFrame:
     """Score table of an EqBen submission.
@@ -64,32 +68,67 @@ def eqben_table(
     Three ways to say which row is which: ``annotation`` with ``private_info``; ``index`` and ``info``
     (``private_random_idx.json``, ``private_info.json``), with an older annotation beside them or without; or
     ``layout``, a JSON ``{"subsets": [{"name", "quads"}, ...]}``, for an array (n, 4) of c0_i0, c1_i0, c0_i1, c1_i1 in
-    natural order. ``edition`` replaces the guess from counts and file suffixes.
+    natural order, where an annotation beside it tells the clusters. ``edition`` replaces the guess from counts and file
+    suffixes.
 
-    The cluster of a quad is the folder of its first image for the subsets cut from videos, else the quad itself.
+    The cluster of a quad is the folder of its first image for the subsets cut from videos, else the quad itself; or
+    what ``clusters`` says: a JSON list of one name a quad in natural order, or a table (.csv, .parquet, .jsonl, .json)
+    with columns quad and cluster, as ``eqlib score --items`` writes. Where neither an annotation nor ``clusters`` tells
+    which quads share a video, UnclusteredWarning: their intervals will be too narrow.
+
     Raises InputError naming file and row on a malformed or missing row, a cell that comes twice, a subset that EqBen
-    does not have, or a score file of another length.
+    does not have, a quad without cluster, or a score file of another length.
     """
     values = read_scores(scores)
-    if layout is not None:
-        return _from_layout(values, Path(layout), scores, edition)
-    if annotation is None and (index is None or info is None):
+    if annotation is None and layout is None and (index is None or info is None):
         raise InputError("an annotation, index and info files, or a layout", "none of them", where=scores)
-    places = read_places(annotation, index, info)
-    values = values[:, 0] if values.ndim == 2 and values.shape[1] == 1 else values
-    if values.shape != places.place.shape:
+    if layout is not None:
+        places = _laid_out(Path(layout), annotation, index, info)
+        expected, shapes = f"an array ({len(places.quad)}, 4), as in {Path(layout).name}", [(len(places.quad), 4)]
+    else:
+        places = read_places(annotation, index, info)
         expected = f"{len(places.place):,} scores, one a row of {Path(annotation or info).name}"
+        shapes = [(len(places.place),), (len(places.place), 1)]
+    if values.shape not in shapes:
         raise InputError(expected, f"shape {values.shape}", where=scores)
-    natural = np.empty(len(values), dtype=values.dtype)
-    natural[places.place] = values
+    natural = np.empty(values.size, dtype=values.dtype)
+    natural[places.place] = values.ravel()
+    quad = list(map(str, places.quad.tolist()))
+    cluster = places.cluster if clusters is None else _clusters(Path(clusters), quad)
+    if cluster is None and (videos := sorted({*VIDEOS} & {*places.subset})):
+        warnings.warn(
+            f"quads of {', '.join(videos)} are cut from videos and nothing here says which share one: "
+            "intervals are too narrow; give an annotation, or clusters",
+            UnclusteredWarning,
+            stacklevel=2,
+        )
     return score_table(
         natural.reshape(-1, 2, 2),
         suite="eqben",
         edition=edition or places.edition,
         subset=places.subset,
-        quad=list(map(str, places.quad.tolist())),
-        cluster=places.cluster,
+        quad=quad,
+        cluster=cluster,
     )
+
+
+def _clusters(path: Path, quads: list[str]) -> list[str]:
+    """The cluster of each of ``quads`` from a list of names in their order, or from a table of quad and cluster."""
+    records = read_records(path)
+    if not isinstance(records[0], dict):
+        if len(records) != len(quads):
+            expected = f"{len(quads)} clusters, one a quad in natural order"
+            raise InputError(expected, len(records), where=path)
+        return [Row({"cluster": name}, path, n).label("cluster") for n, name in enumerate(records)]
+    found: dict[str, str] = {}
+    for n, record in enumerate(records):
+        row = Row(record, path, n)
+        if row.label("quad") in found:
+            raise InputError("one cluster a quad", f"{row.label('quad')!r} again", where=path, row=n)
+        found[row.label("quad")] = row.label("cluster")
+    if lacking := next((quad for quad in quads if quad not in found), None):
+        raise InputError(f"a cluster of quad {lacking!r}", "none", where=path)
+    return [found[quad] for quad in quads]
 
 
 def read_places(annotation, index, info) -> Places:
@@ -213,7 +252,8 @@ def stream_records(path: Path) -> Iterator[object]:
         raise InputError("a whole JSON list", got, where=path, row=f"after row {row}" if row >= 0 else None) from error
 
 
-def _from_layout(values, layout: Path, scores, edition) -> pd.DataFrame:
+def _laid_out(layout: Path, annotation, index, info) -> Places:
+    """Places of an array in natural order; with the clusters of an annotation, which must have the same subsets."""
     content = read_json(layout)
     try:
         parts = [(part["name"], part["quads"]) for part in content["subsets"]]
@@ -222,12 +262,15 @@ def _from_layout(values, layout: Path, scores, edition) -> pd.DataFrame:
         good = False
     if not good:
         raise InputError('{"subsets": [{"name": text, "quads": count}, ...]}', _shown(content), where=layout)
-    n = sum(quads for _, quads in parts)
-    if values.shape != (n, 4):
-        raise InputError(f"an array ({n}, 4), as in {layout.name}", f"shape {values.shape}", where=scores)
-    subset = np.repeat([name for name, _ in parts], [quads for _, quads in parts])
-    blocks = from_official(values, where=scores)
-    return score_table(blocks, suite="eqben", edition=edition or edition_of(subset, []), subset=subset)
+    subset = np.repeat(np.array([name for name, _ in parts], dtype=object), [quads for _, quads in parts])
+    order = np.arange(4 * len(subset))
+    if annotation is None:
+        return Places(order, np.arange(len(subset)), subset, None, edition_of(subset, []))
+    annotated = read_places(annotation, index, info)
+    if not np.array_equal(annotated.subset, subset):
+        found = pd.Series(annotated.subset).value_counts(sort=False).to_dict()
+        raise InputError(f"the subsets of {Path(annotation).name}, {found}", dict(parts), where=layout)
+    return replace(annotated, place=order)
 
 
 def _shown(value: object) -> str:

@@ -14,8 +14,9 @@ COLUMNS = ("benchmark", "subset", "model", "metric", "value", "edition", "source
 def published(path: str | Path | None = None) -> pd.DataFrame:
     """The published figures (COLUMNS), or those of an own CSV of the same form; an empty edition was not stated.
 
-    Values are percent as printed. Facts quoted one by one with their source; no score file or annotation of others is
-    among them. Raises InputError naming the row where a column, a value or a source is missing.
+    ``rounding`` is added: half a unit of the last digit that was printed (30.8: 0.05, 30.80: 0.005). Values are percent
+    as printed. Facts quoted one by one with their source; no score file or annotation of others is among them. Raises
+    InputError naming the row where a column, a value or a source is missing.
     """
     path = Path(path) if path else Path(__file__).with_name("published.csv")
     try:
@@ -28,4 +29,5 @@ def published(path: str | Path | None = None) -> pd.DataFrame:
     for row, good in enumerate(value.notna() & table["source"].ne("") & table["model"].ne("")):
         if not good:
             raise InputError("a model, a number and a source", dict(table.iloc[row]), where=path, row=f"line {row + 2}")
-    return table.assign(value=value)[list(COLUMNS)]
+    digits = table["value"].str.partition(".")[2].str.len()
+    return table.assign(value=value, rounding=0.5 / 10.0**digits)[[*COLUMNS, "rounding"]]

@@ -12,6 +12,8 @@ from eqlib.errors import InputError
 from eqlib.quads import SCORE_COLUMNS, TABLE_COLUMNS
 from eqlib.suites.quadfile import read_records
 
+NAMES = [name for name in TABLE_COLUMNS if name not in SCORE_COLUMNS]
+
 
 def read_scores(path: str | Path) -> np.ndarray:
     """The finite numbers of a ``.npy`` or ``.json`` file, any shape, in the file's float type (JSON: float64).
@@ -43,42 +45,37 @@ def read_scores(path: str | Path) -> np.ndarray:
     return values
 
 
-def read_table(path: str | Path) -> pd.DataFrame:
-    """A score table (``eqlib.quads.TABLE_COLUMNS``) from parquet or CSV: names as text, scores finite numbers."""
+def read_table(path: str | Path, *, foils_of: str = "") -> pd.DataFrame:
+    """A score table from parquet, CSV, JSON or JSONL: names as text, scores finite float64.
+
+    Quads have ``eqlib.quads.TABLE_COLUMNS``. Foils have ``s_caption`` and ``s_foil`` in place of the four scores, as
+    ``score_suite`` and ``eqlib score --items`` write them. With ``foils_of``, a suite's name, only its foils are taken,
+    and the names need not be there: edition (default the number of items), subset (``all``), quad (the row), cluster
+    (the quad). ``caption``, ``foil`` and ``item`` may stand for ``s_caption``, ``s_foil`` and ``quad``.
+    """
     path = Path(path)
     table = pd.DataFrame(read_records(path))
-    names = [name for name in TABLE_COLUMNS if name not in SCORE_COLUMNS]
-    if missing := [name for name in TABLE_COLUMNS if name not in table]:
-        raise InputError(f"columns {', '.join(TABLE_COLUMNS)}", f"{', '.join(missing)} missing", where=path)
-    for name in names:
-        _full(table, name, path)
-    table = table.astype(dict.fromkeys(names, str))
-    for name in SCORE_COLUMNS:
+    scores = list(SCORE_COLUMNS)
+    if foils_of or "s_foil" in table:
+        scores = ["s_caption", "s_foil"]
+        other = {"caption": "s_caption", "foil": "s_foil", "item": "quad"}
+        table = table.rename(columns={name: ours for name, ours in other.items() if ours not in table})
+    if foils_of:
+        default = {"suite": foils_of, "edition": f"{len(table)} items", "subset": "all", "quad": table.index}
+        table = table.assign(**{name: value for name, value in default.items() if name not in table})
+        table = table if "cluster" in table else table.assign(cluster=table["quad"])
+    columns = [*NAMES, *scores]
+    if missing := [name for name in columns if name not in table]:
+        raise InputError(f"columns {', '.join(columns)}", f"{', '.join(missing)} missing", where=path)
+    for name in NAMES:
+        if (empty := table[name].isna()).any():
+            raise InputError(f"a value under {name!r}", "none", where=path, row=f"row {int(np.argmax(empty))}")
+    table = table[columns].astype(dict.fromkeys(NAMES, str))
+    for name in scores:
         table[name] = _numbers(table, name, path)
-    return table[list(TABLE_COLUMNS)]
-
-
-def read_foils(path: str | Path) -> pd.DataFrame:
-    """Columns caption and foil (float64 scores), subset (default "all"), item (the row) and cluster (the item)."""
-    path = Path(path)
-    table = pd.DataFrame(read_records(path))
-    if missing := [name for name in ("caption", "foil") if name not in table]:
-        raise InputError("columns caption and foil", f"{', '.join(missing)} missing", where=path)
-    for name in ("caption", "foil"):
-        table[name] = _numbers(table, name, path)
-    for name, default in (("subset", "all"), ("item", None), ("cluster", None)):
-        if name in table:
-            _full(table, name, path)
-        else:
-            table[name] = default or (table["item"] if name == "cluster" else table.index.astype(str))
-    if (twice := table["item"].duplicated()).any():
-        raise InputError("each item once", f"{table['item'][twice].iloc[0]!r} again", where=path)
-    return table.astype({"subset": str, "item": str, "cluster": str})
-
-
-def _full(table: pd.DataFrame, name: str, path: Path) -> None:
-    if (empty := table[name].isna()).any():
-        raise InputError(f"a value under {name!r}", "none", where=path, row=f"row {int(np.argmax(empty))}")
+    if foils_of and (other := table["suite"] != foils_of).any():
+        raise InputError(f"scores of {foils_of}", table["suite"][other].iloc[0], where=path)
+    return table
 
 
 def _numbers(table: pd.DataFrame, name: str, path: Path) -> np.ndarray:

@@ -34,6 +34,19 @@ def test_verdicts(difference, tolerance, editions, expected):
     assert verdict(difference, tolerance, *editions) == expected
 
 
+def test_a_figure_is_rounded_to_its_own_last_digit(tmp_path):
+    """30.75 is what 30.8 was rounded from, and not what 30.80 was."""
+    rows = [f"winoground,all,M{digits},text,{digits},,a paper," for digits in ("30.8", "30.80", "31", "30.750")]
+    (tmp_path / "p.csv").write_text("\n".join([",".join(COLUMNS), *rows]))
+    figures = published(tmp_path / "p.csv")
+    assert figures["value"].tolist() == [30.8, 30.8, 31, 30.75]
+    assert figures["rounding"].tolist() == pytest.approx([0.05, 0.005, 0.5, 0.0005])
+    summary = pd.DataFrame({"suite": ["winoground"], "edition": "e", "subset": "all", "score": "text"})
+    summary = summary.assign(point=0.3075, low=0.0, high=1.0)
+    verdicts = [conformance(summary, figures, model=model)["verdict"].item() for model in figures["model"]]
+    assert verdicts == ["equal", "differs", "equal", "equal"]
+
+
 def test_rows_meet_by_suite_subset_and_metric():
     summary = pd.DataFrame(
         {"suite": "bivlc", "edition": "e", "subset": ["swap_att", "swap_obj", "micro"], "score": "text"}

@@ -19,6 +19,8 @@ from eqlib.scoring import (
     pairwise,
     recalls,
     retrieval_table,
+    score_record,
+    score_text,
     shortcuts,
     summarise,
     valse,
@@ -56,12 +58,24 @@ def test_foil_accuracy_per_category_and_captions_alone():
     real = foil_table([2, 2, 2, 1], [1, 1, 1, 2], suite="s", edition="e", subset=["a", "a", "b", "b"])
     blind = foil_table([1, 2, 1, 2], [2, 1, 2, 1], suite="s", edition="e", subset=["a", "a", "b", "b"])
     point = summarise(real, scores=("pairwise",)).set_index("subset")["point"]
-    assert point.to_dict() == {"a": 1, "b": 0.5, "micro": 0.75, "macro2": 0.75}
+    assert point.to_dict() == {"a": 1, "b": 0.5, "micro": 0.75, "macro": 0.75}
     import pandas as pd
 
     both = pd.concat([real.assign(method="model"), blind.assign(method="captions alone")])
     gain = compare(both, baseline="captions alone", scores=("pairwise",)).set_index("subset")["point"]
-    assert gain.to_dict() == {"a": 0.5, "b": 0, "micro": 0.25, "macro2": 0.25}
+    assert gain.to_dict() == {"a": 0.5, "b": 0, "micro": 0.25, "macro": 0.25}
+
+
+def test_ties_with_the_foil_are_wrong_and_counted():
+    table = foil_table([3, 2, 2, 1], [1, 2, 1, 1], suite="s", edition="e", subset=["a", "a", "b", "b"])
+    record = score_record(table, scores=("pairwise",))
+    assert record["ties"] == 2
+    for cell in record["subsets"].values():
+        assert (cell["ties"], cell["pairwise"]["point"], cell["tie_split"]) == (1, 0.5, {"pairwise": 0.75})
+    assert list(record["average"]) == ["micro", "macro"]
+    text = score_text(record, ("pairwise",))
+    assert "2 items have a tie" in text
+    assert "macro (2 subsets)" in text
 
 
 def test_recall_by_hand():

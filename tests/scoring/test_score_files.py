@@ -7,17 +7,19 @@ import json
 import random
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from eqlib.errors import InputError
-from eqlib.quads import OFFICIAL_COLUMNS, scores_of
+from eqlib.errors import InputError, UnclusteredWarning
+from eqlib.quads import OFFICIAL_COLUMNS, SCORE_COLUMNS, scores_of
 from eqlib.scoring import matching, summarise, tied
 from eqlib.suites.eqben_scores import QUADS, eqben_table
 from eqlib.suites.outcome_files import bivlc_outcomes, colorswap_outcomes, sugarcrepe_outcomes
 from eqlib.suites.winoground_scores import winoground_table
 
+LAYOUT = {"subsets": [{"name": "eqbenag", "quads": 2}, {"name": "eqbensd", "quads": 1}]}
 NAMES = ("c0i0", "c0i1", "c1i0", "c1i1")  # the order of the official private_info.json
 
 
@@ -59,6 +61,7 @@ def mini(tmp_path):
     return Submission(tmp_path).write()
 
 
+@pytest.mark.filterwarnings("ignore::eqlib.errors.UnclusteredWarning")
 @pytest.mark.parametrize("given", [("rows",), ("index", "info"), ("rows", "index", "info")])
 def test_every_way_to_say_the_order(mini, given):
     table = mini.table(*given)
@@ -79,9 +82,9 @@ def test_json_and_column_submissions(mini):
     assert (scores_of(eqben_table(mini.folder / "s.json", annotation=mini.folder / "rows.json")) == expected).all()
 
 
+@pytest.mark.filterwarnings("ignore::eqlib.errors.UnclusteredWarning")
 def test_natural_order_with_a_layout(mini):
-    layout = {"subsets": [{"name": "eqbenag", "quads": 2}, {"name": "eqbensd", "quads": 1}]}
-    (mini.folder / "layout.json").write_text(json.dumps(layout))
+    (mini.folder / "layout.json").write_text(json.dumps(LAYOUT))
     np.save(mini.folder / "s.npy", np.arange(12.0).reshape(3, 4))
     table = eqben_table(mini.folder / "s.npy", layout=mini.folder / "layout.json", edition="order inferred")
     assert scores_of(table)[2].tolist() == [[8, 9], [10, 11]]
@@ -90,6 +93,68 @@ def test_natural_order_with_a_layout(mini):
     np.save(mini.folder / "s.npy", np.arange(12.0))
     with pytest.raises(InputError, match=r"s.npy: expected an array \(3, 4\)"):
         eqben_table(mini.folder / "s.npy", layout=mini.folder / "layout.json")
+
+
+@pytest.fixture
+def natural(mini):
+    """The same miniature as an array in natural order, with its layout."""
+    (mini.folder / "layout.json").write_text(json.dumps(LAYOUT))
+    np.save(mini.folder / "natural.npy", mini.table("rows")[list(SCORE_COLUMNS)].to_numpy())
+    return {"scores": mini.folder / "natural.npy", "layout": mini.folder / "layout.json"}
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("c.csv", "quad,cluster\n2,eqbensd/2\n0,eqbenag/video\n1,eqbenag/video\n9,of no quad here\n"),
+        ("c.json", '["eqbenag/video", "eqbenag/video", "eqbensd/2"]'),
+    ],
+)
+def test_every_way_in_gives_the_same_table_with_the_clusters(mini, natural, name, content):
+    clusters, rows = mini.folder / name, mini.folder / "rows.json"
+    clusters.write_text(content)
+    expected = mini.table("rows")
+    assert expected["cluster"].tolist() == ["eqbenag/video", "eqbenag/video", "eqbensd/2"]
+    bare = mini.write(rows=[{"image": row["image"]} for row in mini.rows])
+    ways = [
+        mini.table("index", "info", clusters=clusters),
+        bare.table("rows", "index", "info"),
+        eqben_table(**natural, clusters=clusters),
+        eqben_table(**natural, annotation=rows, index=mini.folder / "index.json", info=mini.folder / "info.json"),
+        eqben_table(**natural, annotation=mini.write().folder / "rows.json"),
+    ]
+    for table in ways:
+        pd.testing.assert_frame_equal(table.assign(edition=""), expected.assign(edition=""))
+
+
+def test_videos_without_clusters_are_said(mini, natural):
+    for table in (lambda: mini.table("index", "info"), lambda: eqben_table(**natural)):
+        with pytest.warns(UnclusteredWarning, match=r"eqbenag.*too narrow"):
+            assert table()["cluster"].tolist() == ["0", "1", "2"]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("c.json", '["a", "b"]', r"c\.json: expected 3 clusters, one a quad in natural order, got 2"),
+        ("c.json", '["a", "b", ""]', r"c\.json, 2: expected a name or number"),
+        ("c.csv", "quad,cluster\n0,a\n1,a\n", r"c\.csv: expected a cluster of quad '2', got none"),
+        ("c.csv", "quad,cluster\n0,a\n1,\n2,a\n", r"c\.csv, 1: expected the key 'cluster'"),
+        ("c.csv", "quad,cluster\n0,a\n1,a\n1,b\n", r"c\.csv, 2: expected one cluster a quad, got '1' again"),
+    ],
+)
+def test_bad_clusters_are_refused(mini, name, content, message):
+    (mini.folder / name).write_text(content)
+    with pytest.raises(InputError, match=message):
+        mini.table("index", "info", clusters=mini.folder / name)
+
+
+def test_a_layout_and_an_annotation_that_disagree_are_refused(mini, natural):
+    other = {"subsets": [{"name": "eqbenag", "quads": 1}, {"name": "eqbensd", "quads": 2}]}
+    (mini.folder / "layout.json").write_text(json.dumps(other))
+    with pytest.raises(InputError, match=r"layout\.json: expected the subsets of rows\.json"):
+        eqben_table(**natural, annotation=mini.folder / "rows.json")
 
 
 def test_an_older_copy_asks_for_its_index(mini):
@@ -209,7 +274,7 @@ def test_any_bytes_are_refused_as_annotation_scores_and_lines(mini, content):
             read()
 
 
-def test_golden_by_every_way(shared):
+def test_golden_by_every_way(shared, tmp_path):
     golden = shared / "golden/eqben_scoring"
     files = {
         "annotation": golden / "ann_json_finegrained_random.json",
@@ -217,7 +282,8 @@ def test_golden_by_every_way(shared):
         "info": golden / "private_info.json",
     }
     ways = (("annotation",), ("index", "info"), ("annotation", "index", "info"))
-    tables = [eqben_table(golden / "prediction.npy", **{name: files[name] for name in way}) for way in ways]
+    with pytest.warns(UnclusteredWarning, match="eqbenag, eqbengebc, eqbenyoucook2 are cut from videos"):
+        tables = [eqben_table(golden / "prediction.npy", **{name: files[name] for name in way}) for way in ways]
     for table in tables:
         assert (scores_of(table) == scores_of(tables[0])).all()
         assert table["subset"].equals(tables[0]["subset"])
@@ -226,6 +292,10 @@ def test_golden_by_every_way(shared):
     for subset, figures in expected.items():
         inside = (tables[0]["subset"] == subset).to_numpy()
         assert {score: right[score][inside].mean() for score in figures} == figures
+    tables[0].to_csv(tmp_path / "items.csv", index=False)
+    known = eqben_table(golden / "prediction.npy", **{n: files[n] for n in ways[1]}, clusters=tmp_path / "items.csv")
+    of = {"scores": ("group",)}
+    assert summarise(known, **of)[["low", "high"]].equals(summarise(tables[0], **of)[["low", "high"]])
 
 
 def test_winoground_systems(shared):
@@ -241,6 +311,7 @@ def test_winoground_systems(shared):
         assert got == pytest.approx(figures, abs=0.0051), system
 
 
+@pytest.mark.filterwarnings("ignore::eqlib.errors.UnclusteredWarning")
 @pytest.mark.parametrize(
     ("file", "ties"),
     [("clip_vitb32_openai_fp16", 4665), ("negclip_vitb32_fp32", None), ("official_example_fp32", None)],

@@ -64,11 +64,12 @@ def test_two_runs_are_the_same_to_the_byte(here):
 def test_a_failed_notebook_leaves_its_copy_and_no_output(here, source, reason):
     before = here / "out" / "stage"
     before.mkdir(parents=True)
-    (before / "old.txt").write_text("old")
+    (before / "notebook.ipynb").write_text("old")
     path = write(here / "n.ipynb", "open(output + '/half.txt', 'w').write('half')", source, "print('after')")
     with pytest.raises(RuntimeError, match=reason):
         run(path, before, {})
-    assert [p.name for p in before.iterdir()] == ["old.txt"]  # as it was
+    assert [p.name for p in before.iterdir()] == ["notebook.ipynb"]  # as it was
+    assert (before / "notebook.ipynb").read_text() == "old"
     failed = here / "scratch/failed/out-stage"
     assert "Traceback" in (failed / "traceback.txt").read_text()
     assert "half.txt" in (failed / "notebook.ipynb").read_text()
@@ -84,6 +85,10 @@ def test_a_picture_is_kept_once(here):
 
 def test_wrong_values_stop_before_a_kernel_starts(here):
     source = write(here / "n.ipynb", "raise AssertionError('the kernel ran')")
+    (here / "mine").mkdir()
+    (here / "mine" / "letter.txt").touch()
+    with pytest.raises(InputError, match="mine: expected a new folder, or one that a stage wrote"):
+        run(source, here / "mine", {})
     with pytest.raises(InputError, match=r"steps: expected int, got 'two'"):
         run(source, here / "out", {"steps": "two"})
     with pytest.raises(InputError, match="got `stpes`"):

@@ -16,7 +16,7 @@ import pandas as pd
 from ruamel.yaml import YAML
 
 from eqlib.errors import InputError
-from eqlib.files import whole, write_json
+from eqlib.files import made_here, whole, write_json
 from eqlib.study.report import browser, page, paper
 from eqlib.study.report.content import gather
 from eqlib.study.report.notebooks import body
@@ -31,7 +31,10 @@ KINDS = {"figures": (".pdf", ".png"), "tables": (".csv", ".md", ".tex")}
 
 
 def build(study: Study, build: Path, output: Path, *, data: Path | None, params: Path | None, sources: Path) -> None:
-    """Write the report of ``study`` from the stage folders under ``build``. ``sources``: the notebooks' folder."""
+    """Write the report of ``study`` from the stage folders under ``build``. ``sources``: the notebooks' folder. Raises
+    InputError where ``output`` is a folder of anything but an earlier report: its parts would be replaced."""
+    if not made_here(output, "index.html"):
+        raise InputError("a new folder, or one with a report", "a folder of other things", where=output)
     executed = notebooks(build, sources, study)
     tables = [build / "compare" / name for name in ("items.parquet", "summary.csv", "differences.csv", "retrieval.csv")]
     facts = provenance(code=[Path(__file__).parents[2], sources], data=data, tables=tables)
@@ -61,15 +64,15 @@ def build(study: Study, build: Path, output: Path, *, data: Path | None, params:
         _write(output / address, browser.render(suite, study.of(), report="index.html"))
     write_json(output / "metrics.json", metrics(study.summary))
     for name, kinds in KINDS.items():
-        with whole(output / name) as draft:
+        with whole(output / name, replace_folder=True) as draft:
             draft.mkdir()
             for path in sorted((build / "figures" / name).iterdir()):
                 if path.suffix in kinds:
                     shutil.copyfile(path, draft / path.name)
     if (build / "scenes" / "sheets").is_dir():  # the drawn benchmark's contact sheets
-        with whole(output / "scenes") as draft:
+        with whole(output / "scenes", replace_folder=True) as draft:
             shutil.copytree(build / "scenes" / "sheets", draft)
-    with whole(output / "notebooks") as draft:
+    with whole(output / "notebooks", replace_folder=True) as draft:
         draft.mkdir()
         for name, path in executed.items():
             shutil.copyfile(path, draft / f"{name}.ipynb")

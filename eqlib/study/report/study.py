@@ -115,7 +115,8 @@ def part_label(subset: str) -> str:
     """How a subset or average is printed: ``micro`` as All quads, ``macro5`` as Mean of 5 subsets."""
     if subset == "micro":
         return "All quads"
-    return f"Mean of {subset.removeprefix('macro')} subsets" if is_average(subset) else str(subset).replace("_", " ")
+    count = str(subset).removeprefix("macro")
+    return f"Mean of {count} subsets".replace("  ", " ") if is_average(subset) else str(subset).replace("_", " ")
 
 
 def read_study(

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from eqlib.errors import InputError
-from eqlib.files import content_hash, whole, write_json
+from eqlib.files import content_hash, made_here, whole, write_json
 from eqlib.study.scenes.compose import RECIPES
 from eqlib.study.scenes.dials import Dials
 from eqlib.study.scenes.edits import EDITS, value_of
@@ -56,7 +56,7 @@ def build(
     captions/dataset.json (Karpathy form), captions/<split>/<number>.png, captions/train/pair-<number>-<side>.png;
     quads/<split>.json (EqBen form) and quads/<split>/...png; classes/<kind>/<number>.png (ImageFolder form);
     scenes.jsonl (ground truth of every picture); manifest.json.
-    Raises InputError for a negative count, an unknown subset or a size out of range.
+    Raises InputError for a negative count, an unknown subset, a size out of range, or a folder of other things.
     """
     dials = dials or Dials()
     pictures = {"pretrain": pretrain, "train": train, "val": val}
@@ -75,7 +75,7 @@ def build(
     if not 0 <= noise <= 1:
         raise InputError("0 to 1", noise, row="noise")
     subsets = tuple(kind for kind in EDITS if kind in subsets)
-    with whole(folder) as draft, Workers(workers) as pool:
+    with whole(folder, replace_folder=made_here(folder, "manifest.json")) as draft, Workers(workers) as pool:
         draft.mkdir()
         with (draft / "scenes.jsonl").open("w", encoding="utf-8") as truth:
             images = []

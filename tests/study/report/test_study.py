@@ -82,7 +82,7 @@ def test_parts_of_a_table():
         False,
         False,
     ]
-    assert part_label("macro5") == "Mean of 5 subsets"
+    assert [part_label(name) for name in ("macro", "macro5")] == ["Mean of subsets", "Mean of 5 subsets"]
 
 
 def test_gap_between_score_and_match_is_the_headroom(study):
