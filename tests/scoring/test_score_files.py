@@ -209,8 +209,8 @@ def test_any_bytes_are_refused_as_annotation_scores_and_lines(mini, content):
             read()
 
 
-def test_golden_by_every_way(shared):
-    golden = shared / "golden/eqben_scoring"
+def test_golden_by_every_way(golden_folder):
+    golden = golden_folder / "eqben_scoring"
     files = {
         "annotation": golden / "ann_json_finegrained_random.json",
         "index": golden / "private_random_idx.json",
