@@ -1,7 +1,8 @@
-"""The one error that bad input raises, and the one warning that scores may come with."""
+"""What bad input raises, what scores may warn of, and the one line where an optional library is missing."""
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from pathlib import Path
 
 
@@ -31,3 +32,11 @@ class UnclusteredWarning(UserWarning):
 
 def _rebuilt(expected: str, got: object, where: object, row: object) -> InputError:
     return InputError(expected, got, where=where, row=row)
+
+
+def needs(room: str, extra: str, *modules: str) -> None:
+    """Raises ImportError where one of ``modules``, which ``room`` imports, is not installed; it names the ``extra``."""
+    for module in modules:
+        if find_spec(module) is None:
+            remedy = f'pip install "eqlib[{extra}]", or in a clone: source .venv/bin/activate'
+            raise ImportError(f"{room} needs {module}, which this Python does not have: {remedy}", name=room)

@@ -243,8 +243,8 @@ def test_real_winoground_file(capsys, shared):
     assert got == pytest.approx(expected, abs=0.0051)
 
 
-def test_golden_eqben_with_ties(capsys, shared):
-    golden = shared / "golden/eqben_scoring"
+def test_golden_eqben_with_ties(capsys, golden_folder):
+    golden = golden_folder / "eqben_scoring"
     expected = json.loads((golden / "expected.json").read_text())
     annotation, scores = str(golden / "ann_json_finegrained_random.json"), str(golden / "prediction.npy")
     record = json.loads(printed(capsys, "score", "eqben", "--annotation", annotation, "--scores", scores, "--json"))

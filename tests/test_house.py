@@ -21,7 +21,7 @@ WORKSHOP = (
     ("parameters", "scenes"),
     ("training",),
     ("report",),
-    ("notebook", "profile"),
+    ("notebook", "profile", "weights"),
 )
 STOREYS = (*CORE, *(tuple(f"study.{room}" for room in rooms) for rooms in WORKSHOP))
 LEVEL = {room: level for level, rooms in enumerate(STOREYS) for room in rooms}
@@ -39,7 +39,7 @@ def imports(path):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{path.name}: a relative import"
-            yield node.module
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
 
 
 def test_imports_run_one_way(root):

@@ -1,5 +1,9 @@
 """EqSim and its neighbours as training losses. Functions hold the mathematics, `EqSimLoss` holds settings."""
 
+from eqlib.errors import needs
+
+needs("eqlib.losses", "torch", "torch", "open_clip")
+
 from eqlib.losses.contrastive import contrastive_loss
 from eqlib.losses.criterion import Criterion, eqsim_criterion
 from eqlib.losses.cyclip import cyclip_loss

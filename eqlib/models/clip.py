@@ -6,9 +6,9 @@
 ``{"embed_dim": .., "vision_cfg": ..}``    a new model from a config (a dict, or a path that ends in ``.json``)
 ``hf-hub:laion/CLIP-ViT-B-32-...``         a model on the Hugging Face hub
 ``local-dir:PATH`` or a folder             open_clip_config.json and weights, as ``save`` and open_clip write them
-``ViT-B-32/openai``                        ARCHITECTURE/TAG: an architecture of open_clip with a pretrained tag
+``ViT-B-32-quickgelu/openai``              ARCHITECTURE/TAG: an architecture of open_clip with a pretrained tag
 ``ViT-B-32/runs/epoch_5.pt``               ARCHITECTURE/FILE: the same with a local checkpoint file
-``ViT-B-32``                               an architecture with new weights
+``ViT-B-32/random``                        the same with new weights, to train: an architecture alone is refused
 =========================================  ========================================================================
 """
 
@@ -203,10 +203,12 @@ def _resolve(spec: str | Path | dict) -> tuple[str, str | None, str | None, dict
             ) from error
     architecture, _, rest = text.partition("/")
     if not text.startswith("local-dir:") and architecture in open_clip.list_models():
-        if rest and not get_pretrained_cfg(architecture, rest) and not Path(rest).is_file():
-            tags = open_clip.list_pretrained_tags_by_model(architecture)
-            raise InputError(f"a pretrained tag ({', '.join(tags)}) or a checkpoint file", repr(rest), where=text)
-        return text, architecture, rest or None, {"model_cfg": open_clip.get_model_config(architecture)}
+        if rest != "random" and not get_pretrained_cfg(architecture, rest) and not Path(rest).is_file():
+            tags = ", ".join(open_clip.list_pretrained_tags_by_model(architecture)) or "none"
+            choices = f"a checkpoint file, {architecture}/random to draw new weights, or a pretrained tag ({tags})"
+            raise InputError(choices, repr(rest) if rest else "an architecture alone", where=text)
+        weights = None if rest == "random" else rest
+        return text, architecture, weights, {"model_cfg": open_clip.get_model_config(architecture)}
     path = Path(text.removeprefix("local-dir:"))
     if path.suffix == ".json" and path.is_file():
         return path.stem, None, None, _full_config(read_json(path), path)
@@ -215,7 +217,7 @@ def _resolve(spec: str | Path | dict) -> tuple[str, str | None, str | None, dict
         if not any(path.glob("*.safetensors")) and not any(path.glob("*.bin")) and not any(path.glob("*.pth")):
             raise InputError("weights beside open_clip_config.json", "none", where=path)
         return path.name, f"local-dir:{path}", None, config
-    expected = "ARCHITECTURE/TAG or ARCHITECTURE/FILE of open_clip, hf-hub:ID, a model folder or a JSON config"
+    expected = "ARCHITECTURE/TAG, /FILE or /random of open_clip, hf-hub:ID, a model folder or a JSON config"
     raise InputError(expected, repr(text), where="model")
 
 

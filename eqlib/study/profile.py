@@ -88,8 +88,10 @@ def main(arguments: list[str] | None = None) -> int:
     yaml.dump(params, target / "params.yaml")
     with (target / ".dvc" / "config.local").open("w") as file:
         file.write("[core]\n    no_scm = true\n")  # the copy is a folder, not a clone
-    environment = os.environ | {"PYTHONPATH": str(target.resolve())}  # the copy's eqlib, not the installed one
-    done = subprocess.run(["dvc", "repro", options.stage], cwd=target, env=environment)
+    # the copy's eqlib, not the installed one; and this Python for its stages, whether or not .venv is active
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    environment = os.environ | {"PYTHONPATH": str(target.resolve()), "PATH": path}
+    done = subprocess.run([sys.executable, "-m", "dvc", "repro", options.stage], cwd=target, env=environment)
     if done.returncode == 0:
         made = "reports/index.html" if options.stage == "report" else "build"
         print(f"{options.stage}: {target}/{made}")

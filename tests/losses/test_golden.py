@@ -22,8 +22,8 @@ ROUNDING = ("all_8", "all_22", *NEAR_ONE_HOT)
 
 
 @pytest.fixture(scope="module")
-def golden(shared):
-    folder = shared / "golden" / "eqsim"
+def golden(golden_folder):
+    folder = golden_folder / "eqsim"
     with np.load(folder / "cases.npz", allow_pickle=False) as arrays:
         return json.loads((folder / "cases.json").read_text()), dict(arrays)
 

@@ -73,6 +73,12 @@ def test_a_json_file_is_a_new_model(tmp_path, config):
     assert load(path).name == "small"
 
 
+def test_new_weights_of_an_architecture_are_asked_for():
+    first, other = load("ViT-S-32-alt/random", seed=1), load("ViT-S-32-alt/random", seed=2)
+    assert first.name == "ViT-S-32-alt/random"  # where its scores are shown, so is this
+    assert first.fingerprint != other.fingerprint
+
+
 def test_architecture_with_a_local_checkpoint(tmp_path):
     architecture = "ViT-S-32-alt"
     model = open_clip.create_model(architecture)
@@ -101,7 +107,8 @@ def test_precision(config):
     ("spec", "expected"),
     [
         ("no-such-model", "a model folder or a JSON config"),
-        ("ViT-B-32/no_such_tag", "laion2b_s34b_b79k"),
+        ("ViT-B-32", "ViT-B-32/random to draw new weights"),  # scores of random weights are never wanted by accident
+        ("ViT-B-32/no_such_tag", r"a pretrained tag \(.*laion2b_s34b_b79k"),
         ({"embed_dim": 8}, "vision_cfg, text_cfg missing"),
         ({"embed_dim": 8, "vision_cfg": {"depth": 3}, "text_cfg": {}}, "a model that open_clip can build"),
         ({"embed_dim": 8, "vision_cfg": 3, "text_cfg": {}}, "a model that open_clip can build"),

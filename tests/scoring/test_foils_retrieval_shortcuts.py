@@ -36,9 +36,9 @@ def test_valse_by_hand():
     assert valse_means(caption, foil) == {"acc": 0.5, "min_pc_pf": 0.5, "pairwise": 0.5}
 
 
-def test_valse_golden(shared):
+def test_valse_golden(golden_folder):
     """Official cal_valse_score on sigmoid((s - 0.25) * 20), image 0 only, float32."""
-    golden = shared / "golden/eqben_scoring"
+    golden = golden_folder / "eqben_scoring"
     from eqlib.suites.eqben_scores import eqben_table
 
     table = eqben_table(golden / "prediction.npy", annotation=golden / "ann_json_finegrained_random.json")

@@ -64,8 +64,8 @@ def test_older_annotation_finds_the_index_and_info_files_beside_it(tmp_path, row
     assert read("eqben", path).records.equals(with_info.records)
 
 
-def test_quads_and_clusters_are_those_of_the_score_reader(shared):
-    folder = shared / "golden" / "eqben_scoring"
+def test_quads_and_clusters_are_those_of_the_score_reader(golden_folder):
+    folder = golden_folder / "eqben_scoring"
     suite = read("eqben", folder)
     table = eqben_table(folder / "prediction.npy", annotation=folder / FILE)
     assert len(suite) == 660

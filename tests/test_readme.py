@@ -1,0 +1,66 @@
+"""What the README prints runs as printed."""
+
+import re
+import subprocess
+import sys
+
+import pandas as pd
+import pytest
+import torch
+
+CONFIG = {
+    "embed_dim": 16,
+    "vision_cfg": {"layers": 1, "width": 32, "head_width": 16, "patch_size": 16, "image_size": 32},
+    "text_cfg": {"context_length": 12, "vocab_size": 49408, "width": 16, "heads": 2, "layers": 1},
+}
+
+
+@pytest.fixture(scope="module")
+def snippets(root):
+    return re.findall(r"^```python\n(.*?)^```$", (root / "README.md").read_text(), re.DOTALL | re.MULTILINE)
+
+
+@pytest.fixture(scope="module")
+def bundle():
+    from eqlib.models.clip import load
+
+    return load(CONFIG)
+
+
+def test_a_step_of_ones_own_loop(snippets, bundle):
+    (snippet,) = (text for text in snippets if "EqSimLoss(" in text)
+    texts = bundle.tokenizer(["a red cup", "a blue cup", "two cups", "a dog"])
+    given = {"model": bundle.model, "images": torch.rand(4, 3, 32, 32), "texts": texts}
+    exec(snippet, given)
+    assert bundle.model.visual.conv1.weight.grad.abs().sum() > 0
+    assert {"contrastive", "eqsim_all_pairs"} <= set(given["terms"])
+
+
+def test_scores_of_ones_own_model(snippets, bundle, tmp_path, monkeypatch):
+    from PIL import Image
+
+    from eqlib.models.clip import save
+
+    (snippet,) = (text for text in snippets if "score_suite(" in text)
+    for name, shade in (("left.png", 40), ("right.png", 200)):
+        (tmp_path / "pictures").mkdir(exist_ok=True)
+        Image.new("RGB", (40, 40), (shade, 0, 0)).save(tmp_path / "pictures" / name)
+    quad = {"image0": "pictures/left.png", "image1": "pictures/right.png", "caption0": "dark", "caption1": "bright"}
+    pd.DataFrame([quad]).to_json(tmp_path / "my_set.jsonl", orient="records", lines=True)
+    save(bundle, tmp_path / "model")
+    monkeypatch.chdir(tmp_path)
+    tag = '"ViT-B-32-quickgelu/openai"'
+    assert tag in snippet
+    given = {}
+    exec(snippet.replace(tag, '"model"'), given)  # the tag's weights are not here
+    assert len(given["table"]) == 1
+    assert (tmp_path / "features").is_dir()
+
+
+def test_a_stage_under_a_python_without_the_study_says_what_to_do(root, tmp_path):
+    """An interpreter with no packages, as `python` is where .venv is not active."""
+    command = [sys.executable, "-S", "-m", "eqlib.study.notebook", "bare", "notebooks", str(tmp_path)]
+    done = subprocess.run(command, cwd=root, capture_output=True, text=True, env={"PATH": ""})
+    assert done.returncode != 0
+    assert "source .venv/bin/activate" in done.stderr
+    assert "Traceback" not in done.stderr
