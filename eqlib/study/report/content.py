@@ -13,9 +13,10 @@ from eqlib.study.report.figures.selection import settings
 from eqlib.study.report.headline import (
     abstract,
     difference,
+    evidence,
+    interval,
     percent,
     points,
-    probability,
     seeds_in_words,
     value,
     verdict,
@@ -29,8 +30,8 @@ TITLE = "Does the similarity follow the change?"
 READING = """A quad is two matched image–caption pairs that differ by one small visual change; `s[i, c]` is the
 similarity of image i with caption c. Let `a = s00 − s11`, `b = s10 − s01`, `I = s00 + s11 − s01 − s10`. The **text**
 score asks that each image prefers its caption, the **image** score that each caption prefers its image, the **group**
-score both: `I > |a| + |b|`. **Group match** asks only `I > 0`; **headroom** is the gap between the two. EqSim is to
-shrink `a` and `b`, the bend of the mirror, and to leave `I` alone. Scores are percentages of quads; ties are wrong."""
+score both: `I > |a| + |b|`. **Group match** asks only `I > 0`; **headroom** is the gap between the two. EqSim
+penalises `a` and `b` and should leave `I` unchanged. Scores are percentages of quads; ties are wrong."""
 
 MADE = """Made by `make study`. The same code, parameters and data give this report again, byte for byte. The commit is
 found by `git log --find-object=TREE` with a tree named below."""
@@ -118,16 +119,18 @@ def caveats(study: Study) -> list[str]:
         said.append("One seed a method: what another seed would have given is in no interval.")
     else:
         said.append(
-            f"{seeds_in_words(study).capitalize()} a method: intervals hold quads and seeds, and few seeds say little "
-            "about their own spread."
+            f"{seeds_in_words(study).capitalize()} a method: intervals include variation over quads and seeds; the "
+            "spread over seeds is estimated from these few."
         )
     if study.treatment and "pretrained" in study.methods:
         said.append("Every fine-tuned model starts from the same pretrained one; another start may answer otherwise.")
     if study.selection is not None:
-        said.append(
-            "The methods' settings were chosen on validation quads with one seed; no test quad was read for it."
-            f"{_form(settings(study.selection))}"
+        where = (
+            "on validation quads; no quad reported here was read for it."
+            if study.main != study.validation
+            else "on the quads reported here, so their scores are better than on other quads."
         )
+        said.append(f"The methods' settings were chosen {where}{_form(settings(study.selection))}")
     if CONTROL in study.methods:
         said.append(
             "Fine-tuning sees minimal pairs of the quads' own kinds, and a gain may come from the pairs alone. "
@@ -150,20 +153,22 @@ def tiles(study: Study) -> list[Tile]:
     made = []
     row = value(study, study.treatment) if study.treatment else None
     if row is not None:
-        interval = f"95 % interval {points(row['low'], signed=False)} to {points(row['high'], signed=False)}"
-        made.append(Tile(f"Group score, {label(study.treatment)}", percent(float(row["point"])), interval, ""))
+        made.append(
+            Tile(f"Group score, {label(study.treatment)}", percent(float(row["point"])), interval(row, sign=""), "")
+        )
     against = f"to {label(study.baseline).lower()}" if study.baseline else ""
     for score, name in (("group", "Group score"), ("headroom", "Headroom")):
         row = difference(study, score)
         if row is not None:
-            evidence = f"{points(row['low'])} to {points(row['high'])}; {probability(float(row['p_holm']))}"
-            made.append(Tile(f"{name}, difference {against}", f"{points(row['point'])} pt", evidence, verdict(row)))
+            made.append(
+                Tile(f"{name}, difference {against}", f"{points(row['point'])} pt", evidence(row), verdict(row))
+            )
     moved, start = difference(study, "abs_b"), value(study, study.baseline, "abs_b") if study.baseline else None
     if moved is not None and start is not None and float(start["point"]) > 0:
-        low, point, high = (100 * float(moved[name]) / float(start["point"]) for name in ("low", "point", "high"))
-        evidence = f"{low:+.0f} to {high:+.0f} %; {probability(float(moved['p_holm']))}".replace("-", "−")
-        figure = f"{point:+.0f} %".replace("-", "−")
-        made.append(Tile(f"Mean |b|, relative {against}", figure, evidence, verdict(moved)))
+        relative = moved.copy()
+        relative[["point", "low", "high"]] = moved[["point", "low", "high"]].astype(float) / float(start["point"])
+        figure = f"{100 * relative['point']:+.0f} %".replace("-", "−")
+        made.append(Tile(f"Mean |b|, relative {against}", figure, evidence(relative), verdict(moved)))
     return made
 
 

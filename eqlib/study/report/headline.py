@@ -7,8 +7,7 @@ import pandas as pd
 from eqlib.study.report.study import PRETRAINED, Study
 from eqlib.study.report.style import in_order, label
 
-LEVEL = 0.05
-"""Below this Holm-corrected p a difference is called one."""
+KINDS = {"higher": "raises", "lower": "lowers"}
 
 
 def percent(value: float) -> str:
@@ -18,13 +17,60 @@ def percent(value: float) -> str:
 
 def points(value: float, *, signed: bool = True) -> str:
     """0.0123 as ``+1.2``: percentage points, with a true minus."""
-    text = f"{100 * value:{'+' if signed else ''}.1f}"
-    return ("0.0" if text in ("+0.0", "-0.0") else text).replace("-", "−")
+    return _number(100 * value, 1, "+" if signed else "")
 
 
 def probability(value: float) -> str:
-    """``p = 0.012``, ``p < 0.001``."""
+    """``p = 0.012``, ``p < 0.001``; empty for NaN."""
+    if value != value:
+        return ""
     return "p < 0.001" if value < 0.001 else f"p = {value:.3f}" if value < 0.1 else f"p = {value:.2f}"
+
+
+def known(row: pd.Series) -> bool:
+    """Whether ``row`` has an interval: finite ends that differ. Two equal ends say that nothing varied, not that
+    nothing can."""
+    return float(row["low"]) < float(row["high"])
+
+
+def between(row: pd.Series, *, scale: float = 100, digits: int = 1, sign: str = "") -> str:
+    """The interval of ``row`` as ``[−0.9, 5.8]``; ``sign="+"`` marks gains."""
+    if not known(row):
+        return "no interval"
+    low, high = (_number(scale * float(row[name]), digits, sign) for name in ("low", "high"))
+    return f"[{low}, {high}]"
+
+
+def interval(row: pd.Series, *, sign: str = "+") -> str:
+    """``95 % interval −0.9 to +5.8``, the level being that of the row's table."""
+    if not known(row):
+        return "no interval"
+    return f"{level(row)} interval {_number(100 * row['low'], 1, sign)} to {_number(100 * row['high'], 1, sign)}"
+
+
+def evidence(row: pd.Series) -> str:
+    """Interval and p of a row of differences: ``95 % interval −0.9 to +5.8; p = 0.11``."""
+    return "; ".join(filter(None, [interval(row), probability(float(row["p_holm"]))]))
+
+
+def level(row: pd.Series) -> str:
+    """``95 %``."""
+    return f"{100 * float(row['level']):g} %"
+
+
+def intervals(study: Study) -> str:
+    """``95 % intervals``: those of the study's tables, for a caption."""
+    return f"{100 * study.level:g} % intervals"
+
+
+def alpha(row: pd.Series) -> float:
+    """Below this Holm-corrected p a difference is called one: 1 - level, so that p and interval ask the same."""
+    return round(1 - float(row["level"]), 10)
+
+
+def _number(value: float, digits: int, sign: str) -> str:
+    text = f"{value:{sign}.{digits}f}"
+    return (text.strip("+-") if float(text) == 0 else text).replace("-", "−")
 
 
 def seeds_in_words(study: Study) -> str:
@@ -61,15 +107,16 @@ def value(study: Study, method: str, score: str = "group", subset: str = "micro"
 
 
 def verdict(row: pd.Series) -> str:
-    """``higher``, ``lower`` or ``none`` (not told apart from zero) for a row of differences.
+    """``higher``, ``lower`` or ``none`` (not told apart from zero) for a row of differences; ``unknown`` without an
+    interval.
 
     Both the Holm-corrected p and the interval must leave zero: near the edge the two can disagree.
     """
-    if float(row["p_holm"]) < LEVEL and float(row["low"]) > 0:
-        return "higher"
-    if float(row["p_holm"]) < LEVEL and float(row["high"]) < 0:
-        return "lower"
-    return "none"
+    if not known(row):
+        return "unknown"
+    if not float(row["p_holm"]) < alpha(row):
+        return "none"
+    return "higher" if float(row["low"]) > 0 else "lower" if float(row["high"]) < 0 else "none"
 
 
 def headline(study: Study) -> str:
@@ -77,25 +124,22 @@ def headline(study: Study) -> str:
     row = difference(study)
     if row is None:
         return f"No method was compared with a baseline on {study.main}: there is no difference to report."
-    method, baseline = label(row["method"]), label(row["baseline"])
-    low, high = points(row["low"]), points(row["high"])
-    evidence = f"95 % interval {low} to {high}; {probability(float(row['p_holm']))}"
-    kind = verdict(row)
-    if kind != "none":
-        verb = {"higher": "raises", "lower": "lowers"}[kind]
+    method, baseline, kind = label(row["method"]), label(row["baseline"]).lower(), verdict(row)
+    against = "the pretrained model" if row["baseline"] == PRETRAINED else f"{baseline} fine-tuning"
+    point = f"{points(row['point'])} percentage points"
+    if kind in KINDS:
         by = points(abs(row["point"]), signed=False)
-        start = f"{method} {verb} the group score by {by} percentage points over {baseline.lower()} fine-tuning"
-        start = (
-            start
-            if row["baseline"] != "pretrained"
-            else f"{method} {verb} the group score by {by} points over the start"
+        return f"{method} {KINDS[kind]} the group score by {by} percentage points over {against} ({evidence(row)})."
+    if kind == "unknown":
+        return (
+            f"Whether {method} and {against} differ in the group score cannot be said: the difference is {point}, "
+            f"without an interval ({row['clusters']:,} clusters of quads, {seeds_in_words(study)})."
         )
-        return f"{start} ({evidence})."
-    bound = points(max(abs(row["low"]), abs(row["high"])), signed=False)
+    p = probability(float(row["p_holm"]))
+    told = f"No difference in the group score between {method} and {against} could be shown"
     return (
-        f"No difference in the group score between {method} and {baseline.lower()} fine-tuning could be shown: "
-        f"{points(row['point'])} percentage points ({evidence}). Effects beyond ±{bound} points are unlikely; "
-        "smaller ones stay open."
+        f"{told}: {point}{f' ({p})' * bool(p)}; "
+        f"the {level(row)} interval leaves room for anything from {points(row['low'])} to {points(row['high'])}."
     )
 
 
@@ -108,11 +152,10 @@ def control(study: Study) -> str:
         if row is None:
             continue
         by = points(abs(row["point"]), signed=False)
-        told = {"higher": f"{by} points higher", "lower": f"{by} points lower", "none": "not measurably different"}
-        said.append(
-            f"Against {label(name).lower()} fine-tuning it is {told[verdict(row)]} ({points(row['point'])}, "
-            f"95 % interval {points(row['low'])} to {points(row['high'])}; {probability(float(row['p_holm']))})."
-        )
+        kind = verdict(row)
+        told = f"{by} points {kind}" if kind in KINDS else "not shown to be different"
+        against = f"Against {label(name).lower()} fine-tuning it is"
+        said.append(f"{against} {told} ({points(row['point'])}, {evidence(row)}).")
     return " ".join(said)
 
 
@@ -127,8 +170,9 @@ def mechanism(study: Study) -> str:
         row, start = rows[score], float(base[score]["point"])
         now = start + float(row["point"])
         kind = verdict(row)
-        if kind == "none":
-            return f"{name} does not move measurably ({start:.3f} to {now:.3f})"
+        if kind not in KINDS:
+            told = "does not move measurably" if kind == "none" else "has no interval"
+            return f"{name} {told} ({start:.3f} to {now:.3f})"
         change = abs(float(row["point"]) / start) if start else 0.0
         return f"{name} {'grows' if kind == 'higher' else 'shrinks'} by {100 * change:.0f} % ({start:.3f} to {now:.3f})"
 
@@ -136,8 +180,8 @@ def mechanism(study: Study) -> str:
     room = f"{percent(before)} to {percent(before + float(rows['headroom']['point']))}"
     return (
         f"Against {label(study.baseline).lower()}, the mean inconsistency {moved('abs_a', '|a|')}, "
-        f"{moved('abs_b', '|b|')}, and the evidence {moved('I', 'I')}; the headroom, quads won by assignment but "
-        f"lost by the group score, goes from {room}."
+        f"{moved('abs_b', '|b|')}, and the evidence {moved('I', 'I')}; the headroom, quads whose right "
+        f"assignment wins and whose group score is wrong, goes from {room}."
     )
 
 
@@ -149,7 +193,7 @@ def cost(study: Study) -> str:
     for method in in_order(table["method"]):
         rows = table[table["method"] == method].set_index("subset")
         told = [
-            f"{points(row['point'])} [{points(row['low'])}, {points(row['high'])}] {words}"
+            f"{points(row['point'])} {between(row, sign='+')} {words}"
             for side, words in (("text_retrieval", "image to text"), ("image_retrieval", "text to image"))
             if side in rows.index
             for row in [rows.loc[side]]
@@ -171,9 +215,8 @@ def abstract(study: Study) -> list[str]:
     for method in study.methods:
         row = value(study, method)
         if row is not None:
-            scores.append(f"{label(method)} {percent(row['point'])} [{points(row['low'], signed=False)}, "
-                          f"{points(row['high'], signed=False)}]")  # fmt: skip
-    listed = f"Group score: {', '.join(scores)}." if scores else ""
+            scores.append(f"{label(method)} {percent(row['point'])} {between(row)}")
+    listed = f"Group score with its {100 * study.level:g} % interval: {', '.join(scores)}." if scores else ""
     first = f"{headline(study)} {control(study)}".strip()
     return [
         text for text in (first, f"{setting} {listed}".strip(), f"{mechanism(study)} {cost(study)}".strip()) if text

@@ -34,7 +34,8 @@ class Study:
     ``differences``, ``retrieval``: the tables of the compare stage; ``histories``: one row a logged step, with
     ``method`` and ``seed``; ``suites``: records and pictures by suite; ``main``: the suite of the headline;
     ``selection``: validation score by ``weight`` x ``margin``; ``path``: group score and R@1 along ``alpha``;
-    ``published``: others' numbers; ``conformance``: ours beside the official ones.
+    ``published``: others' numbers; ``conformance``: ours beside the official ones; ``validation``: the suite that
+    settings were chosen on.
     """
 
     items: pd.DataFrame
@@ -49,6 +50,12 @@ class Study:
     conformance: pd.DataFrame | None = None
     suites: Mapping[str, QuadSuite] = field(default_factory=dict)
     against: str = ""
+    validation: str = ""
+
+    @property
+    def level(self) -> float:
+        """Of the intervals in the tables."""
+        return float(self.summary["level"].iloc[0])
 
     @property
     def methods(self) -> list[str]:
@@ -156,6 +163,8 @@ def read_study(
 
     def of_methods(file: str) -> pd.DataFrame | None:
         table = _table(compare / file, optional=file == "retrieval.csv")
+        if table is not None and file != "retrieval.csv" and "level" not in table:
+            raise InputError("a column `level`, that of the intervals", "none", where=compare / file)
         return table if table is None else table[table["method"].isin(kept)].reset_index(drop=True)
 
     return Study(
@@ -171,6 +180,7 @@ def read_study(
         conformance=_table(conformance, optional=True),
         suites={name: suite for name, suite in (suites or {}).items() if _covers(suite, items, name)},
         against=baseline,
+        validation=validation,
     )
 
 

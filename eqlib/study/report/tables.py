@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from eqlib.study.report.figures.retrieval import DIRECTIONS, recalls
-from eqlib.study.report.headline import points, probability, verdict
+from eqlib.study.report.headline import alpha, between, intervals, points, probability, verdict
 from eqlib.study.report.study import PRETRAINED, Study, is_average, part_label, parts
 from eqlib.study.report.style import in_order, label
 from eqlib.study.report.typeset import Cell, Table
@@ -16,7 +16,6 @@ from eqlib.study.report.typeset import Cell, Table
 SCORES = {"text": "Text", "image": "Image", "group": "Group", "group_match": "Group match", "headroom": "Headroom"}
 SIDES = {"text_retrieval": "I→T", "image_retrieval": "T→I"}
 FORM = ("variant", "similarity", "own_change", "weight", "margin")
-BOLD = "Bold: the highest in its column, and above every other fine-tuned method by the paired test (Holm p < 0.05)."
 
 
 def best(study: Study, suite: str, subset: str, score: str) -> str | None:
@@ -40,10 +39,16 @@ def best(study: Study, suite: str, subset: str, score: str) -> str | None:
     return first
 
 
+def _bold(study: Study, within: str = "column") -> str:
+    test = f"by the paired test (Holm p < {alpha(study.summary.iloc[0]):g})"
+    return f"Bold: the highest in its {within}, and above every other fine-tuned method {test}."
+
+
 def _interval(row: pd.Series, *, scale: float = 100, digits: int = 1, bold: bool = False) -> Cell:
-    point, low, high = (scale * float(row[name]) for name in ("point", "low", "high"))
-    small = "" if low != low or high != high else f"[{low:.{digits}f}, {high:.{digits}f}]"
-    return Cell(f"{point:.{digits}f}", small, bold, round(point, 6)) if point == point else Cell("–")
+    point = scale * float(row["point"])
+    if point != point:
+        return Cell("–")
+    return Cell(f"{point:.{digits}f}", between(row, scale=scale, digits=digits), bold, round(point, 6))
 
 
 def _cell(study: Study, suite: str, subset: str, method: str, score: str, **form) -> Cell:
@@ -64,7 +69,8 @@ def main_table(study: Study) -> Table:
         for method in study.methods
     ]
     caption = (
-        f"Percent of {study.of()['quad'].nunique():,} quads of {study.main}, mean over seeds, 95 % intervals. {BOLD}"
+        f"Percent of {study.of()['quad'].nunique():,} quads of {study.main}, mean over seeds, {intervals(study)}. "
+        f"{_bold(study)}"
     )
     data = study.summary[(study.summary["suite"] == study.main) & study.summary["score"].isin(SCORES)]
     return Table("main", "Main result", caption, ["Method", *SCORES.values()], rows, data)
@@ -79,7 +85,7 @@ def subset_table(study: Study) -> Table:
         [Cell(part_label(name)), *(_cell(study, study.main, name, method, "group") for method in methods)]
         for name in names
     ]
-    caption = f"Group score in percent with 95 % intervals, {study.main}. {BOLD.replace('column', 'row')}"
+    caption = f"Group score in percent with {intervals(study)}, {study.main}. {_bold(study, 'row')}"
     columns = ["Subset", *map(label, methods)]
     return Table("subsets", "Group score by subset", caption, columns, rows, table[table["score"] == "group"])
 
@@ -91,7 +97,7 @@ def suite_table(study: Study) -> Table:
         [Cell(str(name)), *(_cell(study, name, "micro", method, "group") for method in study.methods)] for name in names
     ]
     table = study.summary[(study.summary["subset"] == "micro") & (study.summary["score"] == "group")]
-    caption = f"Group score over all quads in percent with 95 % intervals. {BOLD.replace('column', 'row')}"
+    caption = f"Group score over all quads in percent with {intervals(study)}. {_bold(study, 'row')}"
     return Table("suites", "Every suite", caption, ["Suite", *map(label, study.methods)], rows, table)
 
 
@@ -110,9 +116,9 @@ def equivariance_table(study: Study) -> Table:
         for method in study.methods
     ]
     caption = (
-        "Means over all quads in units of the similarity, 95 % intervals. Small |a| and |b| at an unchanged I is what "
+        f"Means over all quads in units of the similarity, {intervals(study)}. EqSim penalises a and b and should "
+        "leave I unchanged."
     )
-    caption += "EqSim asks for."
     data = study.summary[(study.summary["suite"] == study.main) & study.summary["score"].isin(names)]
     return Table("equivariance", "Equivariance", caption, ["Method", *names.values()], rows, data)
 
@@ -137,18 +143,20 @@ def difference_table(study: Study) -> Table:
             if not row.empty:
                 rows.append(_difference(method, f"{name} R@1", "Retrieval set", row.iloc[0]))
     caption = (
-        f"In percentage points against {label(study.baseline or '')}, same quads or queries and seeds, 95 % intervals. "
-        "p after Holm over the subsets of one score. Bold: p < 0.05 and an interval without zero."
+        f"In percentage points against {label(study.baseline or '')}, same quads or queries and seeds, "
+        f"{intervals(study)}. p after Holm over the subsets of one score. Bold: p < {alpha(study.summary.iloc[0]):g} "
+        "and an interval without zero."
     )
     columns = ["Method", "Score", "Of", "Difference", "p"]
     return Table("differences", "Paired differences", caption, columns, rows, pd.concat([table, recall]))
 
 
 def _difference(method: str, score: str, part: str, row: pd.Series) -> list[Cell]:
-    interval = f"[{points(row['low'])}, {points(row['high'])}]"
-    p = probability(float(row["p_holm"])).removeprefix("p = ").removeprefix("p ")
-    point = Cell(points(row["point"]), interval, verdict(row) != "none", round(100 * float(row["point"]), 6))
-    return [Cell(label(method)), Cell(score), Cell(part), point, Cell(p, value=float(row["p_holm"]))]
+    p = float(row["p_holm"])
+    sure = verdict(row) in ("higher", "lower")
+    point = Cell(points(row["point"]), between(row, sign="+"), sure, round(100 * float(row["point"]), 6))
+    tested = Cell(probability(p).removeprefix("p = ").removeprefix("p "), value=p) if p == p else Cell("–")
+    return [Cell(label(method)), Cell(score), Cell(part), point, tested]
 
 
 def retrieval_table(study: Study) -> Table | None:
@@ -202,8 +210,8 @@ def ablation_table(study: Study) -> Table | None:
     seeds = tried["seed"].nunique() if "seed" in tried else 1
     caption = (
         f"{'One seed' if seeds == 1 else f'Means over {seeds} seeds'} on validation quads, no intervals: scores and "
-        "recall in percent, |a|, |b| and I in units of the similarity. It served to choose the settings and is no "
-        "result; neighbours differ by less than chance."
+        "recall in percent, |a|, |b| and I in units of the similarity. These scores served to choose the settings; "
+        "neighbours may differ by chance alone."
     )
     columns = ["Method", *settings.values(), *(name for name, _, _ in results.values())]
     return Table("ablation", "Settings of the loss, on validation", caption, columns, rows, tried)

@@ -32,9 +32,9 @@ def stand_in(folder: Path, quads: int = 120, seeds: int = 3) -> Path:
     items = pd.concat(_runs(records, seeds, rng), ignore_index=True)
     (folder / "compare").mkdir(parents=True)
     items.to_parquet(folder / "compare" / "items.parquet", index=False)
-    summarise(items).to_csv(folder / "compare" / "summary.csv", index=False)
+    summarise(items).assign(level=0.95).to_csv(folder / "compare" / "summary.csv", index=False)
     differences = [compare(items, baseline=baseline) for baseline in ("pretrained", "contrastive")]
-    pd.concat(differences).to_csv(folder / "compare" / "differences.csv", index=False)
+    pd.concat(differences).assign(level=0.95).to_csv(folder / "compare" / "differences.csv", index=False)
     _retrieval(seeds, rng).to_csv(folder / "compare" / "retrieval.csv", index=False)
     for method in ("contrastive", "eqsim"):
         for seed in range(seeds):
@@ -169,7 +169,7 @@ def study(folder: Path) -> Study:
 @pytest.fixture(scope="session")
 def with_recall(study: Study) -> Study:
     """``study`` whose compare stage tested recall: EqSim loses images' captions and keeps captions' images."""
-    tested = {"score": "R@1", "suite": "val", "method": "eqsim", "baseline": "contrastive"}
+    tested = {"score": "R@1", "suite": "val", "method": "eqsim", "baseline": "contrastive", "level": 0.95}
     made = [
         tested | {"subset": side, "point": point, "low": point - 0.01, "high": point + 0.01, "p_holm": p}
         for side, point, p in (("text_retrieval", -0.042, 0.004), ("image_retrieval", 0.001, 0.8))

@@ -64,6 +64,35 @@ def test_absent_input_leaves_the_figure_out(full, name, tmp_path, caplog):
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("name", FIGURES)
+def test_the_level_in_a_caption_is_the_one_of_the_tables(full, name):
+    tables = {"summary": full.summary.assign(level=0.9), "differences": full.differences.assign(level=0.9)}
+    made = draw(replace(full, **tables), name)
+    plt.close(made.figure)
+    assert "95 %" not in made.caption + made.alt
+    assert "0.05" not in made.caption
+
+
+@pytest.mark.parametrize("name", ["main_result", "forest"])
+def test_a_point_without_an_interval_is_drawn_and_says_so(full, name):
+    nothing = {"low": np.nan, "high": np.nan}
+    tables = {
+        "summary": full.summary.assign(**nothing),
+        "differences": full.differences.assign(**nothing, p=np.nan, p_holm=np.nan),
+    }
+    made = draw(replace(full, **tables), name)
+    plt.close(made.figure)
+    texts = [text.get_text() for text in made.figure.axes[0].texts]
+    assert "nan" not in made.caption + made.alt + " ".join(texts)
+    assert name != "forest" or sum("no interval" in text for text in texts) == 5
+
+
+def test_settings_chosen_on_the_reported_quads_are_said_to_be(full):
+    said = [draw(replace(full, validation=name), "selection").caption for name in ("", full.main)]
+    assert "No quad reported here was read" in said[0]
+    assert "also the quads reported here" in said[1]
+
+
 def test_zero_shot_accuracy_stands_beside_retrieval(study):
     alone, both = (
         draw(replace(study, path=path), "tradeoff")
@@ -119,7 +148,7 @@ def test_main_result_marks_stand_at_the_points(study, ax):
 def test_forest_fills_only_what_the_test_carries(ax):
     rows = [("micro", 0.01, 0.002, 0.02, 0.01), ("a", 0.02, -0.01, 0.05, 0.4), ("b", 0.02, 0.01, 0.05, 0.04)]
     table = pd.DataFrame(rows, columns=["subset", "point", "low", "high", "p_holm"])
-    table = table.assign(method="eqsim", baseline="contrastive", score="group")
+    table = table.assign(method="eqsim", baseline="contrastive", score="group", level=0.95)
     forest(ax, table, baseline="contrastive")
     faces = [line.get_markerfacecolor() for line in ax.lines if line.get_marker() == "D"]
     assert faces == [colours(["eqsim"])["eqsim"], "white", colours(["eqsim"])["eqsim"]]

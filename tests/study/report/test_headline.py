@@ -7,7 +7,10 @@ from dataclasses import replace
 import pandas as pd
 import pytest
 
-from eqlib.study.report.headline import abstract, control, cost, headline, points, probability, verdict
+from eqlib.study.report.content import caveats, tiles
+from eqlib.study.report.headline import abstract, control, cost, headline, mechanism, points, probability, verdict
+
+NAN = float("nan")
 
 
 def with_difference(study, point, low, high, p):
@@ -39,7 +42,46 @@ def test_no_effect_is_said_and_bounded(study, low, high, p):
     text = headline(with_difference(study, 0.004, low, high, p))
     assert text.startswith("No difference in the group score between EqSim and contrastive fine-tuning could be shown")
     assert "raises" not in text
-    assert "±1.2 points" in text
+    assert "±" not in text
+    assert text.endswith(f"the 95 % interval leaves room for anything from {points(low)} to +1.2.")
+
+
+def test_the_level_is_the_one_of_the_tables(study):
+    """A gain at 90 % that is none at 95 %: p = 0.07 and an interval without zero."""
+    seen = with_difference(study, 0.025, 0.001, 0.048, 0.07)
+    assert headline(seen).startswith("No difference")
+    seen = replace(seen, summary=seen.summary.assign(level=0.9), differences=seen.differences.assign(level=0.9))
+    assert headline(seen).endswith("(90 % interval +0.1 to +4.8; p = 0.070).")
+    assert headline(seen).startswith("EqSim raises the group score by 2.5")
+    said = " ".join([*abstract(seen), *(tile.evidence for tile in tiles(seen))])
+    assert "95 %" not in said
+    assert said.count("90 % interval") >= 3
+
+
+@pytest.mark.parametrize("ends", [(NAN, NAN), (0.0, 0.0)])
+def test_without_an_interval_nothing_is_said_about_a_difference(study, ends):
+    seen = with_difference(study, 0.0, *ends, NAN)
+    assert headline(seen) == (
+        "Whether EqSim and contrastive fine-tuning differ in the group score cannot be said: the difference is 0.0 "
+        "percentage points, without an interval (60 clusters of quads, 3 seeds)."
+    )
+    none = replace(seen, differences=seen.differences.assign(point=0.0, low=ends[0], high=ends[1], p=NAN, p_holm=NAN))
+    none = replace(none, summary=none.summary.assign(low=none.summary["point"], high=none.summary["point"]))
+    said = " ".join([*abstract(none), *(tile.evidence for tile in tiles(none))])
+    assert not {"nan", "0.0 to 0.0", "[0.0, 0.0]", "±"} & set(said.replace(",", " ").split())
+    assert "nan" not in said
+    assert "unlikely" not in said
+    assert "measurably" not in mechanism(none)
+    assert {tile.kind for tile in tiles(none)} == {"", "unknown"}
+
+
+def test_quads_that_settings_were_chosen_on_are_no_test(study):
+    chosen = " ".join(caveats(study))
+    assert "chosen on validation quads" in chosen
+    assert "no quad reported here was read" in chosen
+    same = " ".join(caveats(replace(study, validation=study.main)))
+    assert "no quad reported here" not in same
+    assert "chosen on the quads reported here" in same
 
 
 def test_a_control_says_where_a_gain_comes_from(study):
@@ -74,5 +116,7 @@ def test_forms():
     assert points(-0.5) == "−50.0"
     assert probability(0.00099) == "p < 0.001"
     assert probability(0.0494) == "p = 0.049"
-    assert verdict(pd.Series({"low": -0.1, "high": -0.01, "p_holm": 0.01})) == "lower"
-    assert verdict(pd.Series({"low": float("nan"), "high": float("nan"), "p_holm": float("nan")})) == "none"
+    sure = {"low": -0.1, "high": -0.01, "p_holm": 0.01, "level": 0.95}
+    assert verdict(pd.Series(sure)) == "lower"
+    assert verdict(pd.Series(sure | {"p_holm": 0.05})) == "none"
+    assert verdict(pd.Series(sure | {"low": NAN, "high": NAN, "p_holm": NAN})) == "unknown"

@@ -35,7 +35,16 @@ def test_a_missing_or_damaged_table_is_named(folder, tmp_path):
         read_study(tmp_path)
 
 
+def test_a_table_that_does_not_say_its_level_is_named(folder, tmp_path):
+    for path in (folder / "compare").iterdir():
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    pd.read_csv(tmp_path / "summary.csv").drop(columns="level").to_csv(tmp_path / "summary.csv", index=False)
+    with pytest.raises(InputError, match=r"level.*summary\.csv|summary\.csv.*level"):
+        read_study(tmp_path)
+
+
 def test_roles(study):
+    assert study.level == 0.95
     assert (study.main, study.baseline, study.treatment) == ("test", "contrastive", "eqsim")
     assert study.trio == ["pretrained", "contrastive", "eqsim"]
 

@@ -33,7 +33,7 @@ def with_tests(study, *rows):
     """``study`` with these paired tests of the group score: (method, baseline, low, high, p)."""
     made = [
         {"suite": "test", "subset": "micro", "score": "group", "method": m, "baseline": b, "point": (low + high) / 2,
-         "low": low, "high": high, "p_holm": p}
+         "low": low, "high": high, "p_holm": p, "level": 0.95}
         for m, b, low, high, p in rows
     ]  # fmt: skip
     return replace(study, differences=pd.DataFrame(made))
@@ -66,6 +66,25 @@ def test_main_table_holds_the_summary(study):
 def test_every_cell_with_a_score_has_an_interval(study):
     for table in (main_table(study), subset_table(study)):
         assert all(cell.small.startswith("[") for row in table.rows for cell in row[1:])
+
+
+def test_the_level_in_a_caption_is_the_one_of_the_tables(study):
+    seen = replace(study, summary=study.summary.assign(level=0.9), differences=study.differences.assign(level=0.9))
+    captions = {table.name: table.caption for table in tables(seen)}
+    assert not [name for name, caption in captions.items() if "95 %" in caption or "0.05" in caption]
+    with_intervals = ("main", "subsets", "suites", "equivariance", "differences")
+    assert all("90 % intervals" in captions[name] for name in with_intervals)
+    assert "Holm p < 0.1)" in captions["main"]
+
+
+def test_a_cell_without_an_interval_says_so(study):
+    bare = study.summary.assign(low=float("nan"), high=float("nan"))
+    none = replace(study, summary=bare, differences=study.differences.assign(low=0.0, high=0.0, p_holm=float("nan")))
+    for table in tables(none):
+        assert not [cell for row in table.rows for cell in row if "nan" in f"{cell.text}{cell.small}"]
+    assert main_table(none).rows[0][1].small == "no interval"
+    point, p = difference_table(none).rows[0][3:]
+    assert (point.small, point.bold, p.text, p.value) == ("no interval", False, "–", None)
 
 
 def test_differences_have_one_row_a_subset_for_group_and_one_for_the_others(study):

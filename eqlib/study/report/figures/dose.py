@@ -13,6 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 from scipy.stats import norm
 
+from eqlib.study.report.headline import intervals
 from eqlib.study.report.printed import Printed
 from eqlib.study.report.study import Study, part_label
 from eqlib.study.report.style import COLUMN, PAGE, colours, in_order, label, markers
@@ -40,10 +41,10 @@ def with_change(items: pd.DataFrame, records: pd.DataFrame) -> pd.DataFrame | No
     return None if joined.empty else joined
 
 
-def dose(axes: Sequence[Axes], items: pd.DataFrame, *, score: str = "group") -> Sequence[Axes]:
+def dose(axes: Sequence[Axes], items: pd.DataFrame, *, level: float, score: str = "group") -> Sequence[Axes]:
     """One panel a ``part`` (see `with_change`): ``score`` (bool) of ``items`` against ``change``, by method.
 
-    Marks: means of about equally filled bins with 95 % intervals. Lines: a logistic fit with its 95 % band, errors
+    Marks: means of about equally filled bins with intervals at ``level``. Lines: a logistic fit with its band, errors
     clustered by ``cluster``, as the quads of one scene and the seeds on one quad are not independent.
     """
     methods = in_order(items["method"])
@@ -59,10 +60,10 @@ def dose(axes: Sequence[Axes], items: pd.DataFrame, *, score: str = "group") -> 
             of = part[part["method"] == method]
             binned = of.groupby(np.digitize(of["change"], edges[1:-1]))
             mean, count = binned[score].mean(), binned["quad"].nunique()
-            half = 1.96 * np.sqrt(np.maximum(mean * (1 - mean), 0.25 / count) / count)
+            half = norm.ppf((1 + level) / 2) * np.sqrt(np.maximum(mean * (1 - mean), 0.25 / count) / count)
             mean, half, look = 100 * mean, 100 * half, {"color": shade[method], "marker": mark[method]}
             ax.errorbar(binned["change"].mean(), mean, half, ls="none", ms=2.8, lw=0.7, label=label(method), **look)
-            line = _logistic(of["change"].to_numpy(), of[score].to_numpy(float), of["cluster"], grid)
+            line = _logistic(of["change"].to_numpy(), of[score].to_numpy(float), of["cluster"], grid, level)
             if line is not None:
                 ax.plot(grid, 100 * line[0], color=shade[method])
                 ax.fill_between(grid, 100 * line[1], 100 * line[2], color=shade[method], alpha=0.13, linewidth=0)
@@ -76,7 +77,7 @@ def dose(axes: Sequence[Axes], items: pd.DataFrame, *, score: str = "group") -> 
     return axes
 
 
-def _logistic(x: np.ndarray, y: np.ndarray, cluster: pd.Series, grid: np.ndarray):
+def _logistic(x: np.ndarray, y: np.ndarray, cluster: pd.Series, grid: np.ndarray, level: float):
     if y.min() == y.max():
         return None
     groups = pd.factorize(cluster)[0]
@@ -88,7 +89,7 @@ def _logistic(x: np.ndarray, y: np.ndarray, cluster: pd.Series, grid: np.ndarray
     middle, spread = design @ fit.params, np.sqrt(np.einsum("ni,ij,nj->n", design, fit.cov_params(), design))
     if not np.isfinite(spread).all():
         return None
-    reach = norm.ppf(0.975) * spread
+    reach = norm.ppf((1 + level) / 2) * spread
     return tuple(1 / (1 + np.exp(-value)) for value in (middle, middle - reach, middle + reach))
 
 
@@ -101,11 +102,11 @@ def printed(study: Study) -> Printed | None:
     panels = joined["part"].nunique()
     width = PAGE if panels > 1 else COLUMN
     figure, axes = plt.subplots(1, panels, figsize=(width, 1.9 if panels > 1 else 2.3), sharey=True, squeeze=False)
-    dose(axes[0], joined[joined["method"].isin(study.trio)] if study.trio else joined)
+    dose(axes[0], joined[joined["method"].isin(study.trio)] if study.trio else joined, level=study.level)
     return Printed(
         figure,
         "Group score against the size of the change",
         "Parts of the suite whose changes come in sizes; a size has its own unit in each. Marks: means of about "
-        "equally filled bins with 95 % intervals; lines: logistic fit with a 95 % band, errors clustered by scene.",
+        f"equally filled bins; lines: logistic fit, errors clustered by scene; both with {intervals(study)}.",
         "Group score against the size of the visual change, one panel a kind of change, one curve a method.",
     )

@@ -90,8 +90,8 @@ def printed(study: Study) -> Printed:
         "The equivariance panel",
         "Contours around 95, 80, 60, 40 and 20 % of the quads (all seeds), dot at the mean: evidence I upward, "
         "threshold |a| + |b| to the right. Above the diagonal the group score is right. In the shaded band the "
-        "right assignment wins and the group score is still wrong: the headroom that a more equivariant similarity "
-        "with the same I would recover. EqSim pulls quads to the left.",
+        "right assignment wins and the group score is still wrong: the headroom, which a smaller |a| + |b| at the same "
+        "I would recover.",
         f"Density panels by method. Group right: {scores_in_words(study)}. Headroom: "
         f"{scores_in_words(study, 'headroom')}.",
     )

@@ -6,18 +6,16 @@ import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.axes import Axes
 
-from eqlib.study.report.headline import difference, points
+from eqlib.study.report.headline import alpha, between, difference, intervals, points
 from eqlib.study.report.printed import Printed
 from eqlib.study.report.study import PRETRAINED, Study, part_label, parts
 from eqlib.study.report.style import LINE, PAGE, QUIET, colours, in_order, label, markers
-
-ALPHA = 0.05
 
 
 def forest(ax: Axes, differences: pd.DataFrame, *, baseline: str, score: str = "group") -> Axes:
     """Draw ``score`` differences to ``baseline`` in percentage points: one row a subset and method.
 
-    Filled marks: Holm-corrected p below 0.05; hollow marks: not told apart from zero. Right: point and interval.
+    Filled marks: Holm-corrected p below 1 - level; hollow marks: not told apart from zero. Right: point and interval.
     """
     table = differences[(differences["score"] == score) & (differences["baseline"] == baseline)]
     methods, shown = in_order(table["method"]), parts(table)
@@ -31,11 +29,11 @@ def forest(ax: Axes, differences: pd.DataFrame, *, baseline: str, score: str = "
             if row.empty:
                 continue
             point, low, high = (100 * float(row[name].iloc[0]) for name in ("point", "low", "high"))
-            sure = float(row["p_holm"].iloc[0]) < ALPHA
+            sure = float(row["p_holm"].iloc[0]) < alpha(row.iloc[0])
             ax.plot([low, high], [y, y], color=shade[method], linewidth=1.5, zorder=2)
             ax.plot(point, y, marker=mark[method], color=shade[method], markersize=5 if average else 4,
                     markerfacecolor=shade[method] if sure else "white", markeredgewidth=1, zorder=3)  # fmt: skip
-            text = f"{points(point / 100)}  [{points(low / 100)}, {points(high / 100)}]"
+            text = f"{points(point / 100)}  {between(row.iloc[0], sign='+')}"
             ax.annotate(text, (1.02, y), xycoords=("axes fraction", "data"), va="center", fontsize=5.8,
                         fontweight="bold" if average else "normal", annotation_clip=False)  # fmt: skip
             y += 1
@@ -71,11 +69,12 @@ def printed(study: Study) -> Printed | None:
     figure, ax = plt.subplots(figsize=(PAGE * 0.72, 0.75 + 0.17 * rows))
     forest(ax, table, baseline=study.baseline)
     row = difference(study)
-    told = "" if row is None else f" All quads: {points(row['point'])} [{points(row['low'])}, {points(row['high'])}]."
+    told = "" if row is None else f" All quads: {points(row['point'])} {between(row, sign='+')}."
     return Printed(
         figure,
         f"Paired differences to {label(study.baseline).lower()}",
-        "The same quads and seeds under both methods, so the difference is paired; 95 % intervals. Filled: "
-        f"Holm-corrected p < 0.05; hollow: not told apart from zero.{told}",
+        "The same quads and seeds under both methods, so the difference is paired; "
+        f"{intervals(study)}. Filled: Holm-corrected p < {alpha(table.iloc[0]):g}; hollow: not told apart from "
+        f"zero.{told}",
         f"Forest plot of differences in group score by subset, with numbers at the right.{told}",
     )

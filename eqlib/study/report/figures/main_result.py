@@ -8,7 +8,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from eqlib.scoring.matching import CHANCE
-from eqlib.study.report.headline import headline, scores_in_words, seeds_in_words
+from eqlib.study.report.headline import headline, intervals, scores_in_words, seeds_in_words
 from eqlib.study.report.printed import Printed
 from eqlib.study.report.study import Study, part_label, parts
 from eqlib.study.report.style import COLUMN, PAGE, QUIET, colours, in_order, label, markers
@@ -68,7 +68,7 @@ def printed(study: Study) -> Printed:
     return Printed(
         figure,
         "Group score by subset and method",
-        f"{headline(study)} Large marks: mean over {seeds_in_words(study)} with 95 % intervals; small dots: single "
-        "seeds; dotted line: chance.",
+        f"{headline(study)} Large marks: mean over {seeds_in_words(study)} with {intervals(study)}; "
+        "small dots: single seeds; dotted line: chance.",
         f"Dot plot of the group score with intervals. All quads: {scores_in_words(study)}.",
     )

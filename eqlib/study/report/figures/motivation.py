@@ -122,7 +122,7 @@ def printed(study: Study) -> Printed | None:
         "One small change, and what the similarity makes of it",
         f"A quad of the subset {record['subset']}. Each arrow follows one caption's similarity from image 0 to "
         "image 1 (mean over seeds). An equivariant similarity answers the change with mirrored arrows; the group "
-        "score is right when the evidence I exceeds |a| + |b|, by how much the mirror is bent. An illustration chosen "
+        "score is right when the evidence I exceeds |a| + |b|, by which the arrows miss mirroring each other. Chosen "
         f"by rule: of the quads wrong under {' and '.join(map(label, before))} and right under {label(after)}, one "
         "that is clearer than nine in ten.",
         f"Two pictures, “{record['caption0']}” and “{record['caption1']}”, and for each of "

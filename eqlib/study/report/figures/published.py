@@ -7,6 +7,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from eqlib.scoring.matching import CHANCE
+from eqlib.study.report.headline import intervals
 from eqlib.study.report.printed import Printed
 from eqlib.study.report.study import Study
 from eqlib.study.report.style import PAGE, QUIET, colours, in_order, label, markers
@@ -77,7 +78,7 @@ def printed(study: Study) -> Printed | None:
         figure,
         "Published models on EqBen",
         f"Group score by subset, as published ({'; '.join(sorted(map(str, table['source'].unique())))}). "
-        f"{_editions(table)} {_ours(study) if scored.empty else 'In colour: this study, 95 % intervals.'} "
+        f"{_editions(table)} {_ours(study) if scored.empty else f'In colour: this study, {intervals(study)}.'} "
         "Dotted line: chance.",
         f"Dot plot of the published group scores of {len(models)} models on the subsets of EqBen: {', '.join(models)}.",
     )

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
+from eqlib.study.report.headline import seeds_in_words
 from eqlib.study.report.printed import Printed
 from eqlib.study.report.study import Study
 from eqlib.study.report.style import PAGE, colours, in_order, label, markers
@@ -60,6 +61,7 @@ def printed(study: Study) -> Printed | None:
     return Printed(
         figure,
         "Retrieval",
-        "Recall at 1, 5 and 10 on the retrieval set, both directions: what a gain on quads costs, or does not.",
+        "Recall at 1, 5 and 10 on the retrieval set, in both directions: whether a gain on quads costs retrieval. "
+        f"Large marks: mean over {seeds_in_words(study)}; small dots: single seeds.",
         "Dot plot of recall at 1, 5 and 10 by method, image to text and text to image.",
     )

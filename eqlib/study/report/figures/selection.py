@@ -73,10 +73,12 @@ def printed(study: Study) -> Printed | None:
     if "method" in study.selection and (study.selection["method"] == BASELINE).any():
         point = study.selection.loc[study.selection["method"] == BASELINE, "point"].mean()
         without = f" Without EqSim: {percent(float(point))}."
+    same = study.main == study.validation
+    read = "These are also the quads reported here." if same else "No quad reported here was read."
     return Printed(
         figure,
         "Choosing weight and margin on validation",
         f"Group score of EqSim on validation quads, the best setting framed.{without} Neighbours on the grid "
-        "differ by less than chance. No test quad was read.",
+        f"may differ by chance alone. {read}",
         "Heat map of the validation score, weight across and margin down.",
     )

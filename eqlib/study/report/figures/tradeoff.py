@@ -57,6 +57,6 @@ def printed(study: Study) -> Printed | None:
         "Group score against what is kept",
         "From the pretrained weights (α = 0) to the fine-tuned ones (α = 1) by interpolation, on the validation split; "
         f"R@1 is the mean of both directions. {classes}Up and to the right is better in both. "
-        f"{'One seed a method: a map, no result.' if study.path['seed'].nunique() == 1 else 'Thin lines: seeds.'}",
+        f"{'One seed a method: exploratory.' if study.path['seed'].nunique() == 1 else 'Thin lines: seeds.'}",
         "Curves of the group score against recall at 1 (and zero-shot accuracy), one a method, from a common start.",
     )
