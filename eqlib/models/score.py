@@ -116,8 +116,8 @@ def _score(model: Embedder | Scorer, suite: Suite, records: pd.DataFrame, batch_
     captions = model.captions([text for column in suite.CAPTIONS for text in records[column]])
     images = images.reshape(len(suite.IMAGES), len(records), -1)
     captions = captions.reshape(len(suite.CAPTIONS), len(records), -1)
-    # One row at a time in float64: a matrix product's order of summation may depend on the batch around it. Features are
-    # float32: what stands behind the eighth decimal is the processor's, and other processors write another.
+    # One row at a time in float64: a matrix product's order of summation may depend on the batch around it. Features
+    # are float32: what stands behind the eighth decimal is the processor's, and other processors write another.
     return np.einsum("ind,cnd->nic", images, captions, dtype=np.float64).round(8)
 
 
