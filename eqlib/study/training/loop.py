@@ -6,7 +6,6 @@ import math
 import sys
 import time
 from collections.abc import Callable
-from contextlib import nullcontext
 from copy import deepcopy
 from dataclasses import asdict
 from functools import partial
@@ -70,9 +69,8 @@ def fit(
     itself, rank, world = model, accelerator.process_index, accelerator.num_processes
     events = _events(tensorboard, first) if tensorboard and rank == 0 else None
     model, optimizer = accelerator.prepare(model, optimizer)
-    no_sync = getattr(model, "no_sync", nullcontext)
     encode = partial(_encode, model)
-    cache = GradientCache(encode, chunk_size=recipe.chunk, no_sync=no_sync) if recipe.chunk else None
+    cache = GradientCache(encode, chunk_size=recipe.chunk, again=partial(_encode, itself)) if recipe.chunk else None
     loader = batches(
         data, batch=recipe.batch, first=first, last=recipe.steps, seed=recipe.seed, workers=recipe.workers,
         rank=rank, world=world, partners=objective.partners,
@@ -97,8 +95,6 @@ def fit(
             found = {name: float(term.detach()) for name, term in terms.items()}
             raise FloatingPointError(f"step {done}: a loss of {found}")
         accelerator.backward(loss)
-        if cache:
-            cache.backward()
         for parameter in objective.parameters():  # a matching head; the model's gradients are averaged by its wrapper
             parameter.grad = accelerator.reduce(parameter.grad, "mean")
         norm = accelerator.clip_grad_norm_([*model.parameters(), *objective.parameters()], recipe.max_norm)

@@ -7,8 +7,7 @@ from typing import Any
 import torch
 
 from eqlib.errors import InputError
-from eqlib.losses import eqsim_itm
-from eqlib.losses.draws import Draws
+from eqlib.losses import StepGenerator, eqsim_itm
 from eqlib.losses.ranks import Ranks
 from eqlib.models.matching import MatchingHead, matching_loss, matching_scores
 
@@ -36,11 +35,12 @@ class MatchingTerms(torch.nn.Module):
                 eqsim_itm(torch.eye(2, 4), **eqsim)  # a wrong name or value is an error now, not at the first step
             except TypeError as error:
                 raise InputError("settings of eqsim_itm", str(error), row="settings") from error
-        self.draws = Draws(seed)
+        self.draws = StepGenerator(seed)
 
     def forward(self, image: torch.Tensor, text: torch.Tensor, scale: torch.Tensor) -> tuple[Scalars, Scalars]:
-        image, text = Ranks.current().gather(image.float(), text.float())
-        scores = matching_scores(self.head, image, text, scale=scale.detach(), generator=self.draws.on(image.device))
+        image, text = map(Ranks.current().all_gather, (image.float(), text.float()))
+        generator = self.draws.generator(image.device)
+        scores = matching_scores(self.head, image, text, scale=scale.detach(), generator=generator)
         terms = {"matching": matching_loss(scores)}
         if self.eqsim is not None:
             terms["eqsim_itm"] = eqsim_itm(scores, **self.eqsim)
