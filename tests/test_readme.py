@@ -41,7 +41,7 @@ def test_scores_of_ones_own_model(snippets, bundle, tmp_path, monkeypatch):
 
     from eqlib.models.clip import save
 
-    (snippet,) = (text for text in snippets if "score_suite(" in text)
+    (snippet,) = (text for text in snippets if "score_suite(load(" in text)
     for name, shade in (("left.png", 40), ("right.png", 200)):
         (tmp_path / "pictures").mkdir(exist_ok=True)
         Image.new("RGB", (40, 40), (shade, 0, 0)).save(tmp_path / "pictures" / name)
