@@ -1,4 +1,4 @@
-"""The package as others install it: what the wheel holds, and that it scores a file with nothing but what it asks for."""
+"""The package as others install it: what the wheel holds, and that it scores a file without any extra."""
 
 import json
 import re
