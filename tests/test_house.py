@@ -18,7 +18,7 @@ CORE = (
     ("cli",),
 )
 WORKSHOP = (
-    ("parameters", "scenes"),
+    ("parameters", "scenes", "trials"),
     ("training",),
     ("report",),
     ("notebook", "profile", "weights"),

@@ -42,10 +42,9 @@ def score_suite(
     """The score table of ``suite`` under ``model``; every picture is checked to be there before the first is encoded.
 
     A QuadSuite gives a score table (``eqlib.quads.TABLE_COLUMNS``), a FoilSuite the table of
-    ``eqlib.scoring.foil_table``: both are what ``summarise`` and, written to a file, ``eqlib score`` take. Other suites
-    give suite, edition, subset, quad (the item), cluster and one score a candidate: ``s_image``, ``s_other``
-    (ImagePairSuite), ``s_caption`` and ``label`` (StatementSuite). Scores of a CLIP are cosines in float64, from
-    float32 features.
+    ``eqlib.scoring.foil_table``: both are what ``summarise`` and, written to a file, ``eqlib score`` take. A
+    StatementSuite gives suite, edition, subset, quad (the item), cluster, ``s_caption`` and ``label``. Scores of a CLIP
+    are cosines in float64, from float32 features.
 
     ``exact``: the same model in fp32. Records with two candidates closer than ``near_tie`` are scored again by it, so
     that rounding in fp16 or bf16 decides none; their number is ``table.attrs["rescored"]``. Raises InputError naming
@@ -151,12 +150,7 @@ def _table(suite: Suite, scores: np.ndarray) -> pd.DataFrame:
     table = records[["subset", "item", "cluster"]].rename(columns={"item": "quad"}).reset_index(drop=True)
     table.insert(0, "suite", suite.name)
     table.insert(1, "edition", suite.edition)
-    candidates = suite.CAPTIONS if len(suite.IMAGES) == 1 else suite.IMAGES
-    for name, column in zip(candidates, scores.reshape(len(scores), -1).T, strict=True):
-        table[f"s_{name}"] = column
-    if "label" in records:
-        table["label"] = records["label"].to_numpy()
-    return table
+    return table.assign(s_caption=scores[:, 0, 0], label=records["label"].to_numpy())
 
 
 def _chunks(records: pd.DataFrame, size: int, name: str, progress: bool) -> Iterator[pd.DataFrame]:

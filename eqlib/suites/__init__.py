@@ -1,12 +1,11 @@
 """Benchmark formats: one reader a format, one table ``name -> reader``."""
 
 from eqlib.suites.read import READERS, read
-from eqlib.suites.suite import FoilSuite, ImagePairSuite, QuadSuite, RetrievalSuite, StatementSuite, Suite
+from eqlib.suites.suite import FoilSuite, QuadSuite, RetrievalSuite, StatementSuite, Suite
 
 __all__ = [
     "READERS",
     "FoilSuite",
-    "ImagePairSuite",
     "QuadSuite",
     "RetrievalSuite",
     "StatementSuite",

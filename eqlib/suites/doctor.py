@@ -19,7 +19,7 @@ import pandas as pd
 
 from eqlib.errors import InputError
 from eqlib.progress import progress
-from eqlib.suites import cola, sugarcrepe, valse, winoground
+from eqlib.suites import cola, foils, winoground
 from eqlib.suites.eqben_scores import QUADS
 from eqlib.suites.images import looks_whole, open_image
 from eqlib.suites.read import read
@@ -29,7 +29,7 @@ from eqlib.suites.tars import member_of
 EXPECTED: dict[str, dict[str, int]] = {
     "eqben": QUADS,
     "winoground": {"all": winoground.ITEMS},
-    "sugarcrepe": sugarcrepe.ITEMS,
+    "sugarcrepe": foils.ITEMS,
     "cola": {"all": cola.ITEMS},
 }
 """Published records a subset, of the whole set in its newest edition. VALSE publishes one total."""
@@ -181,8 +181,8 @@ def _problems(
     for row in table.itertuples():
         if not pd.isna(row.expected) and row.records != row.expected:
             yield f"{row.subset}: {row.records} records, published {row.expected}"
-    if name == "valse" and suite.edition.startswith("valid") and len(suite) != valse.VALID:
-        yield f"{len(suite)} valid items, published {valse.VALID}"
+    if name == "valse" and suite.edition.startswith("valid") and len(suite) != foils.VALID:
+        yield f"{len(suite)} valid items, published {foils.VALID}"
     for state, count in Counter(reason.split(":")[0] for reason in states.values()).items():
         yield f"{count} of {pictures} pictures {state}"
     if len(states) == pictures:

@@ -90,11 +90,10 @@ def quad_record(row: Row, number: str, suffix: str | None = None, subset: str = 
 
 def read_records(path: Path) -> list:
     """Records of a .json, .jsonl, .csv or .parquet file, each still unchecked. Raises InputError for any other file."""
-    readers = {".json": read_json, ".jsonl": _lines, ".csv": _csv, ".parquet": _parquet}
     kind = path.suffix.lower()
-    if kind not in readers:
+    if kind not in FORMS:
         raise InputError("a .json, .jsonl, .csv or .parquet file", repr(path.name), where=path)
-    return records_of(readers[kind](path), path)
+    return records_of(FORMS[kind](path), path)
 
 
 def _lines(path: Path) -> list:
@@ -129,6 +128,9 @@ def _parquet(path: Path) -> list[dict]:
     except (OSError, ValueError, pa.ArrowException) as error:
         raise InputError("a parquet table", str(error).splitlines()[0], where=path) from error
     return [{key: value for key, value in record.items() if value is not None} for record in records]
+
+
+FORMS = {".json": read_json, ".jsonl": _lines, ".csv": _csv, ".parquet": _parquet}
 
 
 def _text(path: Path) -> str:

@@ -7,7 +7,6 @@ sampling (items cut from one video or one picture share it). Image paths are rel
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
@@ -67,14 +66,6 @@ class FoilSuite(Suite):
     COLUMNS = ("item", "subset", "cluster", *IMAGES, *CAPTIONS)
 
 
-class ImagePairSuite(Suite):
-    """One caption, the image it describes and another: right when ``image`` scores higher (ImageCoDe)."""
-
-    IMAGES = ("image", "other")
-    CAPTIONS = ("caption",)
-    COLUMNS = ("item", "subset", "cluster", *IMAGES, *CAPTIONS)
-
-
 class StatementSuite(Suite):
     """One image and one statement with ``label`` (bool): true or false of the image (VSR)."""
 
@@ -105,11 +96,3 @@ class RetrievalSuite:
 
     def __len__(self) -> int:
         return len(self.captions)
-
-
-def table_digest(records: pd.DataFrame) -> str:
-    """SHA-256 (hex) of a record table, column names included: the digest of a suite made in code rather than read."""
-    digest = hashlib.sha256("\x1f".join(map(str, records.columns)).encode())
-    for row in records.itertuples(index=False):
-        digest.update(("\x1e" + "\x1f".join(map(str, row))).encode("utf-8", "surrogatepass"))
-    return digest.hexdigest()
