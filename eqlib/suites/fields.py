@@ -14,12 +14,12 @@ class Row:
 
     def __init__(self, record: object, where: str | Path, row: object):
         if not isinstance(record, dict):
-            raise InputError("a record (JSON object)", _shown(record), where=where, row=row)
+            raise InputError("a record (JSON object)", shown(record), where=where, row=row)
         self.record, self.where, self.row = record, where, row
 
     def get(self, key: str) -> object:
         if key not in self.record:
-            raise InputError(f"the key {key!r}", f"keys {_shown(sorted(map(str, self.record)))}", **self.place)
+            raise InputError(f"the key {key!r}", f"keys {shown(sorted(map(str, self.record)))}", **self.place)
         return self.record[key]
 
     @property
@@ -27,7 +27,7 @@ class Row:
         return {"where": self.where, "row": self.row}
 
     def fail(self, expected: str, got: object) -> InputError:
-        return InputError(expected, _shown(got), **self.place)
+        return InputError(expected, shown(got), **self.place)
 
     def text(self, key: str) -> str:
         """A string that is not blank."""
@@ -97,7 +97,7 @@ def is_text(value: object) -> bool:
 def records_of(value: object, where: str | Path) -> list:
     """A file's content as a list of records; an empty file is an error, never a suite without items."""
     if not isinstance(value, list):
-        raise InputError("a list of records", _shown(value), where=where)
+        raise InputError("a list of records", shown(value), where=where)
     if not value:
         raise InputError("at least one record", "none", where=where)
     return value
@@ -112,6 +112,6 @@ def unique(values: Iterable[str], what: str, where: str | Path) -> None:
         seen.add(value)
 
 
-def _shown(value: object) -> str:
+def shown(value: object) -> str:
     text = repr(value)
     return text if len(text) <= 120 else text[:117] + "..."
