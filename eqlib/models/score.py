@@ -20,7 +20,7 @@ from eqlib.progress import progress as progress_bar
 from eqlib.quads import score_table
 from eqlib.scoring.foils import foil_table
 from eqlib.suites.images import open_image, require_images
-from eqlib.suites.suite import FoilSuite, QuadSuite, RetrievalSuite, Suite
+from eqlib.suites.suite import QuadSuite, RetrievalSuite, Suite
 
 Scorer = Callable[[Sequence[Image.Image], Sequence[str]], Sequence[float]]
 """The protocol for every other model (a matching head, a VQA-style scorer): ``score(images, captions)`` answers n
@@ -42,9 +42,8 @@ def score_suite(
     """The score table of ``suite`` under ``model``; every picture is checked to be there before the first is encoded.
 
     A QuadSuite gives a score table (``eqlib.quads.TABLE_COLUMNS``), a FoilSuite the table of
-    ``eqlib.scoring.foil_table``: both are what ``summarise`` and, written to a file, ``eqlib score`` take. A
-    StatementSuite gives suite, edition, subset, quad (the item), cluster, ``s_caption`` and ``label``. Scores of a CLIP
-    are cosines in float64, from float32 features.
+    ``eqlib.scoring.foil_table``: both are what ``summarise`` and, written to a file, ``eqlib score`` take. Scores of a
+    CLIP are cosines in float64, from float32 features.
 
     ``exact``: the same model in fp32. Records with two candidates closer than ``near_tie`` are scored again by it, so
     that rounding in fp16 or bf16 decides none; their number is ``table.attrs["rescored"]``. Raises InputError naming
@@ -144,13 +143,8 @@ def _table(suite: Suite, scores: np.ndarray) -> pd.DataFrame:
     if isinstance(suite, QuadSuite):
         columns = {key: records[key].to_numpy(dtype=object) for key in ("subset", "quad", "cluster")}
         return score_table(scores, suite=suite.name, edition=suite.edition, **columns)
-    if isinstance(suite, FoilSuite):
-        columns = {key: records[key].to_numpy(dtype=object) for key in ("subset", "item", "cluster")}
-        return foil_table(*scores[:, 0].T, suite=suite.name, edition=suite.edition, **columns)
-    table = records[["subset", "item", "cluster"]].rename(columns={"item": "quad"}).reset_index(drop=True)
-    table.insert(0, "suite", suite.name)
-    table.insert(1, "edition", suite.edition)
-    return table.assign(s_caption=scores[:, 0, 0], label=records["label"].to_numpy())
+    columns = {key: records[key].to_numpy(dtype=object) for key in ("subset", "item", "cluster")}
+    return foil_table(*scores[:, 0].T, suite=suite.name, edition=suite.edition, **columns)
 
 
 def _chunks(records: pd.DataFrame, size: int, name: str, progress: bool) -> Iterator[pd.DataFrame]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -52,24 +53,23 @@ class Row:
             raise self.fail(f"an integer under {key!r}", value)
         return value
 
+    def finite(self, key: str) -> float:
+        value = self.get(key)
+        if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) <= sys.float_info.max:
+            raise self.fail(f"a finite number under {key!r}", value)
+        return float(value)
+
     def image(self, key: str, suffix: str | None = None) -> str:
         """A relative path that stays under its root; ``suffix`` maps pictures of another edition (".png" to ".jpg")."""
         return image_path(self.get(key), suffix, **self.place)
 
-    def first_text(self, key: str) -> str:
-        """A text, or the first of a list of texts (EqBen's AG part keeps its caption in a list; the first counts)."""
-        value = self.get(key)
-        if isinstance(value, list) and value:
-            value = value[0]
-        if not is_text(value):
-            raise self.fail(f"text, or a list of texts, under {key!r}", value)
-        return value
-
     def texts(self, key: str) -> list[str]:
+        """A text, or a list of texts, as a list."""
         value = self.get(key)
-        if not isinstance(value, list) or not value or not all(isinstance(v, str) and v.strip() for v in value):
-            raise self.fail(f"a list of texts under {key!r}", value)
-        return value
+        texts = value if isinstance(value, list) else [value]
+        if not texts or not all(map(is_text, texts)):
+            raise self.fail(f"text, or a list of texts, under {key!r}", value)
+        return texts
 
 
 def image_path(name: object, suffix: str | None = None, *, where: str | Path, row: object) -> str:

@@ -21,7 +21,7 @@ class Picture(NamedTuple):
 
 def picture_of(row: Row, image: str) -> Picture:
     """From a record whose ``caption`` is a text or a list of texts."""
-    texts = row.texts("caption") if isinstance(row.record.get("caption"), list) else [row.text("caption")]
+    texts = row.texts("caption")
     return Picture(row, image, texts, negatives_of(row, len(texts)))
 
 

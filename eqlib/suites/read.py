@@ -15,7 +15,6 @@ from eqlib.suites.eqben import read_eqben
 from eqlib.suites.foils import read_sugarcrepe, read_valse
 from eqlib.suites.quadfile import COLUMNS, read_quads
 from eqlib.suites.suite import RetrievalSuite, Suite
-from eqlib.suites.vsr import read_vsr
 from eqlib.suites.winoground import read_winoground
 
 READERS: dict[str, Callable[..., Suite | RetrievalSuite]] = {
@@ -26,7 +25,6 @@ READERS: dict[str, Callable[..., Suite | RetrievalSuite]] = {
     "bivlc": partial(read_quads, name="bivlc", edition="test", columns=COLUMNS["bivlc"]),
     "colorswap": partial(read_quads, name="colorswap", edition="test", columns=COLUMNS["colorswap"]),
     "cola": read_cola,
-    "vsr": read_vsr,
     "quads": read_quads,
     "captions": read_captions,
 }

@@ -66,14 +66,6 @@ class FoilSuite(Suite):
     COLUMNS = ("item", "subset", "cluster", *IMAGES, *CAPTIONS)
 
 
-class StatementSuite(Suite):
-    """One image and one statement with ``label`` (bool): true or false of the image (VSR)."""
-
-    IMAGES = ("image",)
-    CAPTIONS = ("caption",)
-    COLUMNS = ("item", "subset", "cluster", *IMAGES, *CAPTIONS, "label")
-
-
 @dataclass(frozen=True, eq=False)
 class RetrievalSuite:
     """Images and captions to find each other; ``image_of_caption`` (m,) int64 indexes ``images``.

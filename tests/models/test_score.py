@@ -10,7 +10,7 @@ from eqlib.models.clip import load
 from eqlib.models.embed import Embedder, model_key
 from eqlib.models.score import near_ties, retrieval_features, score_suite
 from eqlib.quads import SCORE_COLUMNS, TABLE_COLUMNS, scores_of
-from eqlib.suites import FoilSuite, QuadSuite, RetrievalSuite, StatementSuite, read
+from eqlib.suites import FoilSuite, QuadSuite, RetrievalSuite, read
 from eqlib.suites.images import open_image
 
 QUIET = {"progress": False, "workers": 0, "batch_size": 4}
@@ -156,14 +156,12 @@ def test_a_model_that_answers_wrongly_is_refused(quads, answer):
         score_suite(lambda images, captions: answer, quads, **QUIET)
 
 
-def test_other_kinds_of_suites(tiny, pictures):
+def test_foils(tiny, pictures):
     base = {"item": ["7"], "subset": ["all"], "cluster": ["7"], "image": ["0.png"]}
     text = {"caption": ["a dog"]}
     where = ("own", "x", "0" * 64, pictures)
     foil = score_suite(tiny, FoilSuite(*where, pd.DataFrame(base | text | {"foil": ["a cat"]})), **QUIET)
     assert foil["s_foil"][0] == pytest.approx(cosine(tiny, pictures / "0.png", "a cat"), abs=1e-6)
-    statement = score_suite(tiny, StatementSuite(*where, pd.DataFrame(base | text | {"label": [True]})), **QUIET)
-    assert statement[["s_caption", "label"]].to_numpy().tolist() == [[pytest.approx(foil["s_caption"][0]), True]]
 
 
 def test_retrieval_features(tiny, pictures):

@@ -33,7 +33,7 @@ VALID = {
     "eqben videos": ("ag.json", {"v": {"s": [QUAD]}}, tuple(QUAD)),
     "quads": ("q.json", [QUAD, QUAD], tuple(QUAD)),
     "quads lines": ("q.jsonl", [QUAD, QUAD], tuple(QUAD)),
-    "winoground": ("examples.jsonl", [WINOGROUND], ("id", "image_0", "image_1", "caption_0", "caption_1")),
+    "winoground": ("examples.jsonl", [WINOGROUND], ("image_0", "image_1", "caption_0", "caption_1")),
     "valse": ("existence.json", {"a": FOIL | {"mturk": {"caption": 3}}}, (*FOIL, "mturk")),
     "sugarcrepe": (
         "swap_obj.json",
@@ -51,11 +51,6 @@ VALID = {
         ("image_1", "image_2", "caption_1", "caption_2"),
     ),
     "cola": ("cola.json", [["http://h/1.jpg", "x", "http://h/2.jpg", "y"]], ()),
-    "vsr": (
-        "dev.jsonl",
-        [{"image": "1.jpg", "caption": "x", "label": 1, "relation": "on"}],
-        ("image", "caption", "label", "relation"),
-    ),
     "captions karpathy": ("dataset.json", {"images": [KARPATHY]}, ("filename", "split", "sentences")),
     "captions lines": ("t.jsonl", [{"path": "1.jpg", "caption": "x"}], ("path", "caption")),
     "captions coco": (
