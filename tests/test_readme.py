@@ -41,7 +41,7 @@ def test_scores_of_ones_own_model(snippets, bundle, tmp_path, monkeypatch):
 
     from eqlib.models.clip import save
 
-    (snippet,) = (text for text in snippets if "score_suite(load(" in text)
+    (snippet,) = (text for text in snippets if "my_set.jsonl" in text)
     for name, shade in (("left.png", 40), ("right.png", 200)):
         (tmp_path / "pictures").mkdir(exist_ok=True)
         Image.new("RGB", (40, 40), (shade, 0, 0)).save(tmp_path / "pictures" / name)
@@ -55,6 +55,29 @@ def test_scores_of_ones_own_model(snippets, bundle, tmp_path, monkeypatch):
     exec(snippet.replace(tag, '"model"'), given)  # the tag's weights are not here
     assert len(given["table"]) == 1
     assert (tmp_path / "features").is_dir()
+
+
+def test_foils_of_ones_own_scorer(snippets, tmp_path, monkeypatch, capsys):
+    """The snippet goes on from the one before it; its table is what the next command line takes."""
+    import json
+
+    from PIL import Image
+
+    from eqlib.cli import main
+
+    (snippet,) = (text for text in snippets if "my_scorer" in text)
+    (before,) = (text for text in snippets if "my_set.jsonl" in text)
+    (tmp_path / "sugarcrepe").mkdir()
+    (tmp_path / "coco" / "val2017").mkdir(parents=True)
+    Image.new("RGB", (40, 40)).save(tmp_path / "coco" / "val2017" / "1.jpg")
+    foil = {"0": {"filename": "1.jpg", "caption": "a long caption", "negative_caption": "a foil"}}
+    (tmp_path / "sugarcrepe" / "replace_obj.json").write_text(json.dumps(foil))
+    monkeypatch.chdir(tmp_path)
+    given = {"my_scorer": lambda images, captions: [len(caption) for caption in captions]}
+    exec("\n".join(line for line in before.splitlines() if line.startswith("from eqlib")), given)
+    exec(snippet, given)
+    assert main(["score", "sugarcrepe", "--scores", "scores.parquet"]) in (0, None)
+    assert "100.00" in capsys.readouterr().out
 
 
 def test_a_stage_under_a_python_without_the_study_says_what_to_do(root, tmp_path):
