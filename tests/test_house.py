@@ -1,4 +1,4 @@
-"""The house rules that a test can hold: imports run one way, dependencies agree, nothing names a machine."""
+"""The rules of the layout that a test can hold: imports run one way, dependencies agree, nothing names a machine."""
 
 import ast
 import re
@@ -58,6 +58,13 @@ def test_imports_run_one_way(root):
 def test_no_torch_where_none_is_needed(room):
     code = f"import sys, eqlib.{room}; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
+
+
+def test_scoring_loads_arrays_and_tables_alone():
+    """0.3 s where these are all; a second with scipy.stats."""
+    code = "import sys, eqlib.scoring; print(sorted({'torch', 'scipy.stats', 'PIL', 'ijson'} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
 
 
 def test_lock_environment_and_pyproject_agree(root):
