@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Sequence
 from pathlib import Path
+
+import numpy as np
+import pandas as pd
 
 from eqlib.errors import InputError
 from eqlib.files import under
@@ -30,46 +33,43 @@ class Row:
     def fail(self, expected: str, got: object) -> InputError:
         return InputError(expected, shown(got), **self.place)
 
+    def _checked(self, key: str, good: bool, expected: str) -> object:
+        if not good:
+            raise self.fail(f"{expected} under {key!r}", self.record[key])
+        return self.record[key]
+
     def text(self, key: str) -> str:
         """A string that is not blank."""
+        return self._checked(key, is_text(self.get(key)), "text")
+
+    def texts(self, key: str) -> list[str]:
+        """A text, or a list of texts, as a list."""
         value = self.get(key)
-        if not is_text(value):
-            raise self.fail(f"text under {key!r}", value)
-        return value
+        texts = value if isinstance(value, list) else [value]
+        self._checked(key, bool(texts) and all(map(is_text, texts)), "text, or a list of texts,")
+        return texts
 
     def label(self, key: str) -> str:
         """A string or an integer, as a string: ids and subset names."""
         value = self.get(key)
-        if isinstance(value, bool) or not isinstance(value, str | int) or value == "":
-            raise self.fail(f"a name or number under {key!r}", value)
-        return str(value)
+        good = isinstance(value, str | int) and not isinstance(value, bool) and value != ""
+        return str(self._checked(key, good, "a name or number"))
 
     def optional_label(self, key: str, default: str) -> str:
         return default if self.record.get(key) is None else self.label(key)
 
     def number(self, key: str) -> int:
         value = self.get(key)
-        if isinstance(value, bool) or not isinstance(value, int):
-            raise self.fail(f"an integer under {key!r}", value)
-        return value
+        return self._checked(key, isinstance(value, int) and not isinstance(value, bool), "an integer")
 
     def finite(self, key: str) -> float:
         value = self.get(key)
-        if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) <= sys.float_info.max:
-            raise self.fail(f"a finite number under {key!r}", value)
-        return float(value)
+        good = isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= sys.float_info.max
+        return float(self._checked(key, good, "a finite number"))
 
     def image(self, key: str, suffix: str | None = None) -> str:
         """A relative path that stays under its root; ``suffix`` maps pictures of another edition (".png" to ".jpg")."""
         return image_path(self.get(key), suffix, **self.place)
-
-    def texts(self, key: str) -> list[str]:
-        """A text, or a list of texts, as a list."""
-        value = self.get(key)
-        texts = value if isinstance(value, list) else [value]
-        if not texts or not all(map(is_text, texts)):
-            raise self.fail(f"text, or a list of texts, under {key!r}", value)
-        return texts
 
 
 def image_path(name: object, suffix: str | None = None, *, where: str | Path, row: object) -> str:
@@ -103,13 +103,12 @@ def records_of(value: object, where: str | Path) -> list:
     return value
 
 
-def unique(values: Iterable[str], what: str, where: str | Path) -> None:
+def unique(values: Sequence[str], what: str, where: str | Path) -> None:
     """Raise InputError naming the first value that comes twice."""
-    seen: set[str] = set()
-    for row, value in enumerate(values):
-        if value in seen:
-            raise InputError(f"a {what} of its own for every record", f"{value!r} again", where=where, row=row)
-        seen.add(value)
+    values = pd.Series(values, dtype=object)
+    if len(again := np.flatnonzero(values.duplicated())):
+        got = f"{values[again[0]]!r} again"
+        raise InputError(f"a {what} of its own for every record", got, where=where, row=int(again[0]))
 
 
 def shown(value: object) -> str:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from eqlib.errors import InputError
+from eqlib.files import read_json
 from eqlib.quads import SCORE_COLUMNS, TABLE_COLUMNS
 from eqlib.suites.quadfile import read_records
 
@@ -22,18 +22,15 @@ def read_scores(path: str | Path) -> np.ndarray:
     pickled array is ever loaded.
     """
     path = Path(path)
+    if path.suffix not in (".npy", ".json"):
+        raise InputError("a .npy or .json score file", repr(path.name), where=path)
     try:
-        if path.suffix == ".json":
-            values = np.asarray(json.loads(path.read_text(encoding="utf-8")))
-        elif path.suffix == ".npy":
-            values = np.load(path, allow_pickle=False)
-        else:
-            raise InputError("a .npy or .json score file", repr(path.name), where=path)
+        values = np.asarray(read_json(path)) if path.suffix == ".json" else np.load(path, allow_pickle=False)
     except OSError as error:
         raise InputError("a readable score file", error.strerror or str(error), where=path) from error
-    except InputError:
-        raise
-    except (ValueError, EOFError, RecursionError) as error:  # JSON and Unicode errors are ValueErrors
+    except (ValueError, EOFError) as error:
+        if isinstance(error, InputError):
+            raise
         raise InputError("an array of numbers, not pickled", str(error).splitlines()[0], where=path) from error
     if values.dtype.kind not in "fiu" or not values.size:
         got = f"{values.dtype} of shape {values.shape}"
