@@ -54,6 +54,9 @@ def reader_of(name: str) -> Callable[..., Suite | RetrievalSuite]:
         return READERS[name]
     module, _, function = str(name).partition(":")
     try:
-        return getattr(import_module(module), function)
+        reader, why = getattr(import_module(module), function), "no function"
     except (ImportError, AttributeError, TypeError, ValueError) as error:
-        raise InputError(f"a reader ({', '.join(READERS)}, or module:function)", repr(name)) from error
+        reader, why = None, error
+    if not callable(reader):
+        raise InputError(f"a reader ({', '.join(READERS)}, or module:function)", f"{name!r} ({why})")
+    return reader
