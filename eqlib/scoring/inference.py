@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from statistics import NormalDist
+from typing import NamedTuple
 
 import numpy as np
 
@@ -30,9 +31,10 @@ def interval(
     """The mean of ``ours`` (seeds, n) over the quads of ``cell``, or its difference to ``theirs`` (seeds, n).
 
     bool values are outcomes, float64 quantities. ``paired``: seed k of ours belongs to seed k of theirs. The variance
-    is that over clusters (``Cell.moments``) plus the seeds' own (``_variances``); each asks for Student's t of its own
+    is that over clusters (``Cell.moments``) plus the seeds' own (``_parts``); each asks for Student's t of its own
     degrees of freedom, and the critical value is their mean in squares, weighted by variance (as Cochran and Cox 1950
-    for two samples). From these, by ``kind``:
+    for two samples). Seeds weigh by all that lies between them, not by what is left as their own, which three seeds
+    put at nothing too often. From these, by ``kind``:
 
     - ``wilson``: a proportion of independent quads with one seed
     - ``wilson, design effect``: any other proportion: Wilson's interval with the number of independent quads that
@@ -47,12 +49,12 @@ def interval(
     groups = [(1, ours)] if theirs is None else [(1, ours), (-1, theirs)]
     if paired:
         groups = [(1, ours.astype(np.float64) - theirs)]
-    point, parts = _variances(cell, groups)
+    point, parts = _parts(cell, groups)
     if not cell.freedom:
         return Interval(point, np.nan, np.nan, np.nan, "none")
     seeds = max(len(values) for _, values in groups)
     plain = cell.independent and seeds == 1
-    variance = sum(part for part, _ in parts)
+    variance = sum(part.variance for part in parts)
     if ours.dtype != bool:
         return Interval(point, *_t(point, variance, parts, level), "t")
     kind = "" if plain else ", design effect"
@@ -67,9 +69,16 @@ def interval(
     return Interval(point, *_tango(gained, lost, n, _critical(parts, 1 - level)), _p(t, parts), f"score{kind}")
 
 
-def _variances(cell: Cell, groups: list[tuple[int, np.ndarray]]) -> tuple[float, list[tuple[float, float]]]:
-    """The signed sum of each group's mean over its seeds, and its variances: (variance, degrees of freedom) over
-    clusters, then of each group's seeds.
+class Part(NamedTuple):
+    """One source of variance of a mean: clusters, or the seeds of one group. ``weight`` is what its t counts."""
+
+    variance: float
+    weight: float
+    freedom: float
+
+
+def _parts(cell: Cell, groups: list[tuple[int, np.ndarray]]) -> tuple[float, list[Part]]:
+    """The signed sum of each group's mean over its seeds, and its variance: over clusters, then of each group's seeds.
 
     What lies between seeds holds also what each seed's few quads add. The covariance over clusters shows how much that
     is (variance less covariance); the rest is the seeds' own, never below 0: the two-way decomposition of Cameron,
@@ -80,17 +89,18 @@ def _variances(cell: Cell, groups: list[tuple[int, np.ndarray]]) -> tuple[float,
     starts = np.cumsum([0, *sizes])
     contrast = np.concatenate([np.full(len(values), sign / len(values)) for sign, values in groups])
     means, covariance = cell.moments(np.concatenate([values for _, values in groups]))
-    point, parts = 0.0, [(float(contrast @ covariance @ contrast), cell.freedom)]
+    clusters = float(contrast @ covariance @ contrast)
+    point, parts = 0.0, [Part(clusters, clusters, cell.freedom)]
     for (sign, _), size, start in zip(groups, sizes, starts, strict=False):
         mine = slice(start, start + size)
         point += sign * float(means[mine].mean())
         if size > 1:
             within = covariance[mine, mine]
             noise = np.diag(within).mean() - within[~np.eye(size, dtype=bool)].mean()
-            own = max(0.0, float(means[mine].var(ddof=1) - noise))
-            parts.append((own * (1 / size + (1 in sizes)), size - 1))
+            between, share = float(means[mine].var(ddof=1)), 1 / size + (1 in sizes)
+            parts.append(Part(share * max(0.0, between - noise), share * between, size - 1))
     rounding = 1e-24 * max(1.0, float(np.abs(means).max())) ** 2  # what is left where no quad differs
-    return point, [(variance if variance > rounding else 0.0, freedom) for variance, freedom in parts]
+    return point, [Part(*(x if x > rounding else 0.0 for x in part[:2]), part.freedom) for part in parts]
 
 
 def _worth(spread: float, variance: float, cell: Cell, seeds: int) -> float:
@@ -153,13 +163,13 @@ def _t(point: float, variance: float, parts: list, level: float) -> tuple[float,
     return point - half, point + half, _p(point / error, parts)
 
 
-def _critical(parts: list[tuple[float, float]], p: float) -> float:
+def _critical(parts: list[Part], p: float) -> float:
     """What ``|t|`` must reach for two-sided ``p``."""
     from scipy.special import stdtrit  # scipy.stats costs a second of imports
 
-    variances, freedom = np.transpose(parts)
+    _, weights, freedom = np.transpose(parts)
     quantiles = -stdtrit(freedom, p / 2)
-    weights = variances / variances.sum() if variances.any() else np.eye(len(parts))[0]
+    weights = weights / weights.sum() if weights.any() else np.eye(len(parts))[0]
     return float(np.sqrt(weights @ quantiles**2))
 
 

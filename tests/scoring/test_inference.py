@@ -214,7 +214,7 @@ def test_the_seeds_own_part_leaves_out_what_the_quads_add():
         found = interval(plain(200), rng.normal(size=(3, 200)))
         widths.append((found.high - found.low) / (2 * 1.96 / np.sqrt(600)))
     assert np.quantile(widths, 0.05) > 0.9
-    assert np.median(widths) < 1.5
+    assert np.median(widths) < 1.75  # what not knowing costs: half the variance seen asks for t of 2 degrees of freedom
 
 
 def test_one_seed_beside_three_is_taken_to_vary_as_they_do():
@@ -224,6 +224,18 @@ def test_one_seed_beside_three_is_taken_to_vary_as_they_do():
         one, three = (rng.normal(size=(seeds, 400)) + rng.normal(size=(seeds, 1)) for seeds in (1, 3))
         rejected.append(interval(plain(400), one, three).p < 0.05)
     assert 0.02 < np.mean(rejected) < 0.09
+
+
+@pytest.mark.parametrize("seeds", [2, 3])
+def test_type_one_error_where_seeds_matter_as_much_as_quads(seeds):
+    """Paired seeds of two methods that do not differ, each seed worth about as much as the noise of its quads. Where
+    the seeds' own part alone chose between t and normal, 14 and 10 per cent were rejected."""
+    rng, rejected = np.random.default_rng(seeds), []
+    for _ in range(1000):
+        quad, seed = rng.normal(size=700) * np.sqrt(0.3), rng.normal(size=(2, seeds, 1)) * np.sqrt(0.008)
+        ours, theirs = quad + seed + rng.normal(size=(2, seeds, 700)) * np.sqrt(0.692) > 0.25
+        rejected.append(interval(plain(700), ours, theirs, paired=True).p < 0.05)
+    assert np.mean(rejected) < 0.08
 
 
 @pytest.mark.parametrize("clusters", [4, 10, 40])
