@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from eqlib.errors import InputError
+from eqlib.quads import item_table
 
 
 def pairwise(caption: object, foil: object) -> np.ndarray:
@@ -51,12 +52,9 @@ def foil_table(
     sampling, is best the picture, which several foils share (default: the item).
     """
     caption, foil = _scores(caption, foil)
-    item = np.arange(len(caption)).astype(str) if item is None else np.asarray(item, dtype=object)
-    table = pd.DataFrame({"quad": item, "s_caption": caption, "s_foil": foil})
-    table["pairwise"], table["tied"] = caption > foil, caption == foil
-    table["suite"], table["edition"], table["subset"] = suite, edition, subset
-    table["cluster"] = item if cluster is None else cluster
-    return table[["suite", "edition", "subset", "quad", "cluster", "s_caption", "s_foil", "pairwise", "tied"]]
+    item = np.arange(len(caption)).astype(str) if item is None else item
+    keys = {"suite": suite, "edition": edition, "subset": subset, "quad": item, "cluster": cluster}
+    return item_table(**keys, s_caption=caption, s_foil=foil, pairwise=caption > foil, tied=caption == foil)
 
 
 def _scores(caption: object, foil: object) -> tuple[np.ndarray, np.ndarray]:

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from eqlib.errors import InputError
-from eqlib.quads import SCORE_COLUMNS, scores_of
+from eqlib.quads import KEYS, SCORE_COLUMNS, scores_of
 from eqlib.scoring.averages import averages
 from eqlib.scoring.cells import Cell
 from eqlib.scoring.equivariance import EQUIVARIANCE, equivariance, headroom
@@ -27,8 +27,6 @@ MEASURES = (
     (SHORTCUTS, shortcuts),
 )
 """Names, and the function of scores that gives them."""
-
-KEYS = ("suite", "edition", "subset", "quad", "cluster")
 
 
 def measure(scores: np.ndarray, names: tuple[str, ...] = SCORES) -> dict[str, np.ndarray]:

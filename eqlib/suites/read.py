@@ -50,9 +50,10 @@ def read(name: str, path: str | Path, /, **options) -> Suite | RetrievalSuite:
 
 def reader_of(name: str) -> Callable[..., Suite | RetrievalSuite]:
     """The reader ``name``, see ``read``."""
+    name = str(name)
     if name in READERS:
         return READERS[name]
-    module, _, function = str(name).partition(":")
+    module, _, function = name.partition(":")
     try:
         reader, why = getattr(import_module(module), function), "no function"
     except (ImportError, AttributeError, TypeError, ValueError) as error:

@@ -9,10 +9,8 @@ import pandas as pd
 
 from eqlib.errors import InputError
 from eqlib.files import read_json
-from eqlib.quads import SCORE_COLUMNS, TABLE_COLUMNS
+from eqlib.quads import KEYS, SCORE_COLUMNS
 from eqlib.suites.quadfile import read_records
-
-NAMES = [name for name in TABLE_COLUMNS if name not in SCORE_COLUMNS]
 
 
 def read_scores(path: str | Path) -> np.ndarray:
@@ -61,13 +59,13 @@ def read_table(path: str | Path, *, foils_of: str = "") -> pd.DataFrame:
         default = {"suite": foils_of, "edition": f"{len(table)} items", "subset": "all", "quad": table.index}
         table = table.assign(**{name: value for name, value in default.items() if name not in table})
         table = table if "cluster" in table else table.assign(cluster=table["quad"])
-    columns = [*NAMES, *scores]
+    columns = [*KEYS, *scores]
     if missing := [name for name in columns if name not in table]:
         raise InputError(f"columns {', '.join(columns)}", f"{', '.join(missing)} missing", where=path)
-    for name in NAMES:
+    for name in KEYS:
         if (empty := table[name].isna()).any():
             raise InputError(f"a value under {name!r}", "none", where=path, row=f"row {int(np.argmax(empty))}")
-    table = table[columns].astype(dict.fromkeys(NAMES, str))
+    table = table[columns].astype(dict.fromkeys(KEYS, str))
     for name in scores:
         table[name] = _numbers(table, name, path)
     if foils_of and (other := table["suite"] != foils_of).any():
