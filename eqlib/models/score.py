@@ -20,7 +20,7 @@ from eqlib.progress import progress as progress_bar
 from eqlib.quads import score_table
 from eqlib.scoring.foils import foil_table
 from eqlib.suites.images import open_image, require_images
-from eqlib.suites.suite import QuadSuite, RetrievalSuite, Suite
+from eqlib.suites.suite import AnySuite, QuadSuite, RetrievalSuite, Suite
 
 Scorer = Callable[[Sequence[Image.Image], Sequence[str]], Sequence[float]]
 """The protocol for every other model (a matching head, a VQA-style scorer): ``score(images, captions)`` answers n
@@ -83,16 +83,10 @@ def retrieval_features(
     return embedder.images(paths, rows=[f"image {n}" for n in range(len(paths))]), embedder.captions(suite.captions)
 
 
-def require(suite: Suite | RetrievalSuite) -> None:
+def require(suite: AnySuite) -> None:
     """Raise InputError for the first picture of ``suite`` that is missing or cut off. Reads a few bytes a file."""
-    if isinstance(suite, RetrievalSuite):
-        require_images(suite.root, {name: f"image {n}" for n, name in enumerate(suite.images)})
-        return
-    names: dict[str, str] = {}
-    for column in suite.IMAGES:
-        for name, item in zip(suite.records[column], suite.records[suite.ID], strict=True):
-            names.setdefault(name, f"{suite.ID} {item}, {column}")
-    require_images(suite.root, names)
+    asked = suite.pictures().drop_duplicates("picture")
+    require_images(suite.root, dict(zip(asked["picture"], asked["record"], strict=True)))
 
 
 def near_ties(scores: np.ndarray, tolerance: float) -> np.ndarray:

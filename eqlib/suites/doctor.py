@@ -17,7 +17,7 @@ from eqlib.suites import cola, foils, winoground
 from eqlib.suites.eqben_scores import QUADS
 from eqlib.suites.images import looks_whole, open_image
 from eqlib.suites.read import read
-from eqlib.suites.suite import RetrievalSuite, Suite
+from eqlib.suites.suite import AnySuite
 from eqlib.suites.tars import member_of
 
 EXPECTED: dict[str, dict[str, int]] = {
@@ -81,7 +81,7 @@ def check(
     Raises InputError where the annotation itself cannot be read: that message names file and row.
     """
     found = read(suite, path, **options)
-    asked = _asked(found)
+    asked = found.pictures()
     pictures = asked["picture"].unique()
     states: dict[str, str] = {}
     with (
@@ -107,16 +107,6 @@ def check(
     )
 
 
-def _asked(suite: Suite | RetrievalSuite) -> pd.DataFrame:
-    """Which subset and record ask for which picture, in the set's order; a picture may serve several."""
-    if isinstance(suite, RetrievalSuite):
-        records = [f"image {n}" for n in range(len(suite.images))]
-        return pd.DataFrame({"subset": "all", "record": records, "picture": suite.images})
-    records = suite.records.loc[suite.records.index.repeat(len(suite.IMAGES))]
-    names = suite.records[list(suite.IMAGES)].to_numpy().ravel()
-    return pd.DataFrame({"subset": records["subset"], "record": f"{suite.ID} " + records[suite.ID], "picture": names})
-
-
 def _state(path: Path, decode: bool) -> str:
     """ "" for a good picture, else one of STATES with its reason."""
     if not path.is_file() and member_of(path) is None:
@@ -133,8 +123,8 @@ def _state(path: Path, decode: bool) -> str:
     return ""
 
 
-def _table(suite: Suite | RetrievalSuite, expected: dict[str, int], asked: pd.DataFrame) -> pd.DataFrame:
-    counts = {"all": len(suite)} if isinstance(suite, RetrievalSuite) else suite.counts()
+def _table(suite: AnySuite, expected: dict[str, int], asked: pd.DataFrame) -> pd.DataFrame:
+    counts = suite.counts()
     asked = asked.drop_duplicates(["subset", "picture"])
     rows = []
     for subset in dict.fromkeys([*expected, *counts]):
@@ -145,7 +135,7 @@ def _table(suite: Suite | RetrievalSuite, expected: dict[str, int], asked: pd.Da
     return pd.DataFrame(rows).astype({"expected": "Int64"})
 
 
-def _expected(name: str, suite: Suite | RetrievalSuite) -> dict[str, int]:
+def _expected(name: str, suite: AnySuite) -> dict[str, int]:
     """Published counts, where the annotation claims to be the whole set rather than a part of it."""
     if name == "eqben" and len(suite) < sum(QUADS.values()) // 2:
         return {}  # 10 %, mini, one subset: their sizes are not published by subset
@@ -154,9 +144,7 @@ def _expected(name: str, suite: Suite | RetrievalSuite) -> dict[str, int]:
     return EXPECTED.get(name, {})
 
 
-def _problems(
-    name: str, suite: Suite | RetrievalSuite, table: pd.DataFrame, pictures: int, states: pd.Series
-) -> Iterator[str]:
+def _problems(name: str, suite: AnySuite, table: pd.DataFrame, pictures: int, states: pd.Series) -> Iterator[str]:
     for row in table.dropna(subset="expected").itertuples():
         if row.records != row.expected:
             yield f"{row.subset}: {row.records} records, published {row.expected}"

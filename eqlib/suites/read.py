@@ -14,10 +14,10 @@ from eqlib.suites.cola import read_cola
 from eqlib.suites.eqben import read_eqben
 from eqlib.suites.foils import read_sugarcrepe, read_valse
 from eqlib.suites.quadfile import COLUMNS, read_quads
-from eqlib.suites.suite import RetrievalSuite, Suite
+from eqlib.suites.suite import AnySuite
 from eqlib.suites.winoground import read_winoground
 
-READERS: dict[str, Callable[..., Suite | RetrievalSuite]] = {
+READERS: dict[str, Callable[..., AnySuite]] = {
     "eqben": read_eqben,
     "winoground": read_winoground,
     "valse": read_valse,
@@ -30,7 +30,7 @@ READERS: dict[str, Callable[..., Suite | RetrievalSuite]] = {
 }
 
 
-def read(name: str, path: str | Path, /, **options) -> Suite | RetrievalSuite:
+def read(name: str, path: str | Path, /, **options) -> AnySuite:
     """The suite at ``path``, read by the reader ``name``: one of READERS, or a function of your own as
     ``module:function``. ``options`` are that reader's own.
 
@@ -48,7 +48,7 @@ def read(name: str, path: str | Path, /, **options) -> Suite | RetrievalSuite:
     return reader(path, **options)
 
 
-def reader_of(name: str) -> Callable[..., Suite | RetrievalSuite]:
+def reader_of(name: str) -> Callable[..., AnySuite]:
     """The reader ``name``, see ``read``."""
     name = str(name)
     if name in READERS:

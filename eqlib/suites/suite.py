@@ -48,6 +48,18 @@ class Suite:
         """Records per subset, in order of first appearance."""
         return self.records["subset"].value_counts(sort=False).to_dict()
 
+    def pictures(self) -> pd.DataFrame:
+        """Columns subset, record ("quad 3, image1"), picture: what asks for which picture; one may serve several."""
+        parts = [
+            pd.DataFrame({
+                "subset": self.records["subset"],
+                "record": f"{self.ID} " + self.records[self.ID].astype(str) + f", {column}",
+                "picture": self.records[column],
+            })
+            for column in self.IMAGES
+        ]  # fmt: skip
+        return pd.concat(parts).sort_index(kind="stable")
+
 
 class QuadSuite(Suite):
     """Two matched image-caption pairs a record: ``image0`` with ``caption0``, ``image1`` with ``caption1``."""
@@ -88,3 +100,14 @@ class RetrievalSuite:
 
     def __len__(self) -> int:
         return len(self.captions)
+
+    def counts(self) -> dict[str, int]:
+        return {"all": len(self)}
+
+    def pictures(self) -> pd.DataFrame:
+        """As ``Suite.pictures``."""
+        record = [f"image {n}" for n in range(len(self.images))]
+        return pd.DataFrame({"subset": "all", "record": record, "picture": self.images})
+
+
+AnySuite = Suite | RetrievalSuite

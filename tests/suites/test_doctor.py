@@ -46,9 +46,9 @@ def test_damage_is_counted_and_named(quads, decode):
     assert not report.ok
     assert report.table[["missing", "truncated", "unreadable"]].to_numpy().tolist() == [[1, 1, 0], [0, 0, 1]]
     assert [(path.relative_to(quads).as_posix(), record) for path, record, _ in report.offenders] == [
-        ("eqbensd/0/0.png", "quad 0"),
-        ("eqbensd/1/1.png", "quad 1"),
-        ("eqbenyoucook2/2/0.npy", "quad 2"),
+        ("eqbensd/0/0.png", "quad 0, image0"),
+        ("eqbensd/1/1.png", "quad 1, image1"),
+        ("eqbenyoucook2/2/0.npy", "quad 2, image0"),
     ]
     text = str(report)
     assert "1 of 6 pictures missing" in text
