@@ -18,6 +18,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
 from eqlib.errors import InputError
 from eqlib.files import content_hash, read_json
@@ -145,8 +146,5 @@ def _groups(pictures: list[Picture]) -> np.ndarray | None:
     """(n,) int64: equal names get one number, in order of first appearance, a picture without a name one of its own.
     None where no picture names a group."""
     names = [picture.row.optional_label("group", "") for picture in pictures]
-    if not any(names):
-        return None
-    number: dict[object, int] = {}
-    keys = [("group", name) if name else ("picture", n) for n, name in enumerate(names)]
-    return np.array([number.setdefault(key, len(number)) for key in keys], dtype=np.int64)
+    keys = [f"group {name}" if name else f"picture {n}" for n, name in enumerate(names)]
+    return pd.factorize(np.array(keys))[0].astype(np.int64) if any(names) else None
