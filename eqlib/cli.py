@@ -45,7 +45,7 @@ def _parser() -> argparse.ArgumentParser:
         suite.add_argument("--level", type=_level, default=0.95, help="level of the intervals (default 0.95)")
         suite.set_defaults(run=_score, suite=name)
     doctor = commands.add_parser("doctor", help="check a downloaded set: counts, pictures, suffixes, edition")
-    doctor.add_argument("suite", help="a reader's name: eqben, winoground, valse, karpathy, quads, ...")
+    doctor.add_argument("suite", help="a reader's name: eqben, winoground, valse, captions, quads, ...")
     doctor.add_argument("path", type=Path, help="its folder or annotation file")
     doctor.add_argument("--root", type=Path, help="folder of the pictures, default the annotation's")
     doctor.add_argument("--suffix", help="suffix of the pictures where it is not the annotation's (.jpg)")
@@ -229,18 +229,16 @@ def _doctor(options: argparse.Namespace) -> int:
     import inspect
 
     from eqlib.suites.doctor import check
-    from eqlib.suites.read import READERS
+    from eqlib.suites.read import reader_of
 
     given = {name: getattr(options, name) for name in ("root", "suffix", "split") if getattr(options, name) is not None}
-    if options.suite in READERS:
-        known = inspect.signature(READERS[options.suite]).parameters
-        for name in given:
-            if name not in known:
-                raise InputError(f"options that {options.suite} has", f"--{name}")
+    known = inspect.signature(reader_of(options.suite)).parameters
+    if unknown := [name for name in given if name not in known]:
+        raise InputError(f"options that {options.suite} has", f"--{unknown[0]}")
     how = {"decode": not options.fast, "workers": options.workers, "show_progress": not options.quiet}
     report = check(options.suite, options.path, **how, **given)
     print(report)
-    return report.exit_status
+    return 0 if report.ok else 1
 
 
 def _positive(text: str) -> int:

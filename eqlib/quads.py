@@ -20,9 +20,12 @@ OFFICIAL_COLUMNS = ("c0_i0", "c1_i0", "c0_i1", "c1_i1")
 SCORE_COLUMNS = ("s00", "s01", "s10", "s11")
 """Column names in a score table: ``s`` image caption."""
 
-TABLE_COLUMNS = ("suite", "edition", "subset", "quad", "cluster", *SCORE_COLUMNS)
-"""A score table: one row a quad. ``quad`` identifies it within the suite; ``cluster`` is the unit of sampling
-(quads of one video or one base scene share it)."""
+KEYS = ("suite", "edition", "subset", "quad", "cluster")
+"""What every table of items begins with. ``quad`` identifies the item within the suite; ``cluster`` is the unit of
+sampling (quads of one video or one base scene share it)."""
+
+TABLE_COLUMNS = (*KEYS, *SCORE_COLUMNS)
+"""A score table: one row a quad."""
 
 
 def check_scores(scores: object, *, where: str | Path | None = None) -> np.ndarray:
@@ -53,6 +56,16 @@ def from_official(columns: object, *, where: str | Path | None = None) -> np.nda
     return check_scores(array.reshape(-1, 2, 2), where=where)
 
 
+def item_table(
+    *, suite: str, edition: str, quad: object, subset: object = "all", cluster: object = None, **columns: object
+) -> pd.DataFrame:
+    """One row an item: KEYS, then ``columns``, each one value or (n,). ``cluster`` defaults to the quad."""
+    quad = np.asarray(quad, dtype=object)
+    table = pd.DataFrame({"quad": quad})
+    keys = {"suite": suite, "edition": edition, "subset": subset, "cluster": quad if cluster is None else cluster}
+    return table.assign(**keys, **columns)[[*KEYS, *columns]]
+
+
 def score_table(
     scores: object,
     *,
@@ -64,12 +77,9 @@ def score_table(
 ) -> pd.DataFrame:
     """A score table (TABLE_COLUMNS) from ``scores`` (n, 2, 2). ``quad`` defaults to 0..n-1, ``cluster`` to the quad."""
     scores = check_scores(scores)
-    quad = np.arange(len(scores)).astype(str) if quad is None else np.asarray(quad, dtype=object)
-    table = pd.DataFrame({"quad": quad})
-    table["suite"], table["edition"], table["subset"] = suite, edition, subset
-    table["cluster"] = quad if cluster is None else cluster
-    table[list(SCORE_COLUMNS)] = scores.reshape(-1, 4)
-    return table[list(TABLE_COLUMNS)]
+    quad = np.arange(len(scores)).astype(str) if quad is None else quad
+    columns = dict(zip(SCORE_COLUMNS, scores.reshape(-1, 4).T, strict=True))
+    return item_table(suite=suite, edition=edition, subset=subset, quad=quad, cluster=cluster, **columns)
 
 
 def scores_of(table: pd.DataFrame, *, where: str | Path | None = None) -> np.ndarray:

@@ -80,6 +80,16 @@ def test_foils_of_ones_own_scorer(snippets, tmp_path, monkeypatch, capsys):
     assert "100.00" in capsys.readouterr().out
 
 
+def test_the_layout_names_every_folder_and_what_is_there(root):
+    layout = re.search(r"^## Layout\n+```\n(.*?)^```$", (root / "README.md").read_text(), re.DOTALL | re.MULTILINE)[1]
+    above, below = layout.split("\neqlib/ ")[1].split("\neqlib/study/ ")
+    for folder, part in ((root / "eqlib", above), (root / "eqlib" / "study", below.split("\ndata.dvc")[0])):
+        named = {name.rstrip("/") for name in re.findall(r"(?:^| {2,})(\w+(?:/|\.py))", part, re.MULTILINE)}
+        assert all((folder / name).exists() for name in named), f"{named} under {folder}"
+        packages = {path.parent.name for path in folder.glob("*/__init__.py")} - {"study"}
+        assert packages <= named
+
+
 def test_a_stage_under_a_python_without_the_study_says_what_to_do(root, tmp_path):
     """An interpreter with no packages, as `python` is where .venv is not active."""
     command = [sys.executable, "-S", "-m", "eqlib.study.notebook", "bare", "notebooks", str(tmp_path)]

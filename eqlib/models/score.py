@@ -20,7 +20,7 @@ from eqlib.progress import progress as progress_bar
 from eqlib.quads import score_table
 from eqlib.scoring.foils import foil_table
 from eqlib.suites.images import open_image, require_images
-from eqlib.suites.suite import FoilSuite, QuadSuite, RetrievalSuite, Suite
+from eqlib.suites.suite import AnySuite, QuadSuite, RetrievalSuite, Suite
 
 Scorer = Callable[[Sequence[Image.Image], Sequence[str]], Sequence[float]]
 """The protocol for every other model (a matching head, a VQA-style scorer): ``score(images, captions)`` answers n
@@ -42,10 +42,8 @@ def score_suite(
     """The score table of ``suite`` under ``model``; every picture is checked to be there before the first is encoded.
 
     A QuadSuite gives a score table (``eqlib.quads.TABLE_COLUMNS``), a FoilSuite the table of
-    ``eqlib.scoring.foil_table``: both are what ``summarise`` and, written to a file, ``eqlib score`` take. Other suites
-    give suite, edition, subset, quad (the item), cluster and one score a candidate: ``s_image``, ``s_other``
-    (ImagePairSuite), ``s_caption`` and ``label`` (StatementSuite). Scores of a CLIP are cosines in float64, from
-    float32 features.
+    ``eqlib.scoring.foil_table``: both are what ``summarise`` and, written to a file, ``eqlib score`` take. Scores of a
+    CLIP are cosines in float64, from float32 features.
 
     ``exact``: the same model in fp32. Records with two candidates closer than ``near_tie`` are scored again by it, so
     that rounding in fp16 or bf16 decides none; their number is ``table.attrs["rescored"]``. Raises InputError naming
@@ -85,16 +83,10 @@ def retrieval_features(
     return embedder.images(paths, rows=[f"image {n}" for n in range(len(paths))]), embedder.captions(suite.captions)
 
 
-def require(suite: Suite | RetrievalSuite) -> None:
+def require(suite: AnySuite) -> None:
     """Raise InputError for the first picture of ``suite`` that is missing or cut off. Reads a few bytes a file."""
-    if isinstance(suite, RetrievalSuite):
-        require_images(suite.root, {name: f"image {n}" for n, name in enumerate(suite.images)})
-        return
-    names: dict[str, str] = {}
-    for column in suite.IMAGES:
-        for name, item in zip(suite.records[column], suite.records[suite.ID], strict=True):
-            names.setdefault(name, f"{suite.ID} {item}, {column}")
-    require_images(suite.root, names)
+    asked = suite.pictures().drop_duplicates("picture")
+    require_images(suite.root, dict(zip(asked["picture"], asked["record"], strict=True)))
 
 
 def near_ties(scores: np.ndarray, tolerance: float) -> np.ndarray:
@@ -145,18 +137,8 @@ def _table(suite: Suite, scores: np.ndarray) -> pd.DataFrame:
     if isinstance(suite, QuadSuite):
         columns = {key: records[key].to_numpy(dtype=object) for key in ("subset", "quad", "cluster")}
         return score_table(scores, suite=suite.name, edition=suite.edition, **columns)
-    if isinstance(suite, FoilSuite):
-        columns = {key: records[key].to_numpy(dtype=object) for key in ("subset", "item", "cluster")}
-        return foil_table(*scores[:, 0].T, suite=suite.name, edition=suite.edition, **columns)
-    table = records[["subset", "item", "cluster"]].rename(columns={"item": "quad"}).reset_index(drop=True)
-    table.insert(0, "suite", suite.name)
-    table.insert(1, "edition", suite.edition)
-    candidates = suite.CAPTIONS if len(suite.IMAGES) == 1 else suite.IMAGES
-    for name, column in zip(candidates, scores.reshape(len(scores), -1).T, strict=True):
-        table[f"s_{name}"] = column
-    if "label" in records:
-        table["label"] = records["label"].to_numpy()
-    return table
+    columns = {key: records[key].to_numpy(dtype=object) for key in ("subset", "item", "cluster")}
+    return foil_table(*scores[:, 0].T, suite=suite.name, edition=suite.edition, **columns)
 
 
 def _chunks(records: pd.DataFrame, size: int, name: str, progress: bool) -> Iterator[pd.DataFrame]:

@@ -4,7 +4,7 @@ On arrays ``scores[n, image, caption]`` (see ``eqlib.quads``), answers per quad:
 
 - ``matching(scores)`` text, image, group, group_match; ``one_way``; ``tied``, ``tie_split``
 - ``equivariance(scores)`` abs_a, abs_b, I, text_inconsistency, image_inconsistency; ``headroom(scores)``
-- ``shortcuts(scores)``, ``caption_alone(scores)``: does one side alone decide?
+- ``shortcuts(scores)``: does one side alone decide?
 - ``pairwise(caption, foil)``, ``valse(caption, foil)``: one image, a caption and a foil
 
 On tables (DataFrames with ``eqlib.quads.TABLE_COLUMNS``, or outcome columns instead of scores; and ``method`` and
@@ -22,13 +22,13 @@ from eqlib.scoring.averages import averages
 from eqlib.scoring.comparison import compare
 from eqlib.scoring.conformance import conformance
 from eqlib.scoring.equivariance import EQUIVARIANCE, equivariance, headroom
-from eqlib.scoring.foils import foil_table, pairwise, valse, valse_means
+from eqlib.scoring.foils import foil_table, pairwise, valse
 from eqlib.scoring.inference import holm, interval, wilson
-from eqlib.scoring.matching import CHANCE, MATCHING, matching, one_way, tie_split, tied
-from eqlib.scoring.panel import ONE_WAY, SCORES, measure
+from eqlib.scoring.matching import CHANCE, MATCHING, ONE_WAY, matching, one_way, tie_split, tied
+from eqlib.scoring.panel import SCORES, measure
 from eqlib.scoring.record import score_record
 from eqlib.scoring.retrieval import recalls, retrieval_table
-from eqlib.scoring.shortcuts import SHORTCUTS, caption_alone, shortcuts
+from eqlib.scoring.shortcuts import SHORTCUTS, shortcuts
 from eqlib.scoring.summary import summarise
 from eqlib.scoring.text import score_text
 
@@ -40,7 +40,6 @@ __all__ = [
     "SCORES",
     "SHORTCUTS",
     "averages",
-    "caption_alone",
     "compare",
     "conformance",
     "equivariance",
@@ -61,6 +60,5 @@ __all__ = [
     "tie_split",
     "tied",
     "valse",
-    "valse_means",
     "wilson",
 ]

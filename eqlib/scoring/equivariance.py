@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 
 from eqlib.quads import check_scores
-from eqlib.scoring.matching import group_match_right, group_right, interaction
+from eqlib.scoring.matching import interaction, matching
 
 EQUIVARIANCE = ("abs_a", "abs_b", "I", "text_inconsistency", "image_inconsistency")
 
@@ -41,4 +41,5 @@ def equivariance(scores: object) -> dict[str, np.ndarray]:
 
 def headroom(scores: object) -> np.ndarray:
     """(n,) bool: group match right, group wrong: quads that an equivariant similarity with the same I would win."""
-    return group_match_right(scores) & ~group_right(scores)
+    right = matching(scores)
+    return right["group_match"] & ~right["group"]

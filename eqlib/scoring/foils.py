@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from eqlib.errors import InputError
+from eqlib.quads import item_table
 
 
 def pairwise(caption: object, foil: object) -> np.ndarray:
@@ -22,7 +23,7 @@ def valse(caption: object, foil: object) -> dict[str, np.ndarray]:
 
     ``acc`` mean over caption and foil of being on the right side of 0.5 (0, 1/2 or 1); ``p_c`` caption above 0.5;
     ``p_f`` foil below 0.5; ``pairwise`` p(caption) > p(foil). VALSE's ``min(p_c, p_f)`` is the smaller of two means:
-    take it after averaging (``valse_means``). Raises InputError for scores outside [0, 1]: on cosine similarities the
+    take it after averaging. Raises InputError for scores outside [0, 1]: on cosine similarities the
     threshold 0.5 has no meaning, so only ``pairwise`` may be reported for them.
     """
     caption, foil = _scores(caption, foil)
@@ -32,16 +33,6 @@ def valse(caption: object, foil: object) -> dict[str, np.ndarray]:
     right_c, right_f = (caption > 0.5).astype(np.float64), (foil < 0.5).astype(np.float64)
     ahead = (caption > foil).astype(np.float64)
     return {"acc": (right_c + right_f) / 2, "p_c": right_c, "p_f": right_f, "pairwise": ahead}
-
-
-def valse_means(caption: object, foil: object) -> dict[str, float]:
-    """VALSE's three published figures: ``acc``, ``min_pc_pf`` and ``pairwise``, proportions in [0, 1]."""
-    means = {name: float(values.mean()) for name, values in valse(caption, foil).items()}
-    return {
-        "acc": means["acc"],
-        "min_pc_pf": min(means["p_c"], means["p_f"]),
-        "pairwise": means["pairwise"],
-    }
 
 
 def foil_table(
@@ -61,12 +52,9 @@ def foil_table(
     sampling, is best the picture, which several foils share (default: the item).
     """
     caption, foil = _scores(caption, foil)
-    item = np.arange(len(caption)).astype(str) if item is None else np.asarray(item, dtype=object)
-    table = pd.DataFrame({"quad": item, "s_caption": caption, "s_foil": foil})
-    table["pairwise"], table["tied"] = caption > foil, caption == foil
-    table["suite"], table["edition"], table["subset"] = suite, edition, subset
-    table["cluster"] = item if cluster is None else cluster
-    return table[["suite", "edition", "subset", "quad", "cluster", "s_caption", "s_foil", "pairwise", "tied"]]
+    item = np.arange(len(caption)).astype(str) if item is None else item
+    keys = {"suite": suite, "edition": edition, "subset": subset, "quad": item, "cluster": cluster}
+    return item_table(**keys, s_caption=caption, s_foil=foil, pairwise=caption > foil, tied=caption == foil)
 
 
 def _scores(caption: object, foil: object) -> tuple[np.ndarray, np.ndarray]:

@@ -14,25 +14,26 @@ import numpy as np
 from eqlib.quads import check_scores
 
 MATCHING = ("text", "image", "group", "group_match")
+ONE_WAY = ("text_1way", "image_1way", "mean_1way")
 CHANCE = {"text": 1 / 4, "image": 1 / 4, "group": 1 / 6, "group_match": 1 / 2}
 """What random scores without ties get."""
 
 
-def text_right(scores: object) -> np.ndarray:
-    """(n,) bool: each image prefers its caption, ``s00 > s01 and s11 > s10``."""
+def matching(scores: object) -> dict[str, np.ndarray]:
+    """The four scores by name (MATCHING), each (n,) bool.
+
+    - ``text`` each image prefers its caption, ``s00 > s01 and s11 > s10``
+    - ``image`` each caption prefers its image, ``s00 > s10 and s11 > s01``
+    - ``group`` text and image both right
+    - ``group_match`` the right assignment of the 2 x 2 block wins, ``I > 0``: no threshold enters, unlike in group
+
+    >>> {name: right.tolist() for name, right in matching([[[0.4, 0.3], [0.35, 0.36]], [[2, 1], [1, 1]]]).items()}
+    {'text': [True, False], 'image': [True, False], 'group': [True, False], 'group_match': [True, True]}
+    """
     s = check_scores(scores)
-    return (s[:, 0, 0] > s[:, 0, 1]) & (s[:, 1, 1] > s[:, 1, 0])
-
-
-def image_right(scores: object) -> np.ndarray:
-    """(n,) bool: each caption prefers its image, ``s00 > s10 and s11 > s01``."""
-    s = check_scores(scores)
-    return (s[:, 0, 0] > s[:, 1, 0]) & (s[:, 1, 1] > s[:, 0, 1])
-
-
-def group_right(scores: object) -> np.ndarray:
-    """(n,) bool: text and image both right."""
-    return text_right(scores) & image_right(scores)
+    text = (s[:, 0, 0] > s[:, 0, 1]) & (s[:, 1, 1] > s[:, 1, 0])
+    image = (s[:, 0, 0] > s[:, 1, 0]) & (s[:, 1, 1] > s[:, 0, 1])
+    return {"text": text, "image": image, "group": text & image, "group_match": interaction(s) > 0}
 
 
 def interaction(scores: object) -> np.ndarray:
@@ -40,21 +41,6 @@ def interaction(scores: object) -> np.ndarray:
     s = check_scores(scores).astype(np.float64)
     # Two differences, then their sum: a right text score then gives I > 0 in floating point too.
     return (s[:, 0, 0] - s[:, 0, 1]) + (s[:, 1, 1] - s[:, 1, 0])
-
-
-def group_match_right(scores: object) -> np.ndarray:
-    """(n,) bool: the right assignment of the 2 x 2 block wins, ``I > 0``. No threshold enters, unlike in group."""
-    return interaction(scores) > 0
-
-
-def matching(scores: object) -> dict[str, np.ndarray]:
-    """The four scores by name (MATCHING), each (n,) bool.
-
-    >>> {name: right.tolist() for name, right in matching([[[0.4, 0.3], [0.35, 0.36]], [[2, 1], [1, 1]]]).items()}
-    {'text': [True, False], 'image': [True, False], 'group': [True, False], 'group_match': [True, True]}
-    """
-    text, image = text_right(scores), image_right(scores)
-    return {"text": text, "image": image, "group": text & image, "group_match": group_match_right(scores)}
 
 
 def one_way(scores: object) -> dict[str, np.ndarray]:

@@ -9,34 +9,35 @@ import numpy as np
 import pandas as pd
 
 from eqlib.errors import InputError
-from eqlib.quads import SCORE_COLUMNS, scores_of
+from eqlib.quads import KEYS, SCORE_COLUMNS, scores_of
 from eqlib.scoring.averages import averages
 from eqlib.scoring.cells import Cell
 from eqlib.scoring.equivariance import EQUIVARIANCE, equivariance, headroom
-from eqlib.scoring.matching import MATCHING, matching, one_way
+from eqlib.scoring.matching import MATCHING, ONE_WAY, matching, one_way
 from eqlib.scoring.shortcuts import SHORTCUTS, shortcuts
 
-ONE_WAY = ("text_1way", "image_1way", "mean_1way")
 SCORES = (*MATCHING, "headroom", *EQUIVARIANCE)
 """What a summary holds unless told otherwise."""
 
-KEYS = ("suite", "edition", "subset", "quad", "cluster")
+MEASURES = (
+    (MATCHING, matching),
+    (EQUIVARIANCE, equivariance),
+    (("headroom",), lambda scores: {"headroom": headroom(scores)}),
+    (ONE_WAY, one_way),
+    (SHORTCUTS, shortcuts),
+)
+"""Names, and the function of scores that gives them."""
 
 
 def measure(scores: np.ndarray, names: tuple[str, ...] = SCORES) -> dict[str, np.ndarray]:
     """The named scores of ``scores`` (n, 2, 2), each (n,) per quad: bool for outcomes, float64 for quantities."""
-    known = (*SCORES, *ONE_WAY, *SHORTCUTS)
+    known = [name for group, _ in MEASURES for name in group]
     if unknown := [name for name in names if name not in known]:
         raise InputError(f"scores among {', '.join(known)}", ", ".join(unknown))
-    values = matching(scores)
-    if "headroom" in names:
-        values["headroom"] = headroom(scores)
-    if not set(names).isdisjoint(EQUIVARIANCE):
-        values |= equivariance(scores)
-    if not set(names).isdisjoint(ONE_WAY):
-        values |= one_way(scores)
-    if not set(names).isdisjoint(SHORTCUTS):
-        values |= shortcuts(scores)
+    values = {}
+    for group, function in MEASURES:
+        if not set(names).isdisjoint(group):
+            values |= function(scores)
     return {name: values[name] for name in names}
 
 

@@ -10,8 +10,7 @@ import pandas as pd
 from eqlib.errors import InputError
 from eqlib.quads import SCORE_COLUMNS, scores_of
 from eqlib.scoring.averages import of_eqben
-from eqlib.scoring.matching import MATCHING, tie_split, tied
-from eqlib.scoring.panel import ONE_WAY
+from eqlib.scoring.matching import MATCHING, ONE_WAY, tie_split, tied
 from eqlib.scoring.summary import summarise
 
 

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from eqlib.errors import InputError
+from eqlib.quads import item_table
 
 KS = (1, 5, 10)
 DIRECTIONS = ("text_retrieval", "image_retrieval")
@@ -52,15 +53,16 @@ def retrieval_table(
             ranks[direction][0].append(rank)
             ranks[direction][1].append(tied)
     rank, tied = (np.concatenate([part for d in DIRECTIONS for part in ranks[d][which]]) for which in (0, 1))
-    table = pd.DataFrame({"subset": np.repeat(DIRECTIONS, (n, m))})
-    table["quad"] = [f"image {i}" for i in range(n)] + [f"caption {j}" for j in range(m)]
-    table["cluster"] = np.concatenate([np.arange(n), of]).astype(str)
-    table["rank"], table["tied"] = rank, tied
-    for k in ks:
-        table[f"R@{k}"] = rank <= k
-    table.insert(0, "edition", edition)
-    table.insert(0, "suite", suite)
-    return table
+    return item_table(
+        suite=suite,
+        edition=edition,
+        subset=np.repeat(DIRECTIONS, (n, m)),
+        quad=[f"image {i}" for i in range(n)] + [f"caption {j}" for j in range(m)],
+        cluster=np.concatenate([np.arange(n), of]).astype(str),
+        rank=rank,
+        tied=tied,
+        **{f"R@{k}": rank <= k for k in ks},
+    )
 
 
 def recalls(table: pd.DataFrame, ks: tuple[int, ...] = KS) -> dict[str, float]:

@@ -32,13 +32,3 @@ def shortcuts(scores: object) -> dict[str, np.ndarray]:
         "first_caption": (by_image.mean(axis=1) + 1) / 2,
         "first_image": (by_caption.mean(axis=1) + 1) / 2,
     }
-
-
-def caption_alone(scores: object) -> np.ndarray:
-    """(n,) bool: the caption preferred on average over both images is caption 1.
-
-    For quads made by editing caption 0 into caption 1 a mean far from 1/2 says that the edited captions can be told by
-    their wording. (On a set of captions and foils this is the accuracy of the captions alone, subtracted from 1.)
-    """
-    s = check_scores(scores).astype(np.float64)
-    return s[:, :, 1].sum(axis=1) > s[:, :, 0].sum(axis=1)

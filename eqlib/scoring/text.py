@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from eqlib.scoring.equivariance import EQUIVARIANCE
-from eqlib.scoring.panel import ONE_WAY
+from eqlib.scoring.matching import ONE_WAY
 from eqlib.scoring.shortcuts import SHORTCUTS
 
 APART = ((EQUIVARIANCE, "equivariance, in units of the scores"), (SHORTCUTS, "shortcuts, percent"))

@@ -1,15 +1,13 @@
 """Benchmark formats: one reader a format, one table ``name -> reader``."""
 
 from eqlib.suites.read import READERS, read
-from eqlib.suites.suite import FoilSuite, ImagePairSuite, QuadSuite, RetrievalSuite, StatementSuite, Suite
+from eqlib.suites.suite import FoilSuite, QuadSuite, RetrievalSuite, Suite
 
 __all__ = [
     "READERS",
     "FoilSuite",
-    "ImagePairSuite",
     "QuadSuite",
     "RetrievalSuite",
-    "StatementSuite",
     "Suite",
     "read",
 ]

@@ -1,15 +1,9 @@
-"""Is a downloaded set whole? Counts, pictures, suffixes and edition, checked before a model spends hours on it.
-
-``check(suite, path, *, decode=True, workers=None, show_progress=True, **options) -> DoctorReport``: ``suite`` is a
-reader's name (``eqlib.suites.READERS``), ``options`` are that reader's (``root``, ``suffix``, ``split``, ...).
-``print(report)`` is the summary, ``report.exit_status`` 0 for a whole set and 1 otherwise. A malformed annotation
-raises InputError from the reader.
-"""
+"""Is a downloaded set whole? Counts, pictures, suffixes and edition, checked before a model spends hours on it."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import islice
@@ -19,22 +13,24 @@ import pandas as pd
 
 from eqlib.errors import InputError
 from eqlib.progress import progress
-from eqlib.suites import cola, sugarcrepe, valse, winoground
+from eqlib.suites import cola, foils, winoground
 from eqlib.suites.eqben_scores import QUADS
 from eqlib.suites.images import looks_whole, open_image
 from eqlib.suites.read import read
-from eqlib.suites.suite import RetrievalSuite, Suite
+from eqlib.suites.suite import AnySuite
 from eqlib.suites.tars import member_of
 
 EXPECTED: dict[str, dict[str, int]] = {
     "eqben": QUADS,
     "winoground": {"all": winoground.ITEMS},
-    "sugarcrepe": sugarcrepe.ITEMS,
+    "sugarcrepe": foils.ITEMS,
     "cola": {"all": cola.ITEMS},
 }
 """Published records a subset, of the whole set in its newest edition. VALSE publishes one total."""
 
 STATES = ("missing", "truncated", "unreadable")
+SHOWN = 10
+"""So many of the pictures that are wrong are printed."""
 
 
 @dataclass(frozen=True)
@@ -57,21 +53,15 @@ class DoctorReport:
     def ok(self) -> bool:
         return not self.problems
 
-    @property
-    def exit_status(self) -> int:
-        return 0 if self.ok else 1
-
-    def text(self, first: int = 10) -> str:
+    def __str__(self) -> str:
         """The summary, with the first offenders by name."""
         shown = self.table.astype(object).where(self.table.notna(), "-")
         lines = [f"{self.suite}, edition: {self.edition}", "", shown.to_string(index=False), ""]
         lines += [f"problem: {problem}" for problem in self.problems] + [f"note: {note}" for note in self.notes]
-        lines += [f"  {path} ({record}): {what}" for path, record, what in self.offenders[:first]]
-        if len(self.offenders) > first:
-            lines.append(f"  ... and {len(self.offenders) - first} more")
+        lines += [f"  {path} ({record}): {what}" for path, record, what in self.offenders[:SHOWN]]
+        if len(self.offenders) > SHOWN:
+            lines.append(f"  ... and {len(self.offenders) - SHOWN} more")
         return "\n".join([*lines, "whole" if self.ok else "NOT WHOLE"])
-
-    __str__ = text
 
 
 def check(
@@ -83,7 +73,7 @@ def check(
     show_progress: bool = True,
     **options,
 ) -> DoctorReport:
-    """Check the set that the reader ``suite`` finds at ``path``; ``options`` are the reader's.
+    """Check the set that the reader ``suite`` finds at ``path``; both and ``options`` as in ``eqlib.suites.read``.
 
     ``decode=True`` decodes every picture; False reads both ends of each file and decodes only those that look cut off,
     which finds missing and truncated files but no damage in the middle. ``workers``: threads, default Python's choice.
@@ -91,41 +81,30 @@ def check(
     Raises InputError where the annotation itself cannot be read: that message names file and row.
     """
     found = read(suite, path, **options)
-    asked, of = _asked(found)
+    asked = found.pictures()
+    pictures = asked["picture"].unique()
     states: dict[str, str] = {}
-    with ThreadPoolExecutor(workers) as pool:
-        bar = progress(total=len(asked), desc=f"{suite} pictures", unit="picture", disable=not show_progress)
-        names = iter(asked)
+    with (
+        ThreadPoolExecutor(workers) as pool,
+        progress(total=len(pictures), desc=f"{suite} pictures", unit="picture", disable=not show_progress) as bar,
+    ):
+        names = iter(pictures)
         while block := list(islice(names, 1024)):  # a bounded number of files in flight
             for name, state in zip(block, pool.map(lambda n: _state(found.root / n, decode), block), strict=True):
                 if state:
                     states[name] = state
                 bar.update()
-        bar.close()
-    table = _table(suite, found, of, states)
-    offenders = [(found.root / name, asked[name], state) for name, state in states.items()]
+    asked["state"] = [states.get(name, "") for name in asked["picture"]]
+    table = _table(found, _expected(suite, found), asked)
+    bad = asked[asked["state"] != ""].drop_duplicates("picture")
     return DoctorReport(
         suite,
         f"{found.edition}, annotation {found.digest[:12]}",
         table,
-        offenders,
-        list(_problems(suite, found, table, len(asked), states)),
-        [*found.notes, *_notes(asked)],
+        [(found.root / row.picture, row.record, row.state) for row in bad.itertuples()],
+        list(_problems(suite, found, table, len(pictures), bad["state"])),
+        [*found.notes, *_notes(pictures)],
     )
-
-
-def _asked(suite: Suite | RetrievalSuite) -> tuple[dict[str, str], dict[str, set[str]]]:
-    """Picture -> the first record that asks for it; subset -> its pictures (a picture may serve several)."""
-    if isinstance(suite, RetrievalSuite):
-        return {name: f"image {n}" for n, name in enumerate(suite.images)}, {"all": set(suite.images)}
-    asked: dict[str, str] = {}
-    of: dict[str, set[str]] = {}
-    columns = [suite.records[name] for name in suite.IMAGES]
-    for subset, item, *names in zip(suite.records["subset"], suite.records[suite.ID], *columns, strict=True):
-        of.setdefault(subset, set()).update(names)
-        for name in names:
-            asked.setdefault(name, f"{suite.ID} {item}")
-    return asked, of
 
 
 def _state(path: Path, decode: bool) -> str:
@@ -144,53 +123,46 @@ def _state(path: Path, decode: bool) -> str:
     return ""
 
 
-def _table(name: str, suite: Suite | RetrievalSuite, of: dict[str, set[str]], states: dict[str, str]) -> pd.DataFrame:
-    counts = {"all": len(suite)} if isinstance(suite, RetrievalSuite) else suite.counts()
-    expected = _expected(name, suite)
+def _table(suite: AnySuite, expected: dict[str, int], asked: pd.DataFrame) -> pd.DataFrame:
+    counts = suite.counts()
+    asked = asked.drop_duplicates(["subset", "picture"])
     rows = []
     for subset in dict.fromkeys([*expected, *counts]):
-        pictures = of.get(subset, set())
-        kinds = Counter(states[picture].split(":")[0] for picture in pictures if picture in states)
-        suffixes = Counter(PurePosixPath(picture).suffix.lower() or "none" for picture in pictures)
-        rows.append(
-            {
-                "subset": subset,
-                "records": counts.get(subset, 0),
-                "expected": expected.get(subset),
-                "images": len(pictures),
-                **{state: kinds[state] for state in STATES},
-                "suffixes": " ".join(f"{suffix} {n}" for suffix, n in suffixes.most_common()),
-            }
-        )
+        part = asked[asked["subset"] == subset]
+        found = {"subset": subset, "records": counts.get(subset, 0), "expected": expected.get(subset)}
+        kinds = {state: int(part["state"].str.startswith(state).sum()) for state in STATES}
+        rows.append(found | {"images": len(part)} | kinds | {"suffixes": _suffixes(part["picture"])})
     return pd.DataFrame(rows).astype({"expected": "Int64"})
 
 
-def _expected(name: str, suite: Suite | RetrievalSuite) -> dict[str, int]:
+def _expected(name: str, suite: AnySuite) -> dict[str, int]:
     """Published counts, where the annotation claims to be the whole set rather than a part of it."""
-    expected = EXPECTED.get(name, {})
-    if name == "eqben" and sum(suite.counts().values()) < sum(QUADS.values()) // 2:
+    if name == "eqben" and len(suite) < sum(QUADS.values()) // 2:
         return {}  # 10 %, mini, one subset: their sizes are not published by subset
     if name == "sugarcrepe" and "before" in suite.edition:
-        return expected | {"swap_obj": 246}
-    return expected
+        return foils.ITEMS | {"swap_obj": 246}
+    return EXPECTED.get(name, {})
 
 
-def _problems(
-    name: str, suite: Suite | RetrievalSuite, table: pd.DataFrame, pictures: int, states: dict
-) -> Iterator[str]:
-    for row in table.itertuples():
-        if not pd.isna(row.expected) and row.records != row.expected:
+def _problems(name: str, suite: AnySuite, table: pd.DataFrame, pictures: int, states: pd.Series) -> Iterator[str]:
+    for row in table.dropna(subset="expected").itertuples():
+        if row.records != row.expected:
             yield f"{row.subset}: {row.records} records, published {row.expected}"
-    if name == "valse" and suite.edition.startswith("valid") and len(suite) != valse.VALID:
-        yield f"{len(suite)} valid items, published {valse.VALID}"
-    for state, count in Counter(reason.split(":")[0] for reason in states.values()).items():
+    if name == "valse" and suite.edition.startswith("valid") and len(suite) != foils.VALID:
+        yield f"{len(suite)} valid items, published {foils.VALID}"
+    for state, count in Counter(state.split(":")[0] for state in states).items():
         yield f"{count} of {pictures} pictures {state}"
     if len(states) == pictures:
         yield f"no picture was found under {suite.root}: is this the pictures' folder? (option root)"
 
 
-def _notes(asked: dict) -> Iterator[str]:
-    suffixes = Counter(PurePosixPath(name).suffix.lower() for name in asked if not name.lower().endswith(".npy"))
-    if len(suffixes) > 1:
-        mix = ", ".join(f"{n} {suffix or 'without one'}" for suffix, n in suffixes.most_common())
+def _notes(pictures: Iterable[str]) -> Iterator[str]:
+    mix = _suffixes(name for name in pictures if not name.lower().endswith(".npy"))
+    if "," in mix:
         yield f"pictures of several suffixes: {mix}"
+
+
+def _suffixes(pictures: Iterable[str]) -> str:
+    """``.jpg 12, .png 3``"""
+    counts = Counter(PurePosixPath(name).suffix.lower() or "none" for name in pictures)
+    return ", ".join(f"{suffix} {n}" for suffix, n in counts.most_common())

@@ -13,7 +13,7 @@ in the light edition, whose annotation still says ``.png``.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +21,7 @@ import pandas as pd
 
 from eqlib.errors import InputError
 from eqlib.files import content_hash, read_json
-from eqlib.suites.eqben_scores import QUADS, Places, cluster_of, edition_of, read_places, stream_records
+from eqlib.suites.eqben_scores import QUADS, Rows, cluster_of, edition_of, read_rows, stream_records
 from eqlib.suites.fields import Row, image_path, is_plain_path, is_text
 from eqlib.suites.quadfile import quad_record
 from eqlib.suites.suite import QuadSuite
@@ -98,62 +98,34 @@ def _shuffled(path: Path, first: dict, index: str | Path | None, info: str | Pat
         for file in (index, info):
             if not file.is_file():
                 raise InputError("private_info in the rows, or this file beside them", "neither", where=file)
-    places = read_places(path, index, info)
-    rows = _columns(path)
-    cells = np.empty((2, 4 * len(places.quad)), dtype=object)  # pictures, captions; row-major [quad, image, caption]
-    cells[:, places.place] = rows
-    pictures, texts = cells.reshape(2, -1, 2, 2)
-    _agree(pictures, pictures[:, :, :1], "picture", places, path)
-    _agree(texts, texts[:, :1, :], "caption", places, path)
-    images, captions = pictures[:, :, 0], texts[:, 0, :]
-    for n, (name, subset) in enumerate(zip(images[:, 0], places.subset, strict=True)):
+    rows = read_rows(path, index, info)
+    _check(rows.image, is_plain_path, "image", Row.image, path)
+    _check(rows.caption, is_text, "caption", Row.text, path)
+    pictures, texts = rows.blocks(rows.image), rows.blocks(rows.caption)
+    _agree(pictures, pictures[:, :, :1], "picture", rows, path)
+    _agree(texts, texts[:, :1, :], "caption", rows, path)
+    for name, subset, quad in zip(rows.first, rows.subset, rows.quad, strict=True):
         if name.split("/")[0] in QUADS and name.split("/")[0] != subset:
-            raise InputError(f"a picture of {subset}", repr(name), where=path, row=f"quad {places.quad[n]}")
-    clusters = list(map(cluster_of, images[:, 0], places.subset, places.quad.tolist()))
-    return pd.DataFrame(
-        {
-            "quad": places.quad.astype(str),
-            "subset": places.subset,
-            "cluster": clusters,
-            "image0": images[:, 0],
-            "image1": images[:, 1],
-            "caption0": captions[:, 0],
-            "caption1": captions[:, 1],
-        }
-    )
+            raise InputError(f"a picture of {subset}", repr(name), where=path, row=f"quad {quad}")
+    columns = {"quad": rows.quad.astype(str), "subset": rows.subset, "cluster": rows.cluster}
+    columns |= {f"image{i}": pictures[:, i, 0] for i in (0, 1)}
+    return pd.DataFrame(columns | {f"caption{c}": texts[:, 0, c] for c in (0, 1)})
 
 
-def _columns(path: Path) -> tuple[list[str], list[str]]:
-    """Pictures and captions of all rows. One object a text, checked once, for the set repeats each of them."""
-    images, captions = [], []
-    known_images, known_captions = {}, {}
-    for number, record in enumerate(stream_records(path)):
-        try:
-            image, caption = record["image"], record["caption"]
-            images.append(known_images.setdefault(image, image))
-            captions.append(known_captions.setdefault(caption, caption))
-        except (KeyError, TypeError):
-            row = Row(record, path, f"row {number}")
-            row.image("image"), row.text("caption")
-            raise
-    for column, known, good, key in (
-        (images, known_images, is_plain_path, "image"),
-        (captions, known_captions, is_text, "caption"),
-    ):
-        for value in known:
-            if not good(value):
-                row = Row({key: value}, path, f"row {column.index(value)}")
-                row.image(key) if key == "image" else row.text(key)
-    return images, captions
+def _check(column: list, good: Callable, key: str, read: Callable, path: Path) -> None:
+    """Each distinct value once, for the set repeats each of them."""
+    for value in dict.fromkeys(column):
+        if not good(value):
+            read(Row({key: value}, path, f"row {column.index(value)}"), key)
 
 
-def _agree(cells: np.ndarray, first: np.ndarray, what: str, places: Places, path: Path) -> None:
+def _agree(cells: np.ndarray, first: np.ndarray, what: str, rows: Rows, path: Path) -> None:
     torn = np.argwhere(cells != first)
     if len(torn):
         quad, image, caption = torn[0]
-        row = int(np.flatnonzero(places.place == 4 * quad + 2 * image + caption)[0])
+        row = int(np.flatnonzero(rows.place == 4 * quad + 2 * image + caption)[0])
         known = np.broadcast_to(first, cells.shape)[quad, image, caption]
-        expected = f"the {what} that quad {places.quad[quad]} has in another row, {known!r}"
+        expected = f"the {what} that quad {rows.quad[quad]} has in another row, {known!r}"
         raise InputError(expected, repr(cells[quad, image, caption]), where=path, row=f"row {row}")
 
 

@@ -11,6 +11,7 @@ import warnings
 from array import array
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 
 import ijson
@@ -20,7 +21,7 @@ import pandas as pd
 from eqlib.errors import InputError, UnclusteredWarning
 from eqlib.files import read_json
 from eqlib.quads import score_table
-from eqlib.suites.fields import Row
+from eqlib.suites.fields import Row, shown
 from eqlib.suites.quadfile import read_records
 from eqlib.suites.score_files import read_scores
 
@@ -43,14 +44,35 @@ CELLS = {"c0i0": 0, "c1i0": 1, "c0i1": 2, "c1i1": 3}
 
 
 @dataclass(frozen=True)
-class Places:
-    """Where each row of a submission belongs: ``place`` (rows,) = 4 * quad + cell."""
+class Rows:
+    """The rows of a submission in the order of its scores: where each belongs, and its picture and caption where an
+    annotation tells them."""
 
-    place: np.ndarray
+    place: np.ndarray  # (rows,) 4 * quad + cell
     quad: np.ndarray  # (quads,) sample_cnt
     subset: np.ndarray  # (quads,) names
-    cluster: np.ndarray | None  # (quads,) names, where image paths are known
-    edition: str
+    image: list[str] | None = None  # (rows,)
+    caption: list[object] | None = None  # (rows,) unchecked
+
+    def blocks(self, column: list) -> np.ndarray:
+        """A column of the rows as [quad, image, caption]."""
+        cells = np.empty(len(column), dtype=object)
+        cells[self.place] = column
+        return cells.reshape(-1, 2, 2)
+
+    @cached_property
+    def first(self) -> list[str]:
+        """(quads,) the first picture of each; none without an annotation."""
+        return [] if self.image is None else self.blocks(self.image)[:, 0, 0].tolist()
+
+    @property
+    def cluster(self) -> list[str] | None:
+        """(quads,) names, where pictures are known."""
+        return list(map(cluster_of, self.first, self.subset, self.quad.tolist())) or None
+
+    @property
+    def edition(self) -> str:
+        return edition_of(self.subset, self.first)
 
 
 def eqben_table(
@@ -83,19 +105,19 @@ def eqben_table(
     if annotation is None and layout is None and (index is None or info is None):
         raise InputError("an annotation, index and info files, or a layout", "none of them", where=scores)
     if layout is not None:
-        places = _laid_out(Path(layout), annotation, index, info)
-        expected, shapes = f"an array ({len(places.quad)}, 4), as in {Path(layout).name}", [(len(places.quad), 4)]
+        rows = _laid_out(Path(layout), annotation, index, info)
+        expected, shapes = f"an array ({len(rows.quad)}, 4), as in {Path(layout).name}", [(len(rows.quad), 4)]
     else:
-        places = read_places(annotation, index, info)
-        expected = f"{len(places.place):,} scores, one a row of {Path(annotation or info).name}"
-        shapes = [(len(places.place),), (len(places.place), 1)]
+        rows = read_rows(annotation, index, info)
+        expected = f"{len(rows.place):,} scores, one a row of {Path(annotation or info).name}"
+        shapes = [(len(rows.place),), (len(rows.place), 1)]
     if values.shape not in shapes:
         raise InputError(expected, f"shape {values.shape}", where=scores)
     natural = np.empty(values.size, dtype=values.dtype)
-    natural[places.place] = values.ravel()
-    quad = list(map(str, places.quad.tolist()))
-    cluster = places.cluster if clusters is None else _clusters(Path(clusters), quad)
-    if cluster is None and (videos := sorted({*VIDEOS} & {*places.subset})):
+    natural[rows.place] = values.ravel()
+    quad = list(map(str, rows.quad.tolist()))
+    cluster = rows.cluster if clusters is None else _clusters(Path(clusters), quad)
+    if cluster is None and (videos := sorted({*VIDEOS} & {*rows.subset})):
         warnings.warn(
             f"quads of {', '.join(videos)} are cut from videos and nothing here says which share one: "
             "intervals are too narrow; give an annotation, or clusters",
@@ -105,8 +127,8 @@ def eqben_table(
     return score_table(
         natural.reshape(-1, 2, 2),
         suite="eqben",
-        edition=edition or places.edition,
-        subset=places.subset,
+        edition=edition or rows.edition,
+        subset=rows.subset,
         quad=quad,
         cluster=cluster,
     )
@@ -131,92 +153,82 @@ def _clusters(path: Path, quads: list[str]) -> list[str]:
     return [found[quad] for quad in quads]
 
 
-def read_places(annotation, index, info) -> Places:
+def read_rows(annotation: str | Path | None, index: str | Path | None, info: str | Path | None) -> Rows:
+    """The rows of an annotation with ``private_info``; or by ``index`` and ``info``, with an older annotation beside
+    them or without. Raises InputError as ``eqben_table``."""
     if index is None:
-        return _gather(Path(annotation), annotated=True)
-    natural = _gather(Path(info), annotated=False)
+        keys, image, caption = _stream(Path(annotation), keyed=True, texts=True)
+        return replace(_placed(keys, Path(annotation)), image=image, caption=caption)
+    natural = _placed(_stream(Path(info), keyed=True, texts=False)[0], Path(info))
     order = read_scores(index)
     n = len(natural.place)
     if order.shape != (n,) or order.dtype.kind not in "iu" or not np.array_equal(np.sort(order), np.arange(n)):
         raise InputError(f"each of 0 .. {n - 1} once, as in {Path(info).name}", f"shape {order.shape}", where=index)
-    place = natural.place[order]  # official: natural = submission[argsort(order)]
+    rows = replace(natural, place=natural.place[order])  # official: natural = submission[argsort(order)]
     if annotation is None:
-        return Places(place, natural.quad, natural.subset, None, natural.edition)
-    images = [_image(row, Path(annotation), number) for number, row in enumerate(stream_records(Path(annotation)))]
-    if len(images) != n:
-        raise InputError(f"{n:,} rows, as in {Path(info).name}", f"{len(images):,}", where=annotation)
-    first = np.empty(n, dtype=object)
-    first[place] = images
-    return _with_images(place, natural.quad, natural.subset, first[::4])
+        return rows
+    _, image, caption = _stream(Path(annotation), keyed=False, texts=True)
+    if len(image) != n:
+        raise InputError(f"{n:,} rows, as in {Path(info).name}", f"{len(image):,}", where=annotation)
+    return replace(rows, image=image, caption=caption)
 
 
-def _gather(path: Path, annotated: bool) -> Places:
-    """Places from the rows of an annotation, or from bare ``private_info`` records."""
-    names = list(QUADS)
-    codes, cells = {name: 4 * code for code, name in enumerate(names)}, CELLS
-    width, keys, images = 4 * len(names), array("q"), {}
-    keep = keys.append
+def _stream(path: Path, *, keyed: bool, texts: bool) -> tuple[np.ndarray, list[str], list[object]]:
+    """Keys (28 * sample_cnt + 4 * subset + cell), pictures and captions of the rows of an annotation (``texts``), or of
+    bare ``private_info`` records; ``keyed`` where the rows say where they belong."""
+    codes = {name: 4 * code for code, name in enumerate(QUADS)}
+    keys, images, captions, known = array("q"), [], [], {}
     for number, row in enumerate(stream_records(path)):
-        try:  # a million rows: one lookup a field, one number kept a row
-            info = row["private_info"] if annotated else row
-            cell, sample = cells[info["name"]], info["sample_cnt"]
-            if type(sample) is not int or not 0 <= sample < 1 << 58:
-                raise TypeError
-            keep(width * sample + codes[info["dataset"]] + cell)
-            if annotated:
-                image = row["image"]
+        try:  # a million rows: one lookup a field, and one object a text, for the set repeats each of them
+            if keyed:
+                info = row["private_info"] if texts else row
+                sample = info["sample_cnt"]
+                if type(sample) is not int or not 0 <= sample < 1 << 58:
+                    raise TypeError
+                keys.append(4 * len(codes) * sample + codes[info["dataset"]] + CELLS[info["name"]])
+            if texts:
+                image, caption = row["image"], row.get("caption")
                 if type(image) is not str:
                     raise TypeError
-                if cell == 0:
-                    images[sample] = image
-        except (KeyError, TypeError):
-            raise _malformed(row, path, number, annotated) from None
-    keys = np.asarray(keys)
+                images.append(known.setdefault(image, image))
+                captions.append(known.setdefault(caption, caption))
+        except (KeyError, TypeError, AttributeError):
+            raise _malformed(Row(row, path, f"row {number}"), texts) from None
+    return np.asarray(keys), images, captions
+
+
+def _malformed(row: Row, texts: bool) -> InputError:
+    """What is wrong with a row that could not be placed."""
+    if texts:
+        row.text("image")
+        if isinstance(row.record.get("caption"), list | dict):
+            row.text("caption")
+        if row.row == "row 0" and "private_info" not in row.record:
+            return row.fail("private_info in each row, or index and info files beside it", "neither")
+    known = f"dataset: one of {', '.join(QUADS)}; name: one of {', '.join(CELLS)}; sample_cnt: a count"
+    return row.fail(f"{{{known}}}", row.record.get("private_info") if texts else row.record)
+
+
+def _placed(keys: np.ndarray, path: Path) -> Rows:
+    names = list(QUADS)
     if not len(keys):
         raise InputError("at least one row", "none", where=path)
-    count, part, cell = keys // width, keys % width // 4, keys % 4
+    count, part, cell = keys // (4 * len(names)), keys // 4 % len(names), keys % 4
     quad, of_row = np.unique(count, return_inverse=True)
     place = 4 * of_row + cell
     seen = np.bincount(place, minlength=4 * len(quad))
     if (seen != 1).any():
         odd = int(np.flatnonzero(seen != 1)[0])
-        what = f"{list(CELLS)[odd % 4]} of quad {quad[odd // 4]}"
         rows = np.flatnonzero(place == odd)
-        got = f"{len(rows)}" if len(rows) else "none"
-        raise InputError(f"one row {what}", got, where=path, row=f"row {rows[1]}" if len(rows) else None)
+        expected, got = f"one row {list(CELLS)[odd % 4]} of quad {quad[odd // 4]}", len(rows) or "none"
+        raise InputError(expected, got, where=path, row=f"row {rows[1]}" if len(rows) else None)
     subset = np.empty(len(quad), dtype=np.int64)
     subset[of_row] = part
     if (torn := np.flatnonzero(subset[of_row] != part)).size:
         row = int(torn[0])
         expected = f"subset {names[subset[of_row[row]]]!r} as in the other rows of quad {count[row]}"
         raise InputError(expected, repr(names[part[row]]), where=path, row=f"row {row}")
-    subset = np.array(names, dtype=object)[subset]
-    if not annotated:
-        return Places(place, quad, subset, None, edition_of(subset, []))
-    return _with_images(place, quad, subset, [images[sample] for sample in quad.tolist()])
-
-
-def _with_images(place, quad, subset, first) -> Places:
-    cluster = np.array(list(map(cluster_of, first, subset, quad.tolist())), dtype=object)
-    return Places(place, quad, subset, cluster, edition_of(subset, first))
-
-
-def _malformed(row: object, path: Path, number: int, annotated: bool) -> InputError:
-    """What is wrong with a row that could not be placed."""
-    if annotated:
-        _image(row, path, number)
-        if number == 0 and "private_info" not in row:
-            expected = "private_info in each row, or index and info files beside it"
-            return InputError(expected, "neither", where=path, row="row 0")
-        row = row.get("private_info")
-    expected = f"{{dataset: one of {', '.join(QUADS)}; name: one of {', '.join(CELLS)}; sample_cnt: a count}}"
-    return InputError(expected, _shown(row), where=path, row=f"row {number}")
-
-
-def _image(row: object, path: Path, number: int) -> str:
-    if not isinstance(row, dict) or not isinstance(row.get("image"), str):
-        raise InputError("a row {image, caption, ...}", _shown(row), where=path, row=f"row {number}")
-    return row["image"]
+    return Rows(place, quad, np.array(names, dtype=object)[subset])
 
 
 def cluster_of(image: str, subset: str, quad: int) -> str:
@@ -252,8 +264,8 @@ def stream_records(path: Path) -> Iterator[object]:
         raise InputError("a whole JSON list", got, where=path, row=f"after row {row}" if row >= 0 else None) from error
 
 
-def _laid_out(layout: Path, annotation, index, info) -> Places:
-    """Places of an array in natural order; with the clusters of an annotation, which must have the same subsets."""
+def _laid_out(layout: Path, annotation, index, info) -> Rows:
+    """The rows of an array in natural order; with the pictures of an annotation, which must have the same subsets."""
     content = read_json(layout)
     try:
         parts = [(part["name"], part["quads"]) for part in content["subsets"]]
@@ -261,18 +273,13 @@ def _laid_out(layout: Path, annotation, index, info) -> Places:
     except (KeyError, TypeError):
         good = False
     if not good:
-        raise InputError('{"subsets": [{"name": text, "quads": count}, ...]}', _shown(content), where=layout)
+        raise InputError('{"subsets": [{"name": text, "quads": count}, ...]}', shown(content), where=layout)
     subset = np.repeat(np.array([name for name, _ in parts], dtype=object), [quads for _, quads in parts])
     order = np.arange(4 * len(subset))
     if annotation is None:
-        return Places(order, np.arange(len(subset)), subset, None, edition_of(subset, []))
-    annotated = read_places(annotation, index, info)
+        return Rows(order, np.arange(len(subset)), subset)
+    annotated = read_rows(annotation, index, info)
     if not np.array_equal(annotated.subset, subset):
         found = pd.Series(annotated.subset).value_counts(sort=False).to_dict()
         raise InputError(f"the subsets of {Path(annotation).name}, {found}", dict(parts), where=layout)
-    return replace(annotated, place=order)
-
-
-def _shown(value: object) -> str:
-    text = repr(value)
-    return text if len(text) <= 120 else text[:117] + "..."
+    return replace(annotated, place=order, image=annotated.blocks(annotated.image).ravel().tolist())

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import sys
+from collections.abc import Sequence
 from pathlib import Path
+
+import numpy as np
+import pandas as pd
 
 from eqlib.errors import InputError
 from eqlib.files import under
@@ -14,12 +18,12 @@ class Row:
 
     def __init__(self, record: object, where: str | Path, row: object):
         if not isinstance(record, dict):
-            raise InputError("a record (JSON object)", _shown(record), where=where, row=row)
+            raise InputError("a record (JSON object)", shown(record), where=where, row=row)
         self.record, self.where, self.row = record, where, row
 
     def get(self, key: str) -> object:
         if key not in self.record:
-            raise InputError(f"the key {key!r}", f"keys {_shown(sorted(map(str, self.record)))}", **self.place)
+            raise InputError(f"the key {key!r}", f"keys {shown(sorted(map(str, self.record)))}", **self.place)
         return self.record[key]
 
     @property
@@ -27,49 +31,45 @@ class Row:
         return {"where": self.where, "row": self.row}
 
     def fail(self, expected: str, got: object) -> InputError:
-        return InputError(expected, _shown(got), **self.place)
+        return InputError(expected, shown(got), **self.place)
+
+    def _checked(self, key: str, good: bool, expected: str) -> object:
+        if not good:
+            raise self.fail(f"{expected} under {key!r}", self.record[key])
+        return self.record[key]
 
     def text(self, key: str) -> str:
         """A string that is not blank."""
+        return self._checked(key, is_text(self.get(key)), "text")
+
+    def texts(self, key: str) -> list[str]:
+        """A text, or a list of texts, as a list."""
         value = self.get(key)
-        if not is_text(value):
-            raise self.fail(f"text under {key!r}", value)
-        return value
+        texts = value if isinstance(value, list) else [value]
+        self._checked(key, bool(texts) and all(map(is_text, texts)), "text, or a list of texts,")
+        return texts
 
     def label(self, key: str) -> str:
         """A string or an integer, as a string: ids and subset names."""
         value = self.get(key)
-        if isinstance(value, bool) or not isinstance(value, str | int) or value == "":
-            raise self.fail(f"a name or number under {key!r}", value)
-        return str(value)
+        good = isinstance(value, str | int) and not isinstance(value, bool) and value != ""
+        return str(self._checked(key, good, "a name or number"))
 
     def optional_label(self, key: str, default: str) -> str:
         return default if self.record.get(key) is None else self.label(key)
 
     def number(self, key: str) -> int:
         value = self.get(key)
-        if isinstance(value, bool) or not isinstance(value, int):
-            raise self.fail(f"an integer under {key!r}", value)
-        return value
+        return self._checked(key, isinstance(value, int) and not isinstance(value, bool), "an integer")
+
+    def finite(self, key: str) -> float:
+        value = self.get(key)
+        good = isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= sys.float_info.max
+        return float(self._checked(key, good, "a finite number"))
 
     def image(self, key: str, suffix: str | None = None) -> str:
         """A relative path that stays under its root; ``suffix`` maps pictures of another edition (".png" to ".jpg")."""
         return image_path(self.get(key), suffix, **self.place)
-
-    def first_text(self, key: str) -> str:
-        """A text, or the first of a list of texts (EqBen's AG part keeps its caption in a list; the first counts)."""
-        value = self.get(key)
-        if isinstance(value, list) and value:
-            value = value[0]
-        if not is_text(value):
-            raise self.fail(f"text, or a list of texts, under {key!r}", value)
-        return value
-
-    def texts(self, key: str) -> list[str]:
-        value = self.get(key)
-        if not isinstance(value, list) or not value or not all(isinstance(v, str) and v.strip() for v in value):
-            raise self.fail(f"a list of texts under {key!r}", value)
-        return value
 
 
 def image_path(name: object, suffix: str | None = None, *, where: str | Path, row: object) -> str:
@@ -97,21 +97,20 @@ def is_text(value: object) -> bool:
 def records_of(value: object, where: str | Path) -> list:
     """A file's content as a list of records; an empty file is an error, never a suite without items."""
     if not isinstance(value, list):
-        raise InputError("a list of records", _shown(value), where=where)
+        raise InputError("a list of records", shown(value), where=where)
     if not value:
         raise InputError("at least one record", "none", where=where)
     return value
 
 
-def unique(values: Iterable[str], what: str, where: str | Path) -> None:
+def unique(values: Sequence[str], what: str, where: str | Path) -> None:
     """Raise InputError naming the first value that comes twice."""
-    seen: set[str] = set()
-    for row, value in enumerate(values):
-        if value in seen:
-            raise InputError(f"a {what} of its own for every record", f"{value!r} again", where=where, row=row)
-        seen.add(value)
+    values = pd.Series(values, dtype=object)
+    if len(again := np.flatnonzero(values.duplicated())):
+        got = f"{values[again[0]]!r} again"
+        raise InputError(f"a {what} of its own for every record", got, where=where, row=int(again[0]))
 
 
-def _shown(value: object) -> str:
+def shown(value: object) -> str:
     text = repr(value)
     return text if len(text) <= 120 else text[:117] + "..."

@@ -45,11 +45,6 @@ def image_file(path: str | Path) -> BinaryIO:
     return io.BytesIO(read_member(*member)) if member else open(path, "rb")
 
 
-def image_array(path: str | Path) -> np.ndarray:
-    """``open_image`` as uint8 (height, width, 3), RGB."""
-    return np.asarray(open_image(path))
-
-
 def require_images(root: str | Path, names: Mapping[str, object]) -> None:
     """Raise InputError for the first picture that is missing or cut off; ``names``: path -> record that asks for it.
 

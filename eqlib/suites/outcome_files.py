@@ -8,14 +8,14 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from eqlib.errors import InputError
 from eqlib.files import read_json
+from eqlib.quads import item_table
 from eqlib.suites.fields import Row, records_of
 from eqlib.suites.quadfile import read_records
-
-FIRST = ["suite", "edition", "subset", "quad", "cluster"]
 
 
 def bivlc_outcomes(path: str | Path) -> pd.DataFrame:
@@ -36,18 +36,18 @@ def sugarcrepe_outcomes(path: str | Path) -> pd.DataFrame:
 
 def _from_csv(path, suite, columns, cluster, answers) -> pd.DataFrame:
     path = Path(path)
-    records = []
+    keys, outcomes = [], []
     for number, record in enumerate(read_records(path)):
         row = Row(record, path, number)
-        outcome = {}
-        for name, key in columns.items():
-            if row.label(key) not in answers:
-                raise row.fail(f"{' or '.join(answers)} under {key!r}", row.get(key))
-            outcome[name] = answers[row.label(key)]
-        subset = f"{row.text('type')}_{row.text('subtype')}"
-        records.append({"subset": subset, "quad": str(number), "cluster": row.text(cluster), **outcome})
-    edition = f"{len(records)} items"
-    return pd.DataFrame(records).assign(suite=suite, edition=edition)[[*FIRST, *columns]]
+        given = [row.label(key) for key in columns.values()]
+        if odd := [key for key, value in zip(columns.values(), given, strict=True) if value not in answers]:
+            raise row.fail(f"{' or '.join(answers)} under {odd[0]!r}", row.get(odd[0]))
+        outcomes.append([answers[value] for value in given])
+        keys.append((f"{row.text('type')}_{row.text('subtype')}", str(number), row.text(cluster)))
+    subset, quad, cluster = zip(*keys, strict=True)
+    named = dict(zip(columns, np.array(outcomes).T, strict=True))
+    edition = f"{len(keys)} items"
+    return item_table(suite=suite, edition=edition, subset=subset, quad=quad, cluster=cluster, **named)
 
 
 def colorswap_outcomes(text: str | Path, image: str | Path) -> pd.DataFrame:
@@ -58,11 +58,9 @@ def colorswap_outcomes(text: str | Path, image: str | Path) -> pd.DataFrame:
     right = {"text": _answers(Path(text), "image", _option), "image": _answers(Path(image), "caption", _ordinal)}
     if odd := set(right["text"]) ^ set(right["image"]):
         raise InputError("the same items in both files", f"item {min(odd)} in one only", where=image)
-    table = pd.DataFrame({"quad": list(map(str, right["text"])), "text": list(right["text"].values())})
-    table["image"] = [right["image"][item] for item in right["text"]]
-    table["group"] = table["text"] & table["image"]
-    table = table.assign(suite="colorswap", edition=f"{len(table)} items", subset="all", cluster=table["quad"])
-    return table[[*FIRST, "text", "image", "group"]]
+    text, image = (np.array([right[side][item] for item in right["text"]], dtype=bool) for side in ("text", "image"))
+    keys = {"suite": "colorswap", "edition": f"{len(text)} items", "quad": list(map(str, right["text"]))}
+    return item_table(**keys, text=text, image=image, group=text & image)
 
 
 def _answers(path: Path, asked: str, choice) -> dict[int, bool]:

@@ -15,7 +15,7 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -28,16 +28,12 @@ from eqlib.suites.fields import Row, records_of, unique
 from eqlib.suites.suite import QuadSuite
 
 COLUMNS = {
-    "bivlc": {
-        "image0": "image",
-        "image1": "negative_image",
-        "caption0": "caption",
-        "caption1": "negative_caption",
-        "subset": "type",
-    },
-    "colorswap": {"image0": "image_1", "image1": "image_2", "caption0": "caption_1", "caption1": "caption_2"},
+    "bivlc": ("image", "negative_image", "caption", "negative_caption", "type"),
+    "colorswap": ("image_1", "image_2", "caption_1", "caption_2"),
+    "winoground": ("image_0", "image_1", "caption_0", "caption_1"),
 }
-"""2 x 2 sets that are this format under other names, once their pictures are files."""
+"""2 x 2 sets that are this format under other names, once their pictures are files: their image0, image1, caption0,
+caption1 and subset."""
 
 OWN = ("image0", "image1", "caption0", "caption1", "subset", "id", "cluster")
 
@@ -49,29 +45,25 @@ def read_quads(
     name: str | None = None,
     edition: str = "own",
     suffix: str | None = None,
-    columns: Mapping[str, str] | None = None,
+    columns: Sequence[str] = (),
 ) -> QuadSuite:
     """A QuadSuite from a generic quad file (.json, .jsonl, .csv, .parquet).
 
     ``root``: the pictures' folder, default the file's own. ``suffix``: the pictures' suffix in place of the file's.
-    ``columns``: the file's own name for a key of ours, as in COLUMNS.
+    ``columns``: the file's own names for the first keys of OWN, as in COLUMNS.
 
     Raises InputError naming file and row on a missing key, a wrong type, a path that leaves its root, or an id that
     repeats.
     """
     path = Path(path)
-    rows = [Row(_renamed(record, columns), path, number) for number, record in enumerate(read_records(path))]
+    ours = dict(zip(columns, OWN, strict=False))
+    rows = [Row(record, path, number) for number, record in enumerate(read_records(path))]
+    for row in rows if ours else ():
+        row.record = {ours.get(key, key): value for key, value in row.record.items()}
     records = pd.DataFrame([quad_record(row, str(row.row), suffix) for row in rows])
     unique(records["quad"], "id", path)
     records = records.assign(**_extras(rows))
     return QuadSuite(name or path.stem, edition, content_hash(path), Path(root or path.parent), records)
-
-
-def _renamed(record: object, columns: Mapping[str, str] | None) -> object:
-    if not columns or not isinstance(record, dict):
-        return record
-    ours = {theirs: key for key, theirs in columns.items()}
-    return {ours.get(key, key): value for key, value in record.items()}
 
 
 def quad_record(row: Row, number: str, suffix: str | None = None, subset: str = "all") -> dict[str, str]:
@@ -83,29 +75,31 @@ def quad_record(row: Row, number: str, suffix: str | None = None, subset: str = 
         "cluster": row.optional_label("cluster", quad),
         "image0": row.image("image0", suffix),
         "image1": row.image("image1", suffix),
-        "caption0": row.first_text("caption0"),
-        "caption1": row.first_text("caption1"),
+        "caption0": row.texts("caption0")[0],  # EqBen's AG part keeps its captions in lists: the first counts
+        "caption1": row.texts("caption1")[0],
     }
 
 
 def read_records(path: Path) -> list:
     """Records of a .json, .jsonl, .csv or .parquet file, each still unchecked. Raises InputError for any other file."""
-    readers = {".json": read_json, ".jsonl": _lines, ".csv": _csv, ".parquet": _parquet}
     kind = path.suffix.lower()
-    if kind not in readers:
+    if kind not in FORMS:
         raise InputError("a .json, .jsonl, .csv or .parquet file", repr(path.name), where=path)
-    return records_of(readers[kind](path), path)
+    return records_of(FORMS[kind](path), path)
 
 
-def _lines(path: Path) -> list:
-    records = []
+def json_lines(path: Path) -> Iterator[tuple[str, object]]:
+    """("line 1", record) of a JSONL file, blank lines left out."""
     for number, line in enumerate(_text(path).split("\n"), start=1):  # splitlines would cut at U+2028 inside a caption
         if line.strip():
             try:
-                records.append(json.loads(line))
+                yield f"line {number}", json.loads(line)
             except (ValueError, RecursionError) as error:
                 raise InputError("one JSON record a line", str(error), where=path, row=f"line {number}") from error
-    return records
+
+
+def _lines(path: Path) -> list:
+    return [record for _, record in json_lines(path)]
 
 
 def _csv(path: Path) -> list[dict[str, str]]:
@@ -129,6 +123,9 @@ def _parquet(path: Path) -> list[dict]:
     except (OSError, ValueError, pa.ArrowException) as error:
         raise InputError("a parquet table", str(error).splitlines()[0], where=path) from error
     return [{key: value for key, value in record.items() if value is not None} for record in records]
+
+
+FORMS = {".json": read_json, ".jsonl": _lines, ".csv": _csv, ".parquet": _parquet}
 
 
 def _text(path: Path) -> str:

@@ -5,26 +5,19 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable
 from functools import partial
+from importlib import import_module
 from pathlib import Path
 
 from eqlib.errors import InputError
-from eqlib.suites.aurora import read_aurora
-from eqlib.suites.caption_table import read_caption_table
-from eqlib.suites.coco import read_coco
+from eqlib.suites.captions import read_captions
 from eqlib.suites.cola import read_cola
 from eqlib.suites.eqben import read_eqben
-from eqlib.suites.imagecode import read_imagecode
-from eqlib.suites.karpathy import read_karpathy
-from eqlib.suites.near_session import read_near_session
+from eqlib.suites.foils import read_sugarcrepe, read_valse
 from eqlib.suites.quadfile import COLUMNS, read_quads
-from eqlib.suites.shards import read_shards
-from eqlib.suites.sugarcrepe import read_sugarcrepe
-from eqlib.suites.suite import RetrievalSuite, Suite
-from eqlib.suites.valse import read_valse
-from eqlib.suites.vsr import read_vsr
+from eqlib.suites.suite import AnySuite
 from eqlib.suites.winoground import read_winoground
 
-READERS: dict[str, Callable[..., Suite | RetrievalSuite]] = {
+READERS: dict[str, Callable[..., AnySuite]] = {
     "eqben": read_eqben,
     "winoground": read_winoground,
     "valse": read_valse,
@@ -32,31 +25,39 @@ READERS: dict[str, Callable[..., Suite | RetrievalSuite]] = {
     "bivlc": partial(read_quads, name="bivlc", edition="test", columns=COLUMNS["bivlc"]),
     "colorswap": partial(read_quads, name="colorswap", edition="test", columns=COLUMNS["colorswap"]),
     "cola": read_cola,
-    "vsr": read_vsr,
     "quads": read_quads,
-    "karpathy": read_karpathy,
-    "captions": read_caption_table,
-    "shards": read_shards,
-    "coco": read_coco,
-    "aurora": read_aurora,
-    "near_session": read_near_session,
-    "imagecode": read_imagecode,
+    "captions": read_captions,
 }
 
 
-def read(name: str, path: str | Path, **options) -> Suite | RetrievalSuite:
-    """The suite at ``path``, read by the reader ``name``; ``options`` are that reader's own.
+def read(name: str, path: str | Path, /, **options) -> AnySuite:
+    """The suite at ``path``, read by the reader ``name``: one of READERS, or a function of your own as
+    ``module:function``. ``options`` are that reader's own.
 
-    Raises InputError for a name that READERS lacks, an option that the reader lacks, a file that is missing, or a
+    Raises InputError for a reader that is not there, an option that the reader lacks, a file that is missing, or a
     record that is malformed.
     """
-    if name not in READERS:
-        raise InputError(f"a reader ({', '.join(READERS)})", repr(name))
+    reader = reader_of(name)
     path = Path(path)
     if not path.exists():
         raise InputError("a file or folder", "nothing there", where=path)
-    known = [option for option in inspect.signature(READERS[name]).parameters if option != "path"]
+    known = [option for option in inspect.signature(reader).parameters if option != "path"]
     for option in options:
         if option not in known:
             raise InputError(f"an option of the reader {name} ({', '.join(known)})", repr(option))
-    return READERS[name](path, **options)
+    return reader(path, **options)
+
+
+def reader_of(name: str) -> Callable[..., AnySuite]:
+    """The reader ``name``, see ``read``."""
+    name = str(name)
+    if name in READERS:
+        return READERS[name]
+    module, _, function = name.partition(":")
+    try:
+        reader, why = getattr(import_module(module), function), "no function"
+    except (ImportError, AttributeError, TypeError, ValueError) as error:
+        reader, why = None, error
+    if not callable(reader):
+        raise InputError(f"a reader ({', '.join(READERS)}, or module:function)", f"{name!r} ({why})")
+    return reader

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from eqlib.errors import InputError
-from eqlib.quads import SCORE_COLUMNS, TABLE_COLUMNS
+from eqlib.files import read_json
+from eqlib.quads import KEYS, SCORE_COLUMNS
 from eqlib.suites.quadfile import read_records
-
-NAMES = [name for name in TABLE_COLUMNS if name not in SCORE_COLUMNS]
 
 
 def read_scores(path: str | Path) -> np.ndarray:
@@ -22,18 +20,15 @@ def read_scores(path: str | Path) -> np.ndarray:
     pickled array is ever loaded.
     """
     path = Path(path)
+    if path.suffix not in (".npy", ".json"):
+        raise InputError("a .npy or .json score file", repr(path.name), where=path)
     try:
-        if path.suffix == ".json":
-            values = np.asarray(json.loads(path.read_text(encoding="utf-8")))
-        elif path.suffix == ".npy":
-            values = np.load(path, allow_pickle=False)
-        else:
-            raise InputError("a .npy or .json score file", repr(path.name), where=path)
+        values = np.asarray(read_json(path)) if path.suffix == ".json" else np.load(path, allow_pickle=False)
     except OSError as error:
         raise InputError("a readable score file", error.strerror or str(error), where=path) from error
-    except InputError:
-        raise
-    except (ValueError, EOFError, RecursionError) as error:  # JSON and Unicode errors are ValueErrors
+    except (ValueError, EOFError) as error:
+        if isinstance(error, InputError):
+            raise
         raise InputError("an array of numbers, not pickled", str(error).splitlines()[0], where=path) from error
     if values.dtype.kind not in "fiu" or not values.size:
         got = f"{values.dtype} of shape {values.shape}"
@@ -64,13 +59,13 @@ def read_table(path: str | Path, *, foils_of: str = "") -> pd.DataFrame:
         default = {"suite": foils_of, "edition": f"{len(table)} items", "subset": "all", "quad": table.index}
         table = table.assign(**{name: value for name, value in default.items() if name not in table})
         table = table if "cluster" in table else table.assign(cluster=table["quad"])
-    columns = [*NAMES, *scores]
+    columns = [*KEYS, *scores]
     if missing := [name for name in columns if name not in table]:
         raise InputError(f"columns {', '.join(columns)}", f"{', '.join(missing)} missing", where=path)
-    for name in NAMES:
+    for name in KEYS:
         if (empty := table[name].isna()).any():
             raise InputError(f"a value under {name!r}", "none", where=path, row=f"row {int(np.argmax(empty))}")
-    table = table[columns].astype(dict.fromkeys(NAMES, str))
+    table = table[columns].astype(dict.fromkeys(KEYS, str))
     for name in scores:
         table[name] = _numbers(table, name, path)
     if foils_of and (other := table["suite"] != foils_of).any():

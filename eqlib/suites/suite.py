@@ -7,7 +7,6 @@ sampling (items cut from one video or one picture share it). Image paths are rel
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
@@ -49,6 +48,18 @@ class Suite:
         """Records per subset, in order of first appearance."""
         return self.records["subset"].value_counts(sort=False).to_dict()
 
+    def pictures(self) -> pd.DataFrame:
+        """Columns subset, record ("quad 3, image1"), picture: what asks for which picture; one may serve several."""
+        parts = [
+            pd.DataFrame({
+                "subset": self.records["subset"],
+                "record": f"{self.ID} " + self.records[self.ID].astype(str) + f", {column}",
+                "picture": self.records[column],
+            })
+            for column in self.IMAGES
+        ]  # fmt: skip
+        return pd.concat(parts).sort_index(kind="stable")
+
 
 class QuadSuite(Suite):
     """Two matched image-caption pairs a record: ``image0`` with ``caption0``, ``image1`` with ``caption1``."""
@@ -65,22 +76,6 @@ class FoilSuite(Suite):
     IMAGES = ("image",)
     CAPTIONS = ("caption", "foil")
     COLUMNS = ("item", "subset", "cluster", *IMAGES, *CAPTIONS)
-
-
-class ImagePairSuite(Suite):
-    """One caption, the image it describes and another: right when ``image`` scores higher (ImageCoDe)."""
-
-    IMAGES = ("image", "other")
-    CAPTIONS = ("caption",)
-    COLUMNS = ("item", "subset", "cluster", *IMAGES, *CAPTIONS)
-
-
-class StatementSuite(Suite):
-    """One image and one statement with ``label`` (bool): true or false of the image (VSR)."""
-
-    IMAGES = ("image",)
-    CAPTIONS = ("caption",)
-    COLUMNS = ("item", "subset", "cluster", *IMAGES, *CAPTIONS, "label")
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,10 +101,13 @@ class RetrievalSuite:
     def __len__(self) -> int:
         return len(self.captions)
 
+    def counts(self) -> dict[str, int]:
+        return {"all": len(self)}
 
-def table_digest(records: pd.DataFrame) -> str:
-    """SHA-256 (hex) of a record table, column names included: the digest of a suite made in code rather than read."""
-    digest = hashlib.sha256("\x1f".join(map(str, records.columns)).encode())
-    for row in records.itertuples(index=False):
-        digest.update(("\x1e" + "\x1f".join(map(str, row))).encode("utf-8", "surrogatepass"))
-    return digest.hexdigest()
+    def pictures(self) -> pd.DataFrame:
+        """As ``Suite.pictures``."""
+        record = [f"image {n}" for n in range(len(self.images))]
+        return pd.DataFrame({"subset": "all", "record": record, "picture": self.images})
+
+
+AnySuite = Suite | RetrievalSuite

@@ -54,13 +54,10 @@ def _index(path: str, _changed: int, size: int) -> dict[str, tuple[int, int]]:
 
 def member_of(path: str | Path) -> tuple[Path, str] | None:
     """The tar and the member's name that ``path`` addresses, or None for a path that leads through no tar file."""
-    text = Path(path).as_posix()
-    start = text.find(".tar/")
-    while start >= 0:
-        tar = Path(text[: start + 4])
-        if tar.is_file():
-            return tar, text[start + 5 :]
-        start = text.find(".tar/", start + 1)
+    path = Path(path)
+    for tar in path.parents if ".tar/" in path.as_posix() else ():
+        if tar.suffix == ".tar" and tar.is_file():
+            return tar, path.relative_to(tar).as_posix()
     return None
 
 

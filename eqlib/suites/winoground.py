@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
-import pandas as pd
-
-from eqlib.files import content_hash
-from eqlib.suites.fields import Row, image_path, unique
-from eqlib.suites.quadfile import read_records
+from eqlib.suites.quadfile import COLUMNS, read_quads
 from eqlib.suites.suite import QuadSuite
 
 ITEMS = 400
@@ -22,26 +19,11 @@ def read_winoground(path: str | Path, *, root: str | Path | None = None) -> Quad
     """
     path = Path(path)
     path = path / "examples.jsonl" if path.is_dir() else path
-    records = pd.DataFrame([_quad(Row(record, path, n)) for n, record in enumerate(read_records(path))])
-    unique(records["quad"], "id", path)
     images = path.parent / "images"
-    base = Path(root) if root else images if images.is_dir() else path.parent
-    edition = f"{ITEMS} items" if len(records) == ITEMS else f"{len(records)} of {ITEMS} items"
-    return QuadSuite("winoground", edition, content_hash(path), base, records)
-
-
-def _quad(row: Row) -> dict[str, str]:
-    quad = row.label("id")
-    names = [row.text(key) for key in ("image_0", "image_1")]
-    # The annotation names pictures without a suffix ("ex_0_img_0").
-    images = [image_path(n if n.lower().endswith((".png", ".jpg")) else f"{n}.png", **row.place) for n in names]
-    return {
-        "quad": quad,
-        "subset": "all",
-        "cluster": quad,
-        "image0": images[0],
-        "image1": images[1],
-        "caption0": row.text("caption_0"),
-        "caption1": row.text("caption_1"),
-        **{key: row.optional_label(key, "") for key in ("tag", "secondary_tag", "collapsed_tag") if key in row.record},
-    }
+    suite = read_quads(
+        path, root=root or (images if images.is_dir() else None), name="winoground", columns=COLUMNS["winoground"]
+    )
+    for key in ("image0", "image1"):  # the annotation names pictures without a suffix ("ex_0_img_0")
+        names = suite.records[key]
+        suite.records[key] = names.where(names.str.lower().str.endswith((".png", ".jpg")), names + ".png")
+    return replace(suite, edition=f"{ITEMS} items" if len(suite) == ITEMS else f"{len(suite)} of {ITEMS} items")

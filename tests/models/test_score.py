@@ -10,7 +10,7 @@ from eqlib.models.clip import load
 from eqlib.models.embed import Embedder, model_key
 from eqlib.models.score import near_ties, retrieval_features, score_suite
 from eqlib.quads import SCORE_COLUMNS, TABLE_COLUMNS, scores_of
-from eqlib.suites import FoilSuite, ImagePairSuite, QuadSuite, RetrievalSuite, StatementSuite, read
+from eqlib.suites import FoilSuite, QuadSuite, RetrievalSuite, read
 from eqlib.suites.images import open_image
 
 QUIET = {"progress": False, "workers": 0, "batch_size": 4}
@@ -156,17 +156,12 @@ def test_a_model_that_answers_wrongly_is_refused(quads, answer):
         score_suite(lambda images, captions: answer, quads, **QUIET)
 
 
-def test_other_kinds_of_suites(tiny, pictures):
+def test_foils(tiny, pictures):
     base = {"item": ["7"], "subset": ["all"], "cluster": ["7"], "image": ["0.png"]}
     text = {"caption": ["a dog"]}
     where = ("own", "x", "0" * 64, pictures)
     foil = score_suite(tiny, FoilSuite(*where, pd.DataFrame(base | text | {"foil": ["a cat"]})), **QUIET)
     assert foil["s_foil"][0] == pytest.approx(cosine(tiny, pictures / "0.png", "a cat"), abs=1e-6)
-    pair = score_suite(tiny, ImagePairSuite(*where, pd.DataFrame(base | text | {"other": ["9.npy"]})), **QUIET)
-    assert pair["s_image"][0] == pytest.approx(foil["s_caption"][0])
-    assert pair["s_other"][0] == pytest.approx(cosine(tiny, pictures / "1.png", "a dog"), abs=1e-6)
-    statement = score_suite(tiny, StatementSuite(*where, pd.DataFrame(base | text | {"label": [True]})), **QUIET)
-    assert statement[["s_caption", "label"]].to_numpy().tolist() == [[pytest.approx(foil["s_caption"][0]), True]]
 
 
 def test_retrieval_features(tiny, pictures):
@@ -194,25 +189,24 @@ def test_training_mode_is_off_while_embedding_and_on_again_after(config, quads):
 
 
 @pytest.mark.parametrize(
-    ("reader", "path", "options", "columns"),
+    ("reader", "path"),
     [
-        ("aurora", "aurora_pairs/pairs.json", {}, SCORE_COLUMNS),
-        ("imagecode", "imagecode_pairs/pairs.json", {}, ("s_image", "s_other")),
-        ("near_session", "flickr8k/near_session_pairs.json", {"splits": ["val"], "captions": "all"}, SCORE_COLUMNS),
+        ("eqlib.study.trials.aurora:read_aurora", "aurora_pairs/pairs.json"),
+        ("eqlib.study.trials.near_session:read_near_session", "flickr8k/near_session_pairs.json"),
     ],
 )
-def test_real_pictures_end_to_end(tiny, shared, reader, path, options, columns):
-    suite = read(reader, shared / "realdata" / path, **options)
+def test_real_pictures_end_to_end(tiny, shared, reader, path):
+    suite = read(reader, shared / "realdata" / path)
     table = score_suite(tiny, suite, progress=False, workers=0)
     assert len(table) == len(suite)
-    values = table[list(columns)].to_numpy()
+    values = table[list(SCORE_COLUMNS)].to_numpy()
     assert np.abs(values).max() <= 1
     assert len(np.unique(values)) > 0.5 * values.shape[0]
 
 
 def test_real_retrieval_end_to_end(tiny, shared):
     path = shared / "realdata" / "flickr8k" / "dataset_flickr8k.json"
-    suite = read("karpathy", path, split="val", limit=200)
+    suite = read("captions", path, split="val", limit=200)
     images, captions = retrieval_features(tiny, suite, progress=False, workers=0)
     assert (images.shape, captions.shape) == ((200, 32), (1000, 32))
     assert suite.image_of_caption.tolist() == [n // 5 for n in range(1000)]

@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 from eqlib.errors import InputError
 from eqlib.quads import from_official
 from eqlib.scoring import (
-    caption_alone,
     compare,
     foil_table,
     pairwise,
@@ -24,9 +23,14 @@ from eqlib.scoring import (
     shortcuts,
     summarise,
     valse,
-    valse_means,
 )
 from eqlib.scoring.retrieval import query_ranks
+
+
+def valse_means(caption, foil):
+    """The three figures that VALSE publishes."""
+    means = {name: float(values.mean()) for name, values in valse(caption, foil).items()}
+    return {"acc": means["acc"], "min_pc_pf": min(means["p_c"], means["p_f"]), "pairwise": means["pairwise"]}
 
 
 def test_valse_by_hand():
@@ -164,4 +168,3 @@ def test_a_biased_model_is_seen():
         "first_caption": 0.5,
         "first_image": 0.5,
     }
-    assert caption_alone(always_first).tolist() == caption_alone(right).tolist() == [False]

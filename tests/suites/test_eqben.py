@@ -118,7 +118,7 @@ def change(rows, number, **fields):
     [
         (lambda r: change(r, 2, caption=4), "row 2: expected text under 'caption'"),
         (lambda r: change(r, 2, image="../x.png"), "row 2: expected a path under its root"),
-        (lambda r: change(r, 0, image=["x"]), "row 0: expected a"),
+        (lambda r: change(r, 0, image=["x"]), "row 0: expected text under 'image'"),
         (lambda r: change(r, 7, image="eqbenyoucook2/other.npy"), "row .: expected the picture that quad 1 has"),
         (lambda r: change(r, 7, caption="another"), "row .: expected the caption that quad 1 has"),
         (lambda r: [*r, r[3]], "expected one row"),

@@ -3,7 +3,7 @@ import pytest
 from PIL import Image
 
 from eqlib.errors import InputError
-from eqlib.suites.images import image_array, looks_whole, open_image, require_images
+from eqlib.suites.images import looks_whole, open_image, require_images
 
 RGB = np.arange(2 * 3 * 3, dtype=np.uint8).reshape(2, 3, 3) * 10
 
@@ -11,8 +11,8 @@ RGB = np.arange(2 * 3 * 3, dtype=np.uint8).reshape(2, 3, 3) * 10
 def test_png_is_exact_and_npy_is_bgr(tmp_path):
     Image.fromarray(RGB).save(tmp_path / "a.png")
     np.save(tmp_path / "a.npy", RGB[:, :, ::-1])  # as OpenCV would hold the same picture
-    assert np.array_equal(image_array(tmp_path / "a.png"), RGB)
-    assert np.array_equal(image_array(tmp_path / "a.npy"), RGB)
+    assert np.array_equal(np.asarray(open_image(tmp_path / "a.png")), RGB)
+    assert np.array_equal(np.asarray(open_image(tmp_path / "a.npy")), RGB)
 
 
 @pytest.mark.parametrize("mode", ["L", "P", "RGBA", "CMYK", "1"])

@@ -3,7 +3,7 @@
 import pytest
 
 from eqlib.suites import read
-from eqlib.suites.valse import VALID
+from eqlib.suites.foils import VALID
 
 # (reader, path, options, records, what the count is checked against)
 REAL = [
@@ -17,17 +17,10 @@ REAL = [
     ("valse", "annotations/valse/foil-it.json", {}, 943, "mturk.caption >= 2 in the file"),
     ("sugarcrepe", "annotations/sugar_crepe", {}, 692 + 2062 + 788 + 1652 + 245, "SugarCrepe, five of seven files"),
     ("cola", "annotations/cola/COLA_multiobjects_matching_benchmark.json", {}, 210, "Cola paper"),
-    ("vsr", "annotations/vsr/random/dev.jsonl", {}, 1097, "VSR repository"),
-    ("vsr", "annotations/vsr/random/test.jsonl", {}, 2195, "VSR repository"),
-    ("vsr", "annotations/vsr/zeroshot/dev.jsonl", {}, 340, "the file, no published count at hand"),
-    ("coco", "annotations/coco/captions_val2017.json", {}, 25014, "COCO val2017"),
-    ("coco", "annotations/coco_karpathy_test/coco_karpathy_test.json", {}, 25010, "Karpathy test split"),
-    ("karpathy", "flickr8k/dataset_flickr8k.json", {"split": "val"}, 5 * 969, "SOURCE.txt"),
-    ("karpathy", "flickr8k/dataset_flickr8k.json", {"split": "train"}, 5 * 5821, "SOURCE.txt"),
-    ("near_session", "flickr8k/near_session_pairs.json", {}, 309, "SOURCE.txt"),
-    ("near_session", "flickr8k/near_session_pairs.json", {"captions": "all"}, 309 * 25, "five captions a photo"),
-    ("aurora", "aurora_pairs/pairs.json", {}, 52, "pairs with both captions"),
-    ("imagecode", "imagecode_pairs/pairs.json", {}, 248, "SOURCE.txt"),
+    ("captions", "annotations/coco/captions_val2017.json", {}, 25014, "COCO val2017"),
+    ("captions", "annotations/coco_karpathy_test/coco_karpathy_test.json", {}, 25010, "Karpathy test split"),
+    ("captions", "flickr8k/dataset_flickr8k.json", {"split": "val"}, 5 * 969, "SOURCE.txt"),
+    ("captions", "flickr8k/dataset_flickr8k.json", {"split": "train"}, 5 * 5821, "SOURCE.txt"),
 ]
 
 
@@ -57,28 +50,8 @@ def test_sugarcrepe_edition_and_names(shared):
     assert swaps["item"].iloc[-1] == "swap_obj/245"
 
 
-def test_cluster_is_the_session_the_video_or_the_picture(shared):
-    data = shared / "realdata"
-    pairs = read("near_session", data / "flickr8k" / "near_session_pairs.json").records
-    owner = {}
-    for record in pairs.to_dict("records"):
-        for name in (record["image0"], record["image1"]):
-            assert owner.setdefault(name, record["cluster"]) == record["cluster"]
-    assert read("imagecode", data / "imagecode_pairs" / "pairs.json").records["cluster"].nunique() == 244
-    aurora = read("aurora", data / "aurora_pairs" / "pairs.json").records
-    assert aurora["cluster"][0] == "ag/ZY2B1"
-    # both frames of an Action Genome pair come from one video
-    assert all(r["cluster"].split("/")[1] in r["image1"] for r in aurora.to_dict("records") if r["subset"] == "ag")
-
-
-def test_near_session_splits_keep_training_pictures_out(shared):
-    suite = read("near_session", shared / "realdata" / "flickr8k" / "near_session_pairs.json", splits=["val"])
-    assert len(suite) == 5
-    assert all(name.startswith("dev/") for column in ("image0", "image1") for name in suite.records[column])
-
-
 def test_captions_per_image(shared):
     path = shared / "realdata" / "annotations" / "coco_karpathy_test" / "coco_karpathy_test.json"
-    suite = read("coco", path, captions_per_image=5)
+    suite = read("captions", path, captions_per_image=5)
     assert (len(suite.images), len(suite)) == (5000, 25000)
     assert suite.image_of_caption[:6].tolist() == [0, 0, 0, 0, 0, 1]

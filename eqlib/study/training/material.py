@@ -10,15 +10,6 @@ import numpy as np
 from eqlib.errors import InputError
 from eqlib.suites import QuadSuite, RetrievalSuite, read
 
-CAPTION_READERS = {
-    ".json": "karpathy",
-    ".csv": "captions",
-    ".parquet": "captions",
-    ".jsonl": "captions",
-    ".tar": "shards",
-    "folder": "shards",
-}
-
 
 def read_suites(root: str | Path, suites: dict[str, dict]) -> dict[str, QuadSuite]:
     """The quad suites of ``suites`` (name -> ``{reader, path, ...options}``, paths under ``root``), by that name.
@@ -47,16 +38,11 @@ def read_captions(
 ) -> RetrievalSuite:
     """One split of the captioned images at ``root / captions``, without those that any quad of ``held_out`` shows.
 
-    What the path is chooses the reader: ``.json`` karpathy; ``.csv``, ``.parquet`` and ``.jsonl`` captions; ``.tar`` or
-    a folder shards. An empty ``split`` takes every image. Images are told apart by path: a copy in a tar counts as
-    another. What was left out is said in ``notes``. Raises InputError for
-    another suffix and when nothing is left.
+    ``captions`` may have any form that ``eqlib.suites.captions`` reads. An empty ``split`` takes every image. Images
+    are told apart by path: a copy in a tar counts as another. What was left out is said in ``notes``. Raises InputError
+    for another form and when nothing is left.
     """
-    path = Path(root) / captions
-    kind = "folder" if path.is_dir() else path.suffix.lower()
-    if kind not in CAPTION_READERS:
-        raise InputError(f"captions as {', '.join(CAPTION_READERS)}", repr(path.name), where=path)
-    suite = read(CAPTION_READERS[kind], path, split=split or None)
+    suite = read("captions", Path(root) / captions, split=split or None)
     shown = {
         (quads.root / image).resolve()
         for quads in (held_out or {}).values()

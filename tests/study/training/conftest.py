@@ -46,7 +46,7 @@ def folder(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def train(folder):
-    return read("karpathy", folder / "dataset.json", split="train")
+    return read("captions", folder / "dataset.json", split="train")
 
 
 @pytest.fixture(scope="session")

@@ -90,7 +90,7 @@ def test_a_run_stopped_between_steps_ends_with_the_same_weights(small, train, tm
 
 
 def test_a_matching_head_learns_and_resumes_to_the_bit(small, folder, tmp_path, stopped_after):
-    four = read("karpathy", folder / "dataset.json", split="train", limit=4, captions_per_image=1)  # a colour each
+    four = read("captions", folder / "dataset.json", split="train", limit=4, captions_per_image=1)  # a colour each
     settings = {"hidden": 32, "activation": "sigmoid", "weight": 0.5}
 
     def run(scratch):
@@ -192,7 +192,7 @@ def test_a_killed_process_resumes_to_the_same_weights(small, train, tmp_path):
 
         folder, scratch, kill = sys.argv[1:]
         bundle = load({small!r}, seed=0)
-        data = CaptionedImages(read("karpathy", pathlib.Path(folder) / "dataset.json", split="train"),
+        data = CaptionedImages(read("captions", pathlib.Path(folder) / "dataset.json", split="train"),
                                bundle.preprocess_train, bundle.tokenizer, seed=1)
         recipe = Recipe(steps=6, batch=8, lr=1e-3, seed=1, warmup=2, checkpoint_every=2)
         rate = loop.learning_rate

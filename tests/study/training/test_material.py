@@ -55,7 +55,7 @@ def test_a_split_without_a_test_image_stays_as_it_is(folder):
         ({"reader": "quads", "path": "none.json"}, r"none\.json"),
         ({"reader": "nobody", "path": "quads.json"}, "nobody"),
         ({"reader": "quads", "path": "quads.json", "colour": "red"}, r"data\.suites\.mine.*colour"),
-        ({"reader": "karpathy", "path": "dataset.json", "split": "train"}, "a reader of quads"),
+        ({"reader": "captions", "path": "dataset.json", "split": "train"}, "a reader of quads"),
     ],
 )
 def test_a_wrong_entry_is_named(folder, entry, message):
@@ -111,5 +111,6 @@ def test_every_form_gives_the_same_captions(train, tmp_path):
 
 
 def test_captions_of_no_known_form_are_refused(tmp_path):
+    (tmp_path / "x.txt").touch()
     with pytest.raises(InputError, match=r"captions as \.json.*got 'x\.txt'"):
         read_captions(tmp_path, "x.txt", "train")

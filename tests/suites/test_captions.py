@@ -1,4 +1,4 @@
-"""Tables of path and caption, in every file form."""
+"""Captioned pictures: one suite from every form they are shared in."""
 
 import json
 
@@ -38,14 +38,68 @@ def test_rows_of_one_path_are_one_picture(tmp_path, suffix):
     assert (first.captions, first.edition, first.root) == (["a cup", "one cup", "None"], "all-first2", tmp_path / "a")
 
 
+def test_every_form_gives_the_same_suite(tmp_path):
+    texts = {"a/1.png": ["a cup", "one cup"], "a/2.png": ["None"], "a/3.png": ["a dog, asleep"]}
+    of = {image: {"filepath": "a", "filename": image[2:], "split": "val"} for image in texts}
+    forms = {
+        "list.json": [{"image": image, "caption": captions} for image, captions in texts.items()],
+        "dataset_karpathy.json": {
+            "images": [of[image] | {"sentences": [{"raw": text} for text in texts[image]]} for image in texts]
+        },
+        "captions_official.json": {
+            "images": [{"id": 9 - n, "file_name": image} for n, image in enumerate(texts)],
+            "annotations": [
+                {"image_id": 9 - n, "caption": text} for n, image in enumerate(texts) for text in texts[image]
+            ],
+        },
+    }
+    for name, content in forms.items():
+        (tmp_path / name).write_text(json.dumps(content))
+        suite = read("captions", tmp_path / name)
+        assert suite.images == list(texts), name
+        assert suite.captions == [text for captions in texts.values() for text in captions], name
+        assert suite.image_of_caption.tolist() == [0, 0, 1, 2], name
+        one = read("captions", tmp_path / name, captions_per_image=1, limit=2, name="mine")
+        assert one.captions == ["a cup", "None"], name
+        assert (one.name, one.edition) == ("mine", "all-first2, 1 captions an image")
+    assert read("captions", tmp_path / "dataset_karpathy.json").name == "karpathy"
+    with pytest.raises(InputError, match=r"captions_official\.json, images\[0\]: expected the key 'split'"):
+        read("captions", tmp_path / "captions_official.json", split="val")
+
+
+def coco(path, images=((1, "1.jpg"), (2, "2.jpg")), owners=(1, 2)):
+    content = {
+        "images": [{"id": number, "file_name": name} for number, name in images],
+        "annotations": [{"image_id": owner, "caption": "x"} for owner in owners],
+    }
+    path.write_text(json.dumps(content))
+    return path
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ({"owners": (1, 2, 3)}, r"annotations\[2\]: expected the id of an image"),
+        ({"owners": (1, 1)}, r"2\.jpg: expected a caption for every image"),
+        ({"images": ((1, "1.jpg"), (1, "2.jpg"))}, "a id of its own"),
+        ({"images": ((1, "1.jpg"), (2, "1.jpg"))}, "a file_name of its own"),
+    ],
+)
+def test_images_and_annotations_of_coco_belong_together(tmp_path, content, message):
+    assert read("captions", coco(tmp_path / "c.json")).captions == ["x", "x"]
+    with pytest.raises(InputError, match=message):
+        read("captions", coco(tmp_path / "c.json", **content))
+
+
 @pytest.mark.parametrize(
     ("change", "options", "message"),
     [
-        ({"caption": " "}, {}, r"t\.csv, 3: expected text under 'caption'"),
+        ({"caption": " "}, {}, r"t\.csv, 3: expected text.* under 'caption'"),
         ({"path": "../1.png"}, {}, r"t\.csv, 3: expected a path under its root"),
         ({"split": "val"}, {}, r"t\.csv, 3: expected a/1\.png in one split \('train'\)"),
-        ({"split": None}, {"split": "train"}, r"t\.csv, 3: expected the key 'split'"),
-        ({}, {"split": "test"}, r"rows of split 'test', got splits \['train', 'val'\]"),
+        ({"split": None}, {"split": "train"}, r"t\.csv, 3: expected a/1\.png in one split \('train'\), got None"),
+        ({"path": "a/4.png", "split": None}, {"split": "train"}, r"t\.csv, 3: expected the key 'split'"),
+        ({}, {"split": "test"}, r"pictures of split 'test', got splits \['train', 'val'\]"),
     ],
 )
 def test_a_wrong_row_is_named(tmp_path, change, options, message):

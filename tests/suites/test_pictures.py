@@ -8,7 +8,6 @@ import pytest
 
 from eqlib.errors import InputError
 from eqlib.suites import read
-from eqlib.suites.pairs import group_numbers
 
 
 def karpathy(path, records):
@@ -20,20 +19,21 @@ def karpathy(path, records):
     return path
 
 
-def test_equal_names_are_one_group_and_no_name_is_one_of_its_own():
-    assert group_numbers([None, "p", None, "q", "p"]).tolist() == [0, 1, 2, 3, 1]
-    assert group_numbers([None, None]) is None
+def test_equal_names_are_one_group_and_no_name_is_one_of_its_own(tmp_path):
+    named = [{}, {"group": "p"}, {}, {"group": "q"}, {"group": "p"}]
+    assert read("captions", karpathy(tmp_path / "d.json", named)).groups.tolist() == [0, 1, 2, 3, 1]
+    assert read("captions", karpathy(tmp_path / "d.json", [{}, {}])).groups is None
 
 
 def test_a_karpathy_record_may_name_its_group_and_negatives(tmp_path):
     records = [{"group": "p", "negatives": ["x", None]}, {}, {"group": "p", "split": "val"}, {"group": "p"}]
     path = karpathy(tmp_path / "d.json", records)
-    suite = read("karpathy", path, split="train")
+    suite = read("captions", path, split="train")
     assert suite.groups.tolist() == [0, 1, 0]
     assert suite.negatives == ["x", "", "", "", "", ""]
-    one = read("karpathy", path, split="train", captions_per_image=1)
+    one = read("captions", path, split="train", captions_per_image=1)
     assert (one.captions, one.negatives) == (["0a", "1a", "3a"], ["x", "", ""])
-    bare = read("karpathy", karpathy(tmp_path / "bare.json", [{}, {"negatives": ["", ""]}]), split="train")
+    bare = read("captions", karpathy(tmp_path / "bare.json", [{}, {"negatives": ["", ""]}]), split="train")
     assert (bare.groups, bare.negatives) == (None, None)
 
 
@@ -48,7 +48,7 @@ def test_a_karpathy_record_may_name_its_group_and_negatives(tmp_path):
 )
 def test_a_wrong_field_is_named(tmp_path, more, message):
     with pytest.raises(InputError, match=message):
-        read("karpathy", karpathy(tmp_path / "d.json", [more]), split="train")
+        read("captions", karpathy(tmp_path / "d.json", [more]), split="train")
 
 
 def test_the_json_of_a_shard_may_hold_both(tmp_path):
@@ -62,6 +62,6 @@ def test_the_json_of_a_shard_may_hold_both(tmp_path):
             entry = tarfile.TarInfo(name)
             entry.size = len(content)
             tar.addfile(entry, io.BytesIO(content))
-    suite = read("shards", tmp_path / "s.tar")
+    suite = read("captions", tmp_path / "s.tar")
     assert suite.groups.tolist() == [0, 1, 0]
     assert suite.negatives == ["c", "d", "", ""]
