@@ -120,7 +120,7 @@ def load(
     Warns (QuickGELUWarning) where config and pretrained tag disagree on the activation.
     """
     device = best_device() if device == "auto" else device
-    if (found := _of_transformers(spec)) is not None:
+    if (found := transformers_folder(spec)) is not None:
         from eqlib.models.hf import load_folder  # of an extra, and it imports this module
 
         return load_folder(*found, device=device, precision=precision, aug_cfg=aug_cfg)
@@ -231,8 +231,8 @@ def _expected() -> Iterator[None]:
         root.removeFilter(keep)
 
 
-def _of_transformers(spec: str | Path | dict) -> tuple[Path, str] | None:
-    """(folder, shown name) where ``spec`` names a model of transformers."""
+def transformers_folder(spec: str | Path | dict) -> tuple[Path, str] | None:
+    """(folder, shown name) where ``spec`` names a model of transformers, else None."""
     if isinstance(spec, dict):
         return None
     text = str(spec)

@@ -21,7 +21,7 @@ from eqlib.models.clip import CLIP
 from eqlib.models.hub import refuse_pickles
 
 needs("a model of transformers", "hf", "transformers")
-from transformers import AutoImageProcessor, AutoModel, AutoTokenizer  # noqa: E402
+import transformers  # noqa: E402
 
 CONTEXT = {
     "clip": None,  # None: as long as the text tower's positions, to which these were trained
@@ -72,6 +72,11 @@ class DualEncoder(torch.nn.Module):
         scale = 1 / self.hf.temperature if self.family == "align" else self.logit_scale.exp()
         bias = () if self.logit_bias is None else (self.logit_bias.reshape(()),)
         return *features, scale.reshape(()), *bias
+
+    @property
+    def visual(self) -> torch.nn.Module:
+        """The image tower, without its projection."""
+        return self.hf.image_model if self.family == "flava" else self.hf.vision_model
 
     @property
     def logit_scale(self) -> Tensor:
@@ -126,6 +131,25 @@ class Tokens:
         return f"Tokens({type(self.tokenizer).__name__}, {len(self.tokenizer)}, {self.context_length})"
 
 
+def pretrained(kind: str, folder: Path, name: str, *, device=None, precision: str = "fp32", **options):
+    """What transformers' class ``kind`` reads from ``folder``. With ``device`` it is a model: whole, in eval mode."""
+    if device is not None:
+        refuse_pickles([path.name for path in folder.iterdir()], folder)
+        dtype = open_clip.get_input_dtype(precision) or torch.float32
+        options |= {"dtype": dtype, "use_safetensors": True, "output_loading_info": True}
+    try:
+        made = getattr(transformers, kind).from_pretrained(folder, local_files_only=True, **options)
+        if device is None:
+            return made
+        if missing := sorted(made[1]["missing_keys"]):  # transformers draws these, and only logs it
+            raise ValueError(f"no weights of {', '.join(missing)}")
+        return made[0].to(device).eval()
+    except Exception as error:  # transformers and safetensors raise a dozen types here
+        raise InputError(
+            "a model that transformers can load", f"{type(error).__name__}: {error}", where=name
+        ) from error
+
+
 def load_folder(folder: Path, name: str, *, device, precision: str, aug_cfg: dict | None) -> CLIP:
     """The bundle of ``folder``: config.json, safetensors, tokenizer and preprocessor, as transformers writes them.
 
@@ -134,22 +158,9 @@ def load_folder(folder: Path, name: str, *, device, precision: str, aug_cfg: dic
     family = read_json(folder / "config.json").get("model_type")
     if family not in CONTEXT:
         raise InputError(f"a model of one of {', '.join(CONTEXT)}", repr(family), where=folder / "config.json")
-    refuse_pickles([path.name for path in folder.iterdir()], folder)
-    dtype = open_clip.get_input_dtype(precision) or torch.float32
-    try:
-        local = {"local_files_only": True}
-        hf, report = AutoModel.from_pretrained(
-            folder, dtype=dtype, use_safetensors=True, output_loading_info=True, **local
-        )
-        if report["missing_keys"]:  # transformers draws these, and only logs it
-            raise ValueError(f"no weights of {', '.join(sorted(report['missing_keys']))}")
-        val = Pixels(AutoImageProcessor.from_pretrained(folder, **local))
-        tokenizer = AutoTokenizer.from_pretrained(folder, **local)
-    except Exception as error:  # transformers and safetensors raise a dozen types here
-        raise InputError(
-            "a model that transformers can load", f"{type(error).__name__}: {error}", where=name
-        ) from error
-    hf = hf.to(device)
+    hf = pretrained("AutoModel", folder, name, device=device, precision=precision)
+    val = Pixels(pretrained("AutoImageProcessor", folder, name))
+    tokenizer = pretrained("AutoTokenizer", folder, name)
     tokens = Tokens(tokenizer, CONTEXT[family] or hf.config.text_config.max_position_embeddings)
     config = {
         "model_cfg": {"embed_dim": _width(hf.config), **_settings(hf.config)},
