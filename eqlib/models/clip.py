@@ -241,7 +241,7 @@ def transformers_folder(spec: str | Path | dict) -> tuple[Path, str] | None:
         return path, path.name
     if not text.startswith("hf:"):
         return None
-    folder, commit = snapshot(text.removeprefix("hf:"), text)
+    folder, commit = snapshot(text.removeprefix("hf:"), "model*.safetensors", text)
     return folder, f"{text.partition('@')[0]}@{commit}"
 
 
@@ -251,7 +251,7 @@ def _resolve(spec: str | Path | dict) -> tuple[str, str | None, str | None, dict
         return "own config", None, None, _full_config(spec, "model config")
     text = str(spec)
     if text.startswith("hf-hub:"):
-        path, commit = snapshot(text.removeprefix("hf-hub:"), text)
+        path, commit = snapshot(text.removeprefix("hf-hub:"), "open_clip*.safetensors", text)
         return f"{text.partition('@')[0]}@{commit}", *_resolve(f"local-dir:{path}")[1:]
     architecture, _, rest = text.partition("/")
     if not text.startswith("local-dir:") and architecture in open_clip.list_models():

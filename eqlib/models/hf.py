@@ -117,24 +117,30 @@ class Pixels:
 
 
 class Tokens:
-    """``tokens(texts)``: ids (n, context_length), padded and cut, as open_clip's tokenizers give them."""
+    """``tokens(texts)``: ids (n, context_length), padded and cut, as open_clip's tokenizers give them.
 
-    def __init__(self, tokenizer, context_length: int):
-        self.tokenizer, self.context_length = tokenizer, context_length
+    ``lower`` is for SigLIP 2, trained on small letters: the tokenizer of its models of fixed size keeps capitals.
+    """
+
+    def __init__(self, tokenizer, context_length: int, lower: bool = False):
+        self.tokenizer, self.context_length, self.lower = tokenizer, context_length, lower
 
     def __call__(self, texts: str | list[str]) -> Tensor:
         texts = [texts] if isinstance(texts, str) else list(texts)
+        texts = [text.lower() for text in texts] if self.lower else texts
         settings = {"padding": "max_length", "truncation": True, "max_length": self.context_length}
         return self.tokenizer(texts, **settings, return_tensors="pt")["input_ids"]
 
     def __repr__(self) -> str:
-        return f"Tokens({type(self.tokenizer).__name__}, {len(self.tokenizer)}, {self.context_length})"
+        return (
+            f"Tokens({type(self.tokenizer).__name__}, {len(self.tokenizer)}, {self.context_length}, lower={self.lower})"
+        )
 
 
 def pretrained(kind: str, folder: Path, name: str, *, device=None, precision: str = "fp32", **options):
     """What transformers' class ``kind`` reads from ``folder``. With ``device`` it is a model: whole, in eval mode."""
     if device is not None:
-        refuse_pickles([path.name for path in folder.iterdir()], folder)
+        refuse_pickles([path.name for path in folder.iterdir()], "model*.safetensors", folder)
         dtype = open_clip.get_input_dtype(precision) or torch.float32
         options |= {"dtype": dtype, "use_safetensors": True, "output_loading_info": True}
     try:
@@ -161,7 +167,8 @@ def load_folder(folder: Path, name: str, *, device, precision: str, aug_cfg: dic
     hf = pretrained("AutoModel", folder, name, device=device, precision=precision)
     val = Pixels(pretrained("AutoImageProcessor", folder, name))
     tokenizer = pretrained("AutoTokenizer", folder, name)
-    tokens = Tokens(tokenizer, CONTEXT[family] or hf.config.text_config.max_position_embeddings)
+    length = CONTEXT[family] or hf.config.text_config.max_position_embeddings
+    tokens = Tokens(tokenizer, length, lower=family.startswith("siglip"))
     config = {
         "model_cfg": {"embed_dim": _width(hf.config), **_settings(hf.config)},
         "preprocess_cfg": _settings(val.processor),

@@ -283,7 +283,7 @@ def without_projection(folder):
 @pytest.mark.parametrize(
     ("damage", "message"),
     [
-        (as_pickle, r"\*\.safetensors; where you trust the pickle: .*save_pretrained.*got pytorch_model\.bin"),
+        (as_pickle, r"as model\*\.safetensors, made by .*weights_only=True.*got pytorch_model\.bin"),
         (without_projection, r"no weights of text_projection\.weight"),  # else drawn at random, with a line in a log
         (lambda folder: (folder / "tokenizer.json").unlink(), "a model that transformers can load"),
         (lambda folder: (folder / "model.safetensors").write_bytes(b"cut"), "a model that transformers can load"),
@@ -309,6 +309,17 @@ def test_captions_of_clip_are_tokens_as_open_clip_makes_them():
     ends = torch.arange(77) <= (theirs == 49407).int().argmax(dim=1, keepdim=True)
     assert torch.equal(ours[ends], theirs[ends])
     assert (ours[~ends] == 49407).all()
+
+
+def test_siglip_reads_small_letters(tmp_path):
+    """The released SigLIP 2 of fixed size has a tokenizer that keeps capitals, and was trained without them."""
+    _, _, words = make(siglip, tmp_path)
+    words.backend_tokenizer.normalizer = None
+    words.save_pretrained(tmp_path)
+    bundle = load(tmp_path)
+    kept = bundle.tokenizer.tokenizer(["A Red Cup", "a red cup"])["input_ids"]
+    assert kept[0] != kept[1]
+    assert torch.equal(*bundle.tokenizer(["A Red Cup", "a red cup"]))
 
 
 def test_without_transformers_the_message_names_the_extra(small, monkeypatch):
