@@ -6,6 +6,8 @@ and the image, so a resumed run, a run with other workers and a run on more proc
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Callable, Iterator
 
 import numpy as np
@@ -31,7 +33,7 @@ class CaptionedImages(Dataset):
     With ``damaged="skip"`` the next good picture of the epoch's permutation stands in for it, a function of seed, epoch
     and index like all else (a batch may then hold that picture twice), each item carries the number passed over as its
     last value, and ``skipped`` counts them for the batches handed out. Raises InputError for any other ``damaged``, and
-    for ``negatives`` where no caption has one.
+    for ``negatives`` where no caption has one, and for an image without a caption.
     """
 
     def __init__(
@@ -48,7 +50,11 @@ class CaptionedImages(Dataset):
             raise InputError("fail or skip", repr(damaged), row="damaged")
         self.suite, self.preprocess, self.seed, self.damaged, self.skipped = suite, preprocess, seed, damaged, 0
         order = np.argsort(suite.image_of_caption, kind="stable")
-        self.captions_of = np.split(order, np.cumsum(np.bincount(suite.image_of_caption, minlength=len(suite.images))))
+        captions = np.bincount(suite.image_of_caption, minlength=len(suite.images))
+        if captions.min() == 0:
+            bare = suite.images[int(captions.argmin())]
+            raise InputError("a caption for every image", f"none for {bare}", where=suite.name)
+        self.captions_of = np.split(order, np.cumsum(captions))
         self.tokens, self.negative_tokens = tokenizer(suite.captions), None
         if negatives:
             check_knows(suite, negatives=True)
@@ -58,6 +64,14 @@ class CaptionedImages(Dataset):
         for group in () if suite.groups is None else members_of(suite.groups):
             if len({len(self.captions_of[index]) for index in group}) == 1:
                 self.draws_as[group] = group[0]
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 (hex) of what decides the items, but the pixels and transforms: also of what was left out."""
+        suite = self.suite
+        arrays = [None if values is None else values.tolist() for values in (suite.image_of_caption, suite.groups)]
+        known = [suite.digest, suite.images, suite.captions, suite.negatives, *arrays, self.seed, self.damaged]
+        return hashlib.sha256(json.dumps(known).encode()).hexdigest()
 
     def __getitem__(self, key: tuple[int, int]) -> tuple[torch.Tensor, ...] | InputError:
         item = self._item(*key)
