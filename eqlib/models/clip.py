@@ -19,7 +19,7 @@ import json
 import logging
 import tempfile
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import dataclass
@@ -30,6 +30,7 @@ import torch
 from open_clip.constants import HF_CONFIG_NAME, HF_SAFE_WEIGHTS_NAME
 from open_clip.pretrained import get_pretrained_cfg
 from safetensors.torch import save_file
+from torch import Tensor
 
 from eqlib.errors import InputError
 from eqlib.files import made_here, read_json, whole
@@ -68,6 +69,31 @@ class CLIP:
     def device(self) -> torch.device:
         return next(self.model.parameters()).device
 
+    @property
+    def autocast(self) -> torch.dtype | None:
+        """What the ``amp`` precisions, whose weights are float32, cast to in a forward pass; None for the others."""
+        if not self.precision.startswith("amp"):
+            return None
+        return torch.float16 if self.precision == "amp" and self.device.type == "cuda" else torch.bfloat16
+
+    def encode_images(self, pixels: Tensor) -> Tensor:
+        """Features (n, d) float32 of unit length, on the model's device. ``pixels`` (n, 3, H, W): preprocessed."""
+        return self._encode(self.model.encode_image, pixels.to(dtype=open_clip.get_input_dtype(self.precision)))
+
+    def encode_captions(self, captions: Sequence[str] | Tensor) -> Tensor:
+        """Features (n, d) float32 of unit length, on the model's device, of texts or of their token ids."""
+        tokens = captions if isinstance(captions, Tensor) else self.tokenizer(list(captions))
+        return self._encode(self.model.encode_text, tokens)
+
+    @torch.inference_mode()
+    def _encode(self, encode: Callable, batch: Tensor) -> Tensor:
+        training = self.model.training
+        self.model.eval()
+        with torch.autocast(self.device.type, self.autocast, enabled=self.autocast is not None):
+            features = encode(batch.to(self.device))
+        self.model.train(training)
+        return torch.nn.functional.normalize(features.float(), dim=-1)
+
 
 def load(
     spec: str | Path | dict,
@@ -101,7 +127,7 @@ def load(
         try:
             with torch.random.fork_rng(devices=[]), _expected(model_name), warnings.catch_warnings():
                 warnings.filterwarnings("ignore", message="QuickGELU mismatch")  # said above, before the download
-                torch.manual_seed(seed)
+                torch.default_generator.manual_seed(seed)  # torch.manual_seed would reseed every accelerator too
                 model, train, val = open_clip.create_model_and_transforms(
                     model_name,
                     pretrained=pretrained,

@@ -13,12 +13,10 @@ import re
 import tempfile
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
 
 import numpy as np
-import open_clip
 import torch
 from torch.utils.data import DataLoader, Dataset
 
@@ -35,9 +33,10 @@ SHARD = 4096
 class Embedder:
     """A CLIP bundle with its cache. ``cache=None`` keeps features in a temporary folder for the life of the object.
 
-    The cache's folder is shared by all models; weights, config, preprocessing and precision make the key, the device
-    does not. Weights are hashed once, here: make a new Embedder after a training step. ``workers=None`` decodes in the
-    main process below 1024 pictures and with up to 8 processes above.
+    The cache's folder is shared by all models; ``model_key`` names what tells them apart, and needs a transform and a
+    tokenizer whose ``repr`` says what they do (else InputError). Weights are hashed once, here: make a new Embedder
+    after a training step. ``workers=None`` decodes in the main process below 1024 pictures and with up to 8 processes
+    above.
     """
 
     def __init__(
@@ -52,11 +51,11 @@ class Embedder:
         if batch_size < 1:
             raise InputError("a batch size of at least 1", batch_size)
         self.bundle, self.batch_size, self.workers, self.progress = bundle, batch_size, workers, progress
-        convolutions = sum(isinstance(module, torch.nn.Conv2d) for module in bundle.model.visual.modules())
+        convolutions = sum(isinstance(module, torch.nn.Conv2d) for module in bundle.model.modules())
         # A ResNet is a quarter faster on a CPU with channels last; a ViT, with its one convolution, is slower.
         self._layout = torch.channels_last if convolutions > 1 else torch.contiguous_format
         self._temporary = tempfile.TemporaryDirectory(prefix="features-") if cache is None else None
-        folder = Path(self._temporary.name if cache is None else cache) / model_key(bundle)
+        folder = Path(self._temporary.name) if cache is None else Path(cache) / model_key(bundle)
         self._images, self._captions = FeatureCache(folder, "image"), FeatureCache(folder, "caption")
 
     def images(self, paths: Sequence[str | Path], rows: Sequence[object] | None = None) -> np.ndarray:
@@ -98,25 +97,12 @@ class Embedder:
         for batch in loader:
             if isinstance(batch, dict):
                 raise InputError(**batch)
-            yield self._forward(self.bundle.model.encode_image, batch, pixels=True)
+            yield self.bundle.encode_images(batch.to(memory_format=self._layout)).cpu().numpy()
 
     def _encode_captions(self, texts: list[str], todo: list[int]) -> Iterable[np.ndarray]:
         for start in range(0, len(todo), self.batch_size):
-            tokens = self.bundle.tokenizer([texts[n] for n in todo[start : start + self.batch_size]])
-            yield self._forward(self.bundle.model.encode_text, tokens)
-
-    @torch.inference_mode()
-    def _forward(self, encode, batch: torch.Tensor, pixels: bool = False) -> np.ndarray:
-        bundle = self.bundle
-        batch = batch.to(bundle.device)
-        if pixels:
-            batch = batch.to(open_clip.get_input_dtype(bundle.precision), memory_format=self._layout)
-        training = bundle.model.training
-        bundle.model.eval()
-        with _autocast(bundle):
-            features = encode(batch)
-        bundle.model.train(training)
-        return torch.nn.functional.normalize(features.float(), dim=-1).cpu().numpy()
+            batch = [texts[n] for n in todo[start : start + self.batch_size]]
+            yield self.bundle.encode_captions(batch).cpu().numpy()
 
 
 class Pictures(Dataset):
@@ -139,11 +125,22 @@ class Pictures(Dataset):
 
 
 def model_key(bundle: CLIP) -> str:
-    """What decides a feature besides the input (weights, config, preprocessing, precision), as 32 hex digits."""
-    tokenizer = f"{type(bundle.tokenizer).__name__} {getattr(bundle.tokenizer, 'context_length', None)}"
-    preprocessing = re.sub(r" at 0x[0-9a-f]+", "", repr(bundle.preprocess_val))
-    text = "\n".join([bundle.fingerprint, preprocessing, tokenizer, bundle.precision])
+    """What decides a feature besides the input, as 32 hex digits: weights, config, preprocessing, tokenizer, and the
+    dtype of autocast (of ``amp`` it depends on the device; nothing else does).
+
+    Raises InputError where the ``repr`` of preprocessing or tokenizer is an address, which says nothing of its work.
+    """
+    tokenizer = f"{_says('tokenizer', bundle.tokenizer)} {getattr(bundle.tokenizer, 'context_length', None)}"
+    preprocessing = _says("preprocess_val", bundle.preprocess_val)
+    text = "\n".join([bundle.fingerprint, preprocessing, tokenizer, str(bundle.autocast)])
     return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+def _says(name: str, what: object) -> str:
+    text = re.sub(r"<(function _convert_to_rgb|open_clip\.tokenizer\.\w+ object) at 0x\w+>", r"<\1>", repr(what))
+    if " at 0x" in text:
+        raise InputError("a class with a __repr__ that shows its settings, or no cache", text, where=name)
+    return text
 
 
 def digests(paths: Sequence[str | Path], rows: Sequence[object]) -> list[bytes]:
@@ -166,11 +163,3 @@ def _digest(path: str, row: object) -> bytes:
 
 def _stack(items: list) -> torch.Tensor | dict:
     return next((item for item in items if isinstance(item, dict)), None) or torch.stack(items)
-
-
-def _autocast(bundle: CLIP):
-    """open_clip's ``amp`` precisions keep float32 weights and cast in the forward pass."""
-    if not bundle.precision.startswith("amp"):
-        return nullcontext()
-    dtype = torch.float16 if bundle.precision == "amp" and bundle.device.type == "cuda" else torch.bfloat16
-    return torch.autocast(bundle.device.type, dtype=dtype)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from dataclasses import replace
 
 import torch
@@ -11,7 +12,7 @@ from eqlib.models.clip import CLIP
 
 
 def interpolate(start: CLIP, end: CLIP, alpha: float) -> CLIP:
-    """``end``'s bundle with weights ``(1 - alpha) start + alpha end``; ``alpha`` in [0, 1]. ``start`` is unchanged.
+    """``end``'s bundle with weights ``(1 - alpha) start + alpha end``, of its own; ``alpha`` in [0, 1].
 
     Counters and other whole numbers (a batch norm's steps) are taken from ``end``. Raises InputError where the two
     do not have the same tensors.
@@ -25,5 +26,6 @@ def interpolate(start: CLIP, end: CLIP, alpha: float) -> CLIP:
         name: torch.lerp(here[name], there[name], alpha) if there[name].is_floating_point() else there[name]
         for name in there
     }
-    end.model.load_state_dict(mixed)
-    return replace(end, name=f"{start.name} to {end.name}, alpha {alpha:g}")
+    model = deepcopy(end.model)
+    model.load_state_dict(mixed)
+    return replace(end, model=model, name=f"{start.name} to {end.name}, alpha {alpha:g}")

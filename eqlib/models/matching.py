@@ -89,13 +89,11 @@ def scorer(bundle: CLIP, head: MatchingHead) -> Scorer:
 
     @torch.inference_mode()
     def score(images: Sequence[Image.Image], captions: Sequence[str]) -> list[float]:
-        bundle.model.eval()
         head.eval()
         distinct = {id(image): image for image in images}  # a quad asks for each of its pictures and captions twice
         texts = list(dict.fromkeys(captions))
-        pixels = torch.stack([bundle.preprocess_val(image) for image in distinct.values()]).to(bundle.device)
-        image = bundle.model.encode_image(pixels, normalize=True)
-        text = bundle.model.encode_text(bundle.tokenizer(texts).to(bundle.device), normalize=True)
+        image = bundle.encode_images(torch.stack([bundle.preprocess_val(image) for image in distinct.values()]))
+        text = bundle.encode_captions(texts)
         rows = [list(distinct).index(id(one)) for one in images]
         columns = [texts.index(caption) for caption in captions]
         return head(image[rows], text[columns]).float().tolist()

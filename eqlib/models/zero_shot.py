@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import torch
-from open_clip import build_zero_shot_classifier
 from torch.utils.data import DataLoader
 from torchvision.datasets import ImageFolder
 
@@ -15,7 +14,6 @@ from eqlib.models.clip import CLIP
 from eqlib.suites.images import open_image
 
 
-@torch.inference_mode()
 def zero_shot_top1(
     bundle: CLIP, folder: str | Path, *, templates: Sequence[str] = ("a photo of a {}.",), batch: int = 256
 ) -> float:
@@ -32,11 +30,10 @@ def zero_shot_top1(
         pictures = ImageFolder(folder, transform=bundle.preprocess_val, loader=open_image)
     except OSError as error:  # torchvision: no such folder, no class, a class without pictures
         raise InputError("folders <class>/<picture>", str(error), where=folder) from error
-    bundle.model.eval()
     names = [name.replace("_", " ") for name in pictures.classes]
-    weights = build_zero_shot_classifier(bundle.model, bundle.tokenizer, names, templates, device=bundle.device)
+    texts = [bundle.encode_captions([template.format(name) for template in templates]).mean(dim=0) for name in names]
+    classes = torch.nn.functional.normalize(torch.stack(texts), dim=-1)
     right = 0
     for images, labels in DataLoader(pictures, batch_size=batch):
-        features = bundle.model.encode_image(images.to(bundle.device), normalize=True)
-        right += int(((features @ weights).argmax(1).cpu() == labels).sum())
+        right += int(((bundle.encode_images(images) @ classes.T).argmax(1).cpu() == labels).sum())
     return right / len(pictures)

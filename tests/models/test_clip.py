@@ -34,6 +34,32 @@ def test_a_config_makes_a_model_with_its_own_seed(config):
     assert not first.model.training
 
 
+def test_loading_leaves_the_generators_of_accelerators_alone(monkeypatch, config):
+    """Without one here: the call that reseeds every CUDA generator must not come."""
+    monkeypatch.setattr(torch.cuda, "manual_seed_all", lambda seed: pytest.fail("CUDA's generators were reseeded"))
+    load(config, seed=3)
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16", "pure_bf16", "amp", "amp_bf16"])
+def test_encode_by_hand(config, precision):
+    bundle = load(config, precision=precision)
+    picture = Image.effect_mandelbrot((40, 30), (-2, -1.5, 1, 1.5), 100).convert("RGB")
+    pixels = bundle.preprocess_val(picture)[None]
+    bundle.model.train()
+    image, text = bundle.encode_images(pixels), bundle.encode_captions(["a red cup", "a dog"])
+    assert bundle.model.training
+    assert (image.dtype, image.shape, text.dtype, text.shape) == (torch.float32, (1, 32), torch.float32, (2, 32))
+    assert torch.equal(text, bundle.encode_captions(bundle.tokenizer(["a red cup", "a dog"])))
+    assert torch.allclose(text.norm(dim=-1), torch.ones(2))
+    weights = bundle.model.eval().visual.conv1.weight.dtype
+    with torch.no_grad(), torch.autocast("cpu", torch.bfloat16, enabled=precision.startswith("amp")):
+        expected = bundle.model.encode_image(pixels.to(weights)).float()
+    assert torch.equal(image, expected / expected.norm(dim=-1, keepdim=True))
+    if precision != "fp32":
+        plain = load(config).encode_images(pixels)
+        assert 0 < (image - plain).abs().max() < 0.02  # another precision, seen in the features
+
+
 def test_the_small_resnet_of_the_study():
     text = {"context_length": 24, "vocab_size": 49408, "width": 128, "heads": 4, "layers": 3}
     vision = {"layers": [1, 1, 1, 1], "width": 32, "image_size": 64}

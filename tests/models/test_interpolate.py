@@ -26,6 +26,13 @@ def test_the_ends_are_the_models_and_the_middle_their_mean():
     assert start.fingerprint == first
 
 
+def test_both_models_stay_as_they_were_so_that_a_path_can_be_walked():
+    start, end = load(SMALL, seed=0), load(SMALL, seed=1)
+    before = end.fingerprint
+    path = [interpolate(start, end, alpha) for alpha in (0.5, 0.5, 1.0)]
+    assert path[0].fingerprint == path[1].fingerprint != path[2].fingerprint == before == end.fingerprint
+
+
 def test_what_cannot_be_mixed_is_named():
     start = load(SMALL, seed=0)
     with pytest.raises(InputError, match="alpha in"):

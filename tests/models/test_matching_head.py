@@ -85,6 +85,17 @@ def test_the_head_scores_a_suite(tiny, head, pictures):
     assert np.allclose(scores_of(table)[1, 0], scores_of(table)[1, 1], atol=1e-6)  # 8.png is a copy of 0.png
 
 
+@pytest.mark.parametrize("precision", ["pure_bf16", "bf16", "amp"])
+def test_the_head_scores_in_every_precision(config, head, pictures, precision):
+    bundle = load(config, precision=precision)
+    picture = open_image(pictures / "1.png")
+    scores = scorer(bundle, head)([picture, picture], ["a cat", "a dog"])
+    with torch.no_grad():
+        image = bundle.encode_images(bundle.preprocess_val(picture)[None])
+        expected = head(image, bundle.encode_captions(["a cat", "a dog"]))
+    assert scores == pytest.approx(expected.tolist(), abs=1e-6)
+
+
 def test_too_small_a_batch_is_refused(head):
     with pytest.raises(InputError, match="B >= 2"):
         matching_scores(head, unit(1, 32), unit(1, 32), scale=1.0, generator=torch.Generator())

@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -91,6 +92,45 @@ def test_weights_precision_and_preprocessing_have_caches_of_their_own(tiny, conf
     }
     assert len(keys) == 5
     assert model_key(load(config)) == model_key(tiny)
+
+
+def test_the_cache_of_amp_belongs_to_the_precision_of_the_device(tiny):
+    """``amp`` is float16 on CUDA and bfloat16 on a CPU: on a CPU it shares nothing with fp32, all with amp_bf16."""
+    keys = [model_key(replace(tiny, precision=precision)) for precision in ("fp32", "amp", "amp_bf16", "amp_bfloat16")]
+    assert keys[0] != keys[1] == keys[2] == keys[3]
+
+
+class Shrink:
+    """A transform of the user's own, without a name for its settings."""
+
+    def __init__(self, tiny, by):
+        self.preprocess, self.by = tiny.preprocess_val, by
+
+    def __call__(self, image):
+        return self.preprocess(image) / self.by
+
+
+class NamedShrink(Shrink):
+    def __repr__(self):
+        return f"NamedShrink({self.by})"
+
+
+def test_a_transform_without_a_name_is_not_cached(tiny, quads, tmp_path):
+    """Two of them would share a folder, and the second would be given the features of the first."""
+    cache = tmp_path / "cache"
+    for transform in (lambda image: tiny.preprocess_val(image), Shrink(tiny, 2), Shrink(tiny, 3)):
+        bundle = replace(tiny, preprocess_val=transform)
+        with pytest.raises(InputError, match=r"a class with a __repr__ that shows its settings.*got .* at 0x"):
+            score_suite(bundle, quads, cache=cache, **QUIET)
+        score_suite(bundle, quads, **QUIET)  # without a cache there is nothing to mix up
+    with pytest.raises(InputError, match="tokenizer: expected a class with a __repr__"):
+        score_suite(replace(tiny, tokenizer=lambda texts: tiny.tokenizer(texts)), quads, cache=cache, **QUIET)
+    assert not cache.exists()
+    two, three = (
+        score_suite(replace(tiny, preprocess_val=NamedShrink(tiny, by)), quads, cache=cache, **QUIET) for by in (2, 3)
+    )
+    assert np.abs(scores_of(two) - scores_of(three)).max() > 1e-3
+    assert len(list(cache.iterdir())) == 2
 
 
 def test_a_missing_picture_stops_before_the_first_is_encoded(tiny, quads, encoded):

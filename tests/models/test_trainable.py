@@ -1,5 +1,7 @@
 import copy
+import re
 
+import open_clip
 import pytest
 import torch
 
@@ -12,7 +14,17 @@ VIT = {"embed_dim": 16, "vision_cfg": {"layers": 3, "width": 32, "head_width": 1
 RESNET = {"embed_dim": 16, "vision_cfg": {"layers": [1, 1, 1, 1], "width": 16, "head_width": 32, "image_size": 32}}
 
 
-@pytest.fixture(params=[VIT, RESNET], ids=["vit", "resnet"])
+TIMM_VIT = {
+    "embed_dim": 16,
+    "vision_cfg": {"timm_model_name": "test_vit", "timm_pool": "token", "timm_proj": "linear", "image_size": 32},
+}
+CONVNEXT = {
+    "embed_dim": 16,
+    "vision_cfg": {"timm_model_name": "test_convnext", "timm_pool": "avg", "timm_proj": "linear", "image_size": 32},
+}
+
+
+@pytest.fixture(params=[VIT, RESNET, TIMM_VIT, CONVNEXT], ids=["vit", "resnet", "timm-vit", "convnext"])
 def bundle(request):
     return load(request.param | {"text_cfg": TEXT})
 
@@ -52,13 +64,76 @@ def test_last_blocks(bundle):
     step(bundle.model)
     moved = changed(before, bundle.model) - {"logit_scale"}
     first = ("visual.transformer.resblocks.0", "visual.transformer.resblocks.1", "visual.layer1", "visual.layer3")
+    timm = ("visual.trunk.blocks.0", "visual.trunk.blocks.4", "visual.trunk.stages.2", "visual.trunk.stages.3.blocks.0")
     text = ("transformer.resblocks.0", "transformer.resblocks.1", "token_embedding", "positional_embedding")
-    stem = ("visual.conv1", "visual.bn1", "visual.ln_pre", "visual.class_embedding")
-    assert not [name for name in moved if name.startswith((*first, *text, *stem))]
-    assert [name for name in moved if name.startswith(("visual.transformer.resblocks.2", "visual.layer4"))]
+    stem = ("visual.conv1", "visual.bn1", "visual.ln_pre", "visual.class_embedding", "visual.trunk.patch_embed")
+    assert not [name for name in moved if name.startswith((*first, *timm, *text, *stem, "visual.trunk.stem"))]
+    final = (
+        "visual.transformer.resblocks.2",
+        "visual.layer4",
+        "visual.trunk.blocks.5",
+        "visual.trunk.stages.3.blocks.1",
+    )
+    assert [name for name in moved if name.startswith(final)]
     assert [name for name in moved if name.startswith("transformer.resblocks.2")]
-    with pytest.raises(InputError, match=r"1 to \d last blocks of the (image|text) tower, got 4"):
-        train_only(bundle.model, "last", last=4)  # the text tower has three
+    with pytest.raises(InputError, match=r"as many last blocks as the (image|text) tower has, got 7"):
+        train_only(bundle.model, "last", last=7)  # the image towers have up to six
+    with pytest.raises(InputError, match="1 or more last blocks, got 0"):
+        train_only(bundle.model, "last", last=0)
+
+
+# What moves with one last block: the block, the final norm, the pooling and the projection; never the stem.
+LAST = {
+    "ViT-B-32": (
+        ("visual.transformer.resblocks.11.", "visual.ln_post.", "visual.proj"),
+        ("transformer.resblocks.11.", "ln_final.", "text_projection"),
+    ),
+    "ViT-B-16-SigLIP": (
+        ("visual.trunk.blocks.11.", "visual.trunk.norm.", "visual.trunk.attn_pool."),
+        ("text.transformer.resblocks.11.", "text.ln_final.", "text.text_projection."),
+    ),
+    "convnext_base": (
+        ("visual.trunk.stages.3.blocks.2.", "visual.trunk.head.", "visual.head."),
+        ("transformer.resblocks.11.", "ln_final.", "text_projection"),
+    ),
+    "RN50": (("visual.layer4.", "visual.attnpool."), ("transformer.resblocks.11.", "ln_final.", "text_projection")),
+    "coca_ViT-B-32": (
+        ("visual.transformer.resblocks.11.", "visual.ln_post.", "visual.attn_pool.", "visual.proj"),
+        ("text.transformer.resblocks.11.", "text.ln_final.", "text.text_projection"),
+    ),
+}
+
+
+@pytest.fixture(params=LAST)
+def architecture(request):
+    """An architecture of open_clip by name and without memory for its weights: (name, model)."""
+    with torch.device("meta"):
+        return request.param, open_clip.create_model(request.param, device="meta")
+
+
+def test_last_blocks_of_released_architectures(architecture):
+    name, model = architecture
+    towers = tuple(prefix for tower in LAST[name] for prefix in tower)
+    expected = {n for n, _ in model.named_parameters() if n.startswith(towers)}
+    assert all(any(n.startswith(prefix) for n in expected) for prefix in towers)
+    got = {n for n in train_only(model, "last") if not n.startswith("text_decoder.")}  # CoCa's third tower
+    assert got - {"logit_scale", "logit_bias"} == expected
+    assert got == {n for n, p in model.named_parameters() if p.requires_grad and not n.startswith("text_decoder.")}
+
+
+def test_lora_reaches_both_towers_of_released_architectures(architecture):
+    pytest.importorskip("peft", reason="the extra 'lora' is not installed")
+    name, model = architecture
+    add_lora(model, rank=2)
+    adapters = [n for n, p in model.named_parameters() if p.requires_grad and "lora_" in n]
+    layers = {n.split(".lora_")[0].removesuffix(".base_layer") for n in adapters}
+    for tower in LAST[name]:
+        assert [n for n in layers if n.startswith(tower[0])], f"no adapter under {tower[0]}"
+    if name == "ViT-B-16-SigLIP":
+        block = "visual.trunk.blocks.11."
+        assert {n.removeprefix(block) for n in layers if n.startswith(block)} == {
+            *("attn.qkv", "attn.proj", "mlp.fc1", "mlp.fc2")
+        }
 
 
 def test_all_is_everything(bundle):
@@ -86,10 +161,26 @@ def test_lora_trains_adapters_and_merges_to_a_plain_model(bundle, tmp_path):
         merged = bundle.model(images, tokens)[:2]
     assert all(torch.allclose(a, b, atol=1e-5) for a, b in zip(trained, merged, strict=True))
     assert bundle.model.state_dict().keys() == before.keys()
-    moved = {name for name in changed(before, bundle.model) if "running" not in name and "num_batches" not in name}
-    assert moved
-    assert all("resblocks" in name or name == "logit_scale" for name in moved)
+    moved = changed(before, bundle.model) - {"logit_scale"}
+    assert all(any(name.startswith("visual.") == image for name in moved) for image in (True, False))
+    assert all(re.search(r"(resblocks|blocks|stages|layer)\.?\d", name) for name in moved)
+    assert not [name for name in moved if "running" in name or "norm" in name or "bn" in name]
     assert load(save(bundle, tmp_path / "model")).fingerprint == bundle.fingerprint
+
+
+def test_the_seed_decides_the_adapters_and_nothing_else(bundle):
+    pytest.importorskip("peft", reason="the extra 'lora' is not installed")
+
+    def first_matrices(seed, noise):
+        torch.manual_seed(noise)
+        model = copy.deepcopy(bundle.model)
+        expected = torch.random.get_rng_state()
+        add_lora(model, rank=2, seed=seed)
+        assert torch.equal(torch.random.get_rng_state(), expected)
+        return torch.cat([p.flatten() for n, p in model.named_parameters() if "lora_A" in n])
+
+    assert torch.equal(first_matrices(1, noise=0), first_matrices(1, noise=9))
+    assert not torch.equal(first_matrices(1, noise=0), first_matrices(2, noise=0))
 
 
 def test_without_peft_the_message_names_the_extra(monkeypatch, bundle):

@@ -6,6 +6,7 @@ import torch
 from PIL import Image
 
 from eqlib.errors import InputError
+from eqlib.models.clip import load
 from eqlib.models.zero_shot import zero_shot_top1
 from eqlib.suites.images import open_image
 
@@ -37,6 +38,19 @@ def test_the_nearest_class_is_counted(tiny, classes):
                 image = tiny.model.encode_image(tiny.preprocess_val(open_image(path))[None])[0]
                 right += max(range(3), key=lambda c, image=image: float(image @ vectors[c])) == label
     assert zero_shot_top1(tiny, classes, templates=TEMPLATES, batch=5) == right / 12
+
+
+@pytest.mark.parametrize("precision", ["pure_bf16", "bf16", "amp"])
+def test_in_every_precision(config, classes, precision):
+    bundle = load(config, precision=precision)
+    names, right = ["blue square", "dog", "tea cup"], 0
+    texts = [bundle.encode_captions([t.format(name) for t in TEMPLATES]).mean(dim=0) for name in names]
+    vectors = [text / text.norm() for text in texts]
+    for label, name in enumerate(names):
+        for path in sorted((classes / name.replace(" ", "_")).iterdir()):
+            image = bundle.encode_images(bundle.preprocess_val(open_image(path))[None])[0]
+            right += max(range(3), key=lambda c, image=image: float(image @ vectors[c])) == label
+    assert zero_shot_top1(bundle, classes, templates=TEMPLATES, batch=1) == right / 12
 
 
 @pytest.mark.parametrize(
