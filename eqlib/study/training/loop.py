@@ -236,12 +236,8 @@ def _due(step: int, every: int) -> bool:
 
 
 def _on_main(accelerator: Accelerator, validate: Callable, model: torch.nn.Module) -> dict[str, float]:
-    """What ``validate`` finds in the training precision, the same on every process: all decide alike when to stop."""
-    found = [None]
-    if accelerator.is_main_process:
-        with accelerator.autocast():
-            found = [validate(model)]
-    return broadcast_object_list(found)[0]
+    """What ``validate`` finds, the same on every process: all decide alike when to stop."""
+    return broadcast_object_list([validate(model) if accelerator.is_main_process else None])[0]
 
 
 def _keep_best(best: dict, row: dict, recipe: Recipe, model: torch.nn.Module, objective: Objective) -> None:

@@ -73,7 +73,11 @@ class Run:
     def configured(cls, values: dict[str, Any], **rest: Any) -> Run:
         """``values`` name the recipe's fields (steps, batch, lr, ...) and those here that have a default (part, ...) in
         one dictionary; ``rest`` are fields here. Raises InputError for an unknown name or a value of another type."""
-        own = {field.name: field.type for field in fields(cls) if field.default is not field.default_factory}
+        own = {
+            field.name: field.type
+            for field in fields(cls)
+            if (field.default, field.default_factory) != (MISSING, MISSING) and field.name != "settings"
+        }
         recipe = {field.name: field.type for field in fields(Recipe)}
         known = own | recipe
         for name, value in values.items():
@@ -157,12 +161,8 @@ def _train(run: Run, output: Path, scratch: str, on_log: Callable | None = None)
     objective = Objective(run.method, run.settings, seed=recipe.seed, dim=bundle.config["model_cfg"]["embed_dim"])
     if run.grad_checkpointing:
         bundle.model.set_grad_checkpointing(True)
-    tuner = None
-    if run.part == "lora":
-        with torch.random.fork_rng(devices=[]):
-            torch.default_generator.manual_seed(recipe.seed)  # the adapters are the seed's, too
-            tuner = add_lora(bundle.model, rank=run.lora_rank)
-    else:
+    tuner = add_lora(bundle.model, rank=run.lora_rank, seed=recipe.seed) if run.part == "lora" else None
+    if tuner is None:
         train_only(bundle.model, run.part, last=run.last)
     data = CaptionedImages(
         captions,
@@ -172,6 +172,9 @@ def _train(run: Run, output: Path, scratch: str, on_log: Callable | None = None)
         damaged=run.damaged,
         negatives="negatives" in objective.needs,
     )
+
+    amp = {"no": "fp32", "bf16": "amp_bf16", "fp16": "amp"}[accelerator.mixed_precision]
+    watched = replace(bundle, precision=amp)
 
     def export(name: str) -> None:
         model = bundle.model if tuner is None else merge_lora(deepcopy(tuner))
@@ -186,7 +189,7 @@ def _train(run: Run, output: Path, scratch: str, on_log: Callable | None = None)
         recipe,
         accelerator=accelerator,
         settings=asdict(replace(run, trackers=[])),
-        validate=validator(bundle, quads[run.validation], val, head=objective.head, workers=recipe.workers_of(1)),
+        validate=validator(watched, quads[run.validation], val, head=objective.head, workers=recipe.workers_of(1)),
         on_log=on_log,
         export=export,
         scratch=scratch,
