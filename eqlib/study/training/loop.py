@@ -17,6 +17,7 @@ import pandas as pd
 import torch
 from accelerate import Accelerator
 from accelerate.utils import broadcast_object_list
+from safetensors.torch import save
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from eqlib.errors import InputError
@@ -82,7 +83,9 @@ def _fit(model, data, objective, recipe, accelerator, settings, validate, on_log
     )
     average = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(recipe.ema)) if recipe.ema else None
     # open_clip_train's ceiling of 100, but never below a released temperature: SigLIP's models come with more
-    scales = {p: max(math.log(100), float(p.max())) for n, p in model.named_parameters() if n.endswith("logit_scale")}
+    scales = {
+        p: max(math.log(100), float(p.detach().max())) for n, p in model.named_parameters() if n.endswith("logit_scale")
+    }
     keeping = recipe.checkpoint_every or recipe.checkpoint_minutes
     experiment = keeping and {
         "recipe": asdict(recipe), "method": objective.method, "settings": objective.settings, "more": settings,
@@ -223,12 +226,9 @@ def _seed(seed: int, step: int, rank: int, device: torch.device) -> None:
 
 
 def _digest(module: torch.nn.Module) -> str:
-    digest = hashlib.sha256()
-    for name, tensor in module.state_dict().items():
-        if isinstance(tensor, torch.Tensor):
-            digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
-            digest.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy())
-    return digest.hexdigest()
+    """SHA-256 (hex) of the weights."""
+    weights = {name: value.clone().contiguous() for name, value in module.named_parameters()}
+    return hashlib.sha256(save(weights | {name: value.clone() for name, value in module.named_buffers()})).hexdigest()
 
 
 def _due(step: int, every: int) -> bool:

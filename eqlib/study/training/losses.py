@@ -1,6 +1,8 @@
-"""The losses that an objective can name. Each is a module ``loss(features) -> (terms, telemetry)`` with ``needs``.
+"""The losses that an objective can name. A new one is a file with a function or a class, and a line in `LOSSES`.
 
-A new one is a file with such a class, or a function of features as `eqlib.losses` has them, and one line in `LOSSES`.
+A function is as those of `eqlib.losses`: ``(image_features, text_features, logit_scale, *, ...) -> terms``. Of its
+keywords those that a batch brings (`BROUGHT`) say what it needs, the others are its settings. A class is made with the
+settings as a dict and ``seed`` and ``dim``, says what it ``needs``, and gives ``(terms, telemetry)`` of `Features`.
 """
 
 from __future__ import annotations
@@ -8,6 +10,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
@@ -40,51 +43,57 @@ class Features:
     present: Tensor | None = None
 
 
-class OpenClip(torch.nn.Module):
-    """A contrastive loss of open_clip, as it counts over the processes there are: each computes its own rows."""
-
-    needs = frozenset()
-
-    def __init__(self, name: str, settings: dict[str, Any], **_):
-        super().__init__()
-        known(name, settings, ())
-        self.name = name
-
-    def forward(self, features: Features) -> tuple[Scalars, Scalars]:
-        ranks = Ranks.current()
-        place = {"rank": ranks.rank, "world_size": ranks.world}
-        if self.name == "siglip":
-            loss = SigLipLoss(**place)
-        else:
-            loss = ClipLoss(local_loss=ranks.world > 1, gather_with_grad=ranks.world > 1, **place)
-        return {self.name: loss(features.image, features.text, features.scale, features.bias)}, {}
+BROUGHT = {
+    "logit_bias": "bias",
+    "partners": "partners",
+    "negative_text_features": "negatives",
+    "present": "present",
+}  # a function's keyword: the field of Features
 
 
 class OfFunction(torch.nn.Module):
-    """A function ``(image_features, text_features, logit_scale, *, ...) -> terms``: its keywords are the settings, and
-    those among them that a batch brings are what the loss needs."""
+    """A function as a named loss. Raises InputError for settings that it does not take."""
 
-    def __init__(self, function: Callable[..., Scalars], name: str, settings: dict[str, Any], **_):
+    def __init__(self, function: Callable[..., Scalars], settings: dict[str, Any]):
         super().__init__()
         keywords = {p.name for p in inspect.signature(function).parameters.values() if p.kind is p.KEYWORD_ONLY}
-        brought = {"partners": "partners", "negative_text_features": "negatives", "present": "present"}
-        self.brought = {keyword: brought[keyword] for keyword in keywords & brought.keys()}
-        self.needs = frozenset(self.brought.values()) & {"partners", "negatives"}
-        self.function, self.settings = function, known(name, settings, keywords - self.brought.keys())
+        if unknown := settings.keys() - (keywords - BROUGHT.keys()):
+            name = function.__name__.removesuffix("_loss")
+            raise InputError(f"no such settings for {name}", ", ".join(sorted(unknown)), row="settings")
+        self.function, self.settings = function, settings
+        self.brought = {keyword: BROUGHT[keyword] for keyword in keywords & BROUGHT.keys()}
+        self.needs = {"partners", "negatives"} & set(self.brought.values())
 
     def forward(self, features: Features) -> tuple[Scalars, Scalars]:
         brought = {keyword: getattr(features, name) for keyword, name in self.brought.items()}
         return self.function(features.image, features.text, features.scale, **brought, **self.settings), {}
 
 
+def contrastive_loss(image_features: Tensor, text_features: Tensor, logit_scale: Tensor) -> Scalars:
+    """open_clip's ClipLoss; of several processes each computes its own rows."""
+    ranks = Ranks.current()
+    several = ranks.world > 1
+    loss = ClipLoss(local_loss=several, gather_with_grad=several, rank=ranks.rank, world_size=ranks.world)
+    return {"contrastive": loss(image_features, text_features, logit_scale)}
+
+
+def siglip_loss(
+    image_features: Tensor, text_features: Tensor, logit_scale: Tensor, *, logit_bias: Tensor | None
+) -> Scalars:
+    """open_clip's SigLipLoss, for a model with a logit bias."""
+    ranks = Ranks.current()
+    loss = SigLipLoss(rank=ranks.rank, world_size=ranks.world)
+    return {"siglip": loss(image_features, text_features, logit_scale, logit_bias)}
+
+
 class EqSim(torch.nn.Module):
     """EqSimLoss under its own settings. ``variant`` may also be ``minimal_pairs``: the hard variant on the pairs that
     the data knows. Drawn partners are those of the whole batch on every process: any number of them draws the same."""
 
-    def __init__(self, name: str, settings: dict[str, Any], *, seed: int, **_):
+    def __init__(self, settings: dict[str, Any], *, seed: int, **_):
         super().__init__()
         pairs = settings.get("variant") == MINIMAL_PAIRS
-        self.needs = frozenset({"partners"} if pairs else ())
+        self.needs = {"partners"} if pairs else set()
         drawn = not pairs and settings.get("variant", "all_pairs") != "all_pairs"
         self.loss = EqSimLoss(**(settings | ({"variant": "hard"} if pairs else {})), local_loss=not drawn, seed=seed)
 
@@ -93,45 +102,43 @@ class EqSim(torch.nn.Module):
 
 
 class Matching(torch.nn.Module):
-    """A matching head that trains beside the model, and for ``eqsim_itm`` EqSim on its scores.
+    """A matching head that trains beside the model; with ``eqsim`` also EqSim on its scores.
 
     Terms are ``matching`` (matching_loss) and ``eqsim_itm``. Telemetry are ``matching_right``, the share of the scores
-    on the right side of 0, and ``mean_a2``, ``mean_b2`` and ``mean_I`` of the raw scores. Settings: ``hidden``; for
-    eqsim_itm also ``activation`` and the options of `eqlib.losses.Criterion`. Every process computes the whole loss.
-    ``dim`` is the features' length, ``seed`` draws the head and then its hard pairs; the ``state_dict`` holds both.
+    on the right side of 0, and ``mean_a2``, ``mean_b2`` and ``mean_I`` of the raw scores. Settings: ``hidden``; with
+    ``eqsim`` those of `eqlib.losses.eqsim_itm`. Every process computes the whole loss. ``seed`` draws the head and then
+    its hard pairs; the ``state_dict`` holds both.
     """
 
     needs = frozenset()
 
-    def __init__(self, name: str, settings: dict[str, Any], *, seed: int, dim: int | None):
+    def __init__(self, settings: dict[str, Any], *, seed: int, dim: int | None, eqsim: bool = False):
         super().__init__()
         if dim is None:
             raise InputError("dim, the features' length, for a matching head", None, row="dim")
-        hidden, self.eqsim = settings.pop("hidden", 256), None
-        if name == "eqsim_itm":
-            self.eqsim = settings
-            try:
-                eqsim_itm(torch.eye(2, 4), **settings)  # a wrong name or value is an error now, not at the first step
-            except TypeError as error:
-                raise InputError("settings of eqsim_itm", str(error), row="settings") from error
-        else:
-            known(name, settings, ())
         with torch.random.fork_rng(devices=[]):
             torch.default_generator.manual_seed(seed)
-            self.head = MatchingHead(dim, hidden)
-        self.draws = Draws(seed)
+            self.head = MatchingHead(dim, settings.pop("hidden", 256))
+        try:  # a wrong name or value is an error now, not at the first step
+            eqsim_itm(torch.eye(2, 4), **settings)
+        except TypeError as error:
+            raise InputError("settings of eqsim_itm", str(error), row="settings") from error
+        if settings and not eqsim:
+            raise InputError("no such settings for itm", ", ".join(sorted(settings)), row="settings")
+        self.eqsim, self.settings, self.draws = eqsim, settings, Draws(seed)
 
     def forward(self, features: Features) -> tuple[Scalars, Scalars]:
         image, text = Ranks.current().gather(features.image.float(), features.text.float())
         draw = self.draws.on(image.device)
         scores = matching_scores(self.head, image, text, scale=features.scale.detach(), generator=draw)
         terms = {"matching": matching_loss(scores)}
-        if self.eqsim is not None:
-            terms["eqsim_itm"] = eqsim_itm(scores, **self.eqsim)
+        if self.eqsim:
+            terms["eqsim_itm"] = eqsim_itm(scores, **self.settings)
         with torch.no_grad():
             matched, hard_image, hard_text, other = scores.unbind(1)
+            right = (scores > 0) == scores.new_tensor([True, False, False, True])
             telemetry = {
-                "matching_right": ((scores > 0) == scores.new_tensor([True, False, False, True])).float().mean(),
+                "matching_right": right.float().mean(),
                 "mean_a2": (matched - other).square().mean(),
                 "mean_b2": (hard_image - hard_text).square().mean(),
                 "mean_I": (matched + other - hard_image - hard_text).mean(),
@@ -139,24 +146,19 @@ class Matching(torch.nn.Module):
         return terms, telemetry
 
 
-def known(name: str, settings: dict[str, Any], names) -> dict[str, Any]:
-    """``settings`` where all are of ``names``, else InputError."""
-    if unknown := settings.keys() - set(names):
-        raise InputError(f"no such settings for {name}", ", ".join(sorted(unknown)), row="settings")
-    return settings
-
-
-def _of(function: Callable[..., Scalars]) -> Callable[..., OfFunction]:
-    return lambda name, settings, **more: OfFunction(function, name, settings, **more)
-
-
-LOSSES: dict[str, Callable[..., torch.nn.Module]] = {
-    "contrastive": OpenClip,
-    "siglip": OpenClip,
+LOSSES: dict[str, Callable] = {
+    "contrastive": contrastive_loss,
+    "siglip": siglip_loss,
     "eqsim": EqSim,
-    "cyclip": _of(cyclip_loss),
-    "pairwise": _of(pairwise_loss),
-    "negclip": _of(negclip_loss),
+    "cyclip": cyclip_loss,
+    "pairwise": pairwise_loss,
+    "negclip": negclip_loss,
     "itm": Matching,
-    "eqsim_itm": Matching,
+    "eqsim_itm": partial(Matching, eqsim=True),
 }
+
+
+def loss_of(name: str, settings: dict[str, Any], *, seed: int, dim: int | None) -> torch.nn.Module:
+    """The loss of that name in `LOSSES`, with what it ``needs``."""
+    entry = LOSSES[name]
+    return OfFunction(entry, settings) if inspect.isfunction(entry) else entry(settings, seed=seed, dim=dim)

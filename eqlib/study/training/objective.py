@@ -8,7 +8,7 @@ import torch
 
 from eqlib.errors import InputError
 from eqlib.models.matching import MatchingHead
-from eqlib.study.training.losses import LOSSES, Features, Scalars
+from eqlib.study.training.losses import LOSSES, Features, Scalars, loss_of
 
 METHODS = {
     "contrastive": ("contrastive",),
@@ -59,7 +59,7 @@ class Objective(torch.nn.Module):
             start, ramp = (_steps(own[name], key) for key in ("start", "ramp"))
             if start or ramp:
                 self.ramps[name] = (start, ramp)
-        self.losses = torch.nn.ModuleDict({n: LOSSES[n](n, own[n], seed=seed, dim=dim) for n in names})
+        self.losses = torch.nn.ModuleDict({name: loss_of(name, own[name], seed=seed, dim=dim) for name in names})
         self.needs = frozenset().union(*(loss.needs for loss in self.losses.values()))
 
     @property

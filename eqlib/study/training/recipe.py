@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from accelerate import Accelerator
@@ -24,6 +25,8 @@ class Recipe:
     with it, or with ``keep_best``, the best weights seen are the ones kept. ``*_every`` count steps, 0 is never;
     ``checkpoint_minutes`` counts time, looked at when a step is logged.
     """
+
+    __pydantic_config__: ClassVar = {"extra": "forbid"}
 
     steps: int
     batch: int

@@ -3,7 +3,7 @@
     torchrun --nproc-per-node 8 -m eqlib.study.training.run OUTPUT/run.json
 
 A notebook calls ``train`` and gets the same result either way: a kernel holds one process, so several are started
-beside it, never inside. ``write_run`` leaves the file without training; on several machines, each with the same folders:
+beside it, never inside. ``write_run`` leaves the file without training. On several machines that share their folders:
 
     torchrun --nnodes 2 --nproc-per-node 8 --rdzv-backend c10d --rdzv-endpoint HOST:29500 \
         -m eqlib.study.training.run OUTPUT/run.json
@@ -15,15 +15,16 @@ import subprocess
 import sys
 from collections.abc import Callable
 from copy import deepcopy
-from dataclasses import MISSING, asdict, dataclass, field, fields, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
 import torch
 from accelerate import Accelerator
 from accelerate.tracking import get_available_trackers
+from pydantic import TypeAdapter, ValidationError
 
 from eqlib.errors import InputError
 from eqlib.files import read_json, whole, write_json
@@ -31,7 +32,6 @@ from eqlib.models.clip import load, save
 from eqlib.models.matching import save_head
 from eqlib.models.score import require
 from eqlib.models.trainable import add_lora, merge_lora, train_only
-from eqlib.study.parameters import accepts
 from eqlib.study.training.batches import CaptionedImages, check_knows
 from eqlib.study.training.data import read_captions, read_suites
 from eqlib.study.training.loop import fit
@@ -50,6 +50,8 @@ class Run:
     "fail" stops at a training picture that cannot be read, before the first step where it is missing or cut off; "skip"
     takes another in its place and counts it in metrics.json. ``trackers`` are accelerate's ("tensorboard", "wandb",
     ...), which write under output/logs; they decide nothing."""
+
+    __pydantic_config__: ClassVar = {"extra": "forbid"}
 
     init: str
     method: str
@@ -71,22 +73,19 @@ class Run:
 
     @classmethod
     def configured(cls, values: dict[str, Any], **rest: Any) -> Run:
-        """``values`` name the recipe's fields (steps, batch, lr, ...) and those here that have a default (part, ...) in
-        one dictionary; ``rest`` are fields here. Raises InputError for an unknown name or a value of another type."""
-        own = {
-            field.name: field.type
-            for field in fields(cls)
-            if (field.default, field.default_factory) != (MISSING, MISSING) and field.name != "settings"
-        }
-        recipe = {field.name: field.type for field in fields(Recipe)}
-        known = own | recipe
-        for name, value in values.items():
-            if name not in known:
-                raise InputError(f"settings of a run ({', '.join(known)})", repr(name), where="settings")
-            if not accepts(known[name].replace("Any", "bool | float | str | list[float] | None"), value):
-                raise InputError(known[name], repr(value), where="settings", row=name)
-        parts = [{name: value for name, value in values.items() if name in one} for one in (recipe, own)]
-        return cls(recipe=Recipe(**parts[0]), **parts[1], **rest)
+        """``values`` name fields of the recipe (steps, batch, lr, ...) and fields here (part, ...) in one dictionary;
+        ``rest`` are fields here. Raises InputError for an unknown name or a value of another type."""
+        recipe = {name: value for name, value in values.items() if name in Recipe.__dataclass_fields__}
+        return _checked({"recipe": recipe} | {k: v for k, v in values.items() if k not in recipe} | rest)
+
+
+def _checked(values: dict[str, Any]) -> Run:
+    try:
+        return TypeAdapter(Run).validate_python(values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(map(str, first["loc"]))
+        raise InputError(f"settings of a run ({first['msg']})", repr(first["input"]), row=place) from error
 
 
 def write_run(run: Run, output: str | Path) -> Path:
@@ -227,8 +226,7 @@ def _once(tokenizer: Callable, accelerator: Accelerator, scratch: Path) -> Calla
 
 def main() -> None:
     written = Path(sys.argv[1])
-    given = read_json(written)
-    _train(Run(**{**given, "recipe": Recipe(**given["recipe"])}), written.parent, (*sys.argv[2:], SCRATCH)[0])
+    _train(_checked(read_json(written)), written.parent, (*sys.argv[2:], SCRATCH)[0])
 
 
 if __name__ == "__main__":
