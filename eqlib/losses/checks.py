@@ -1,4 +1,8 @@
-"""What every loss asks of its input, before it computes."""
+"""What every loss asks of its input, before it computes.
+
+Shapes and dtypes are checked on every call. Values are looked at where that is free (`readable`): elsewhere a loss of
+inf or nan is returned as it is, for the training loop's own check of the summed loss.
+"""
 
 from __future__ import annotations
 
@@ -10,30 +14,40 @@ from torch import Tensor
 from eqlib.errors import InputError
 
 
-def check_similarity(sim: Tensor, name: str = "sim") -> Tensor:
-    """``sim`` as a float32 or float64 matrix (B, B), B >= 2; half precision becomes float32.
+def readable(values: Tensor) -> bool:
+    """Whether a look is free: on an accelerator it waits for the queue, under torch.compile it cuts the graph."""
+    return values.device.type == "cpu" and not torch.compiler.is_compiling()
 
-    Values are checked where they are reduced anyway, by `check_finite`: a pass over B x B only to look is not free.
-    """
-    if not isinstance(sim, Tensor) or not sim.is_floating_point():
-        raise InputError(f"{name} as a floating-point tensor", getattr(sim, "dtype", type(sim).__name__))
-    if sim.ndim != 2 or sim.shape[0] != sim.shape[1]:
-        raise InputError(f"{name} (B, B) = similarity of image i with caption j", tuple(sim.shape))
+
+def check_tensor(values: Tensor, expected: str, ndim: int, dtypes: tuple[torch.dtype, ...] = ()) -> None:
+    """Raises InputError unless ``values`` has ``ndim`` dimensions and one of ``dtypes``, by default floating point."""
+    if not isinstance(values, Tensor):
+        raise InputError(expected, type(values).__name__)
+    if values.ndim != ndim or not (values.dtype in dtypes if dtypes else values.is_floating_point()):
+        raise InputError(expected, f"{tuple(values.shape)} of {values.dtype}")
+
+
+def check_similarity(sim: Tensor) -> Tensor:
+    """``sim`` as a float32 or float64 matrix (B, B), B >= 2; half precision becomes float32."""
+    expected = "sim (B, B) = similarity of image i with caption j, floating-point"
+    check_tensor(sim, expected, 2)
+    if sim.shape[0] != sim.shape[1]:
+        raise InputError(expected, tuple(sim.shape))
     check_batch(sim.shape[0])
     return at_least_float32(sim)
 
 
-def check_features(image_features: Tensor, text_features: Tensor) -> None:
-    """Both (B, d), floating point; where one is float64, so is the other."""
-    for name, features in (("image_features", image_features), ("text_features", text_features)):
-        if not isinstance(features, Tensor) or not features.is_floating_point() or features.ndim != 2:
-            got = (features.dtype, tuple(features.shape)) if isinstance(features, Tensor) else type(features).__name__
-            raise InputError(f"{name} (B, d), floating point", got)
+def check_features(image_features: Tensor, text_features: Tensor, world: int = 1) -> tuple[Tensor, Tensor]:
+    """Both (B, d) as float32, or float64 where both are; B >= 2 over ``world`` ranks."""
+    check_tensor(image_features, "image_features (B, d), floating-point", 2)
+    check_tensor(text_features, "text_features (B, d), floating-point", 2)
     if image_features.shape != text_features.shape:
         got = f"{tuple(image_features.shape)} and {tuple(text_features.shape)}"
         raise InputError("image and text features of one shape (B, d)", got)
     if (image_features.dtype == torch.float64) != (text_features.dtype == torch.float64):
         raise InputError("image and text features of one precision", f"{image_features.dtype}, {text_features.dtype}")
+    check_batch(len(image_features) * world)
+    return at_least_float32(image_features), at_least_float32(text_features)
 
 
 def check_batch(pairs: int) -> None:
@@ -46,25 +60,31 @@ def check_partners(partners: Tensor, rows: int, width: int, offset: int = 0) -> 
 
     ``offset`` is the first row's index in that batch.
     """
-    if not isinstance(partners, Tensor) or partners.dtype not in (torch.int64, torch.int32) or partners.ndim != 2:
-        got = (partners.dtype, tuple(partners.shape)) if isinstance(partners, Tensor) else type(partners).__name__
-        raise InputError("partners (B, K) as int64 row indices", got)
+    check_tensor(partners, "partners (B, K) as int64 row indices", 2, (torch.int64, torch.int32))
     if not 1 <= partners.shape[0] <= rows or partners.shape[1] < 1:
         raise InputError(f"partners (B, K) with 1 <= B <= {rows} and K >= 1", tuple(partners.shape))
-    own = torch.arange(offset, offset + len(partners), device=partners.device)[:, None]
-    wrong = (partners < 0) | (partners >= width) | (partners == own)
-    if bool(wrong.any()):
-        row, column = torch.nonzero(wrong)[0].tolist()
-        expected = f"a partner in 0..{width - 1} other than the row itself"
-        raise InputError(expected, int(partners[row, column]), where="partners", row=f"row {row}")
+    if readable(partners):
+        own = torch.arange(offset, offset + len(partners))[:, None]
+        wrong = torch.nonzero((partners < 0) | (partners >= width) | (partners == own))
+        if len(wrong):
+            row, column = wrong[0].tolist()
+            expected = f"a partner in 0..{width - 1} other than the row itself"
+            raise InputError(expected, int(partners[row, column]), where="partners", row=f"row {row}")
     return partners.long()
 
 
 def check_finite(value: Tensor, expected: str) -> Tensor:
     """``value``, a reduction over every entry in use: not finite when one of them is not."""
-    if not torch.compiler.is_compiling() and not math.isfinite(value.detach().item()):
+    if readable(value) and not math.isfinite(value.detach().item()):
         raise InputError(expected, f"{value.detach().item()} from them")
     return value
+
+
+def check_number(value: float, name: str, where: str, *, above_zero: bool = False) -> None:
+    """Raises InputError unless ``value`` is a finite number >= 0, or > 0."""
+    number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    if not number or value < 0 or (above_zero and value == 0):
+        raise InputError(f"a finite number {'>' if above_zero else '>='} 0", repr(value), where=where, row=name)
 
 
 def at_least_float32(values: Tensor) -> Tensor:

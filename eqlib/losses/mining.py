@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from eqlib.errors import InputError
 from eqlib.losses.checks import check_finite, check_similarity
@@ -20,42 +21,82 @@ def sample_hard_partners(sim: Tensor, num: int, *, generator: torch.Generator) -
     """
     sim = check_similarity(sim.detach() if isinstance(sim, Tensor) else sim)
     check_finite(sim.sum(), "finite similarities")
-    return draw_partners(sim, sim.T, num, 0, generator)
+    noise = torch.rand(noise_shape(len(sim), num), generator=generator, device=sim.device)
+    return draw_partners(sim, sim.T, 0, noise)
 
 
-def draw_partners(rows: Tensor, cols: Tensor, num: int, offset: int, generator: torch.Generator) -> Tensor:
-    """`sample_hard_partners` for the rows ``offset ...`` of a wider batch, both logits (b, B)."""
-    width = rows.shape[1]
+def noise_shape(width: int, num: int) -> tuple[int, int, int]:
+    """Of the uniform numbers that `draw_partners` takes for ``num`` partners a direction in a batch of ``width``."""
     if isinstance(num, bool) or not isinstance(num, int) or not 1 <= num < width:
         raise InputError(f"1 <= num < {width}, the number of pairs in the batch", num, where="hard partners")
-    with torch.no_grad():
-        scratch = torch.empty_like(rows, memory_format=torch.contiguous_format)
-        return torch.cat([_draw(logits.detach(), num, offset, generator, scratch) for logits in (cols, rows)], dim=1)
+    return 2, width, 4 * num + 9
 
 
-def _draw(logits: Tensor, num: int, offset: int, generator: torch.Generator, scratch: Tensor) -> Tensor:
-    """``num`` distinct columns a row, drawn one after the other from the softmax of the row without its own column.
+def draw_partners(rows: Tensor, cols: Tensor, offset: int, noise: Tensor) -> Tensor:
+    """`sample_hard_partners` for the rows ``offset ...`` of a wider batch, both logits (b, B)."""
+    return torch.cat([_draw(logits.detach(), offset, one) for logits, one in zip((cols, rows), noise, strict=True)], 1)
+
+
+def _draw(logits: Tensor, offset: int, noise: Tensor) -> Tensor:
+    """Distinct columns a row, drawn one after the other from the softmax of the row without its own column.
 
     Independent draws, repeats skipped, are draws without replacement, and cost numbers for the draws instead of numbers
-    for the matrix. A row in want of more goes on among its other columns by the largest perturbed logits.
+    for the matrix. A row in want of more goes on among its other columns by the largest logits plus Gumbel noise, the
+    same noise for every row: its last column. All shapes are fixed, so no step waits for the device.
     """
     count, width = logits.shape
+    tries = noise.shape[1] - 1
     own = torch.arange(offset, offset + count, device=logits.device)[:, None]
-    below = torch.softmax(logits, 1, out=scratch).scatter_(1, own, 0.0).cumsum_(1)
-    tries = 4 * num + 8
-    places = torch.rand(count, tries, generator=generator, dtype=logits.dtype, device=logits.device)
-    drawn = torch.searchsorted(below, places * below[:, -1:], right=True)
-    again = (drawn[:, :, None] == drawn[:, None, :]).tril(-1).any(2)
-    fresh = ~again & (drawn < width)  # beyond the last column: nothing to draw, or a place rounded up to the end
-    fresh &= fresh.cumsum(1) <= num
-    wanting = fresh.sum(1) < num
-    partners = torch.empty(count, num, dtype=torch.int64, device=logits.device)
-    partners[~wanting] = drawn[~wanting][fresh[~wanting]].view(-1, num)
-    if bool(wanting.any()):
-        noise = torch.empty(int(wanting.sum()), width, dtype=logits.dtype, device=logits.device)
-        noise.exponential_(generator=generator).clamp_(min=torch.finfo(noise.dtype).tiny)
-        keys = logits[wanting] - noise.log_()
-        row, column = torch.nonzero(fresh[wanting], as_tuple=True)
-        keys[row, drawn[wanting][row, column]] = float("inf")  # drawn already: first
-        partners[wanting] = keys.scatter_(1, own[wanting], float("-inf")).topk(num, dim=1).indices
-    return partners
+    noise = noise.to(logits.dtype)
+    below = logits.softmax(1).scatter(1, own, 0.0).cumsum(1)
+    drawn = torch.searchsorted(below, noise[offset : offset + count, :-1] * below[:, -1:], right=True)
+    gumbel = -(-noise[:, -1].clamp(min=torch.finfo(noise.dtype).tiny).log()).log()
+    # A column that is not drawn has at most 17, a drawn one above 100, the earlier the more. A place that is rounded up
+    # to the row's end, or a row without any probability left, draws nothing.
+    turn = torch.arange(100 + tries, 100, -1, dtype=logits.dtype, device=logits.device)
+    turn = torch.where(drawn < width, turn, -torch.inf)
+    keys = (logits.log_softmax(1) + gumbel).scatter_reduce(1, drawn.clamp(max=width - 1), turn, "amax")
+    return keys.scatter(1, own, -torch.inf).topk((tries - 8) // 4, dim=1).indices
+
+
+class StepGenerator(nn.Module):
+    """Random numbers from a seed and the number of draws (steps) so far, which ``state_dict()`` holds.
+
+    They are the same on every rank, so that one rank's state restores all, on any number of ranks.
+    """
+
+    def __init__(self, seed: int):
+        super().__init__()
+        self.seed = seed
+        self.steps = torch.zeros((), dtype=torch.int64)  # no buffer: it stays on the CPU, where reading it is free
+
+    def uniform(self, *shape: int, device: torch.device) -> Tensor:
+        """Uniform numbers in [0, 1), float32."""
+        self.steps += 1
+        return _uniform(self.seed, self.steps, shape, device)
+
+    def generator(self, device: torch.device) -> torch.Generator:
+        self.steps += 1
+        return _generator(self.seed, self.steps, device)
+
+    def get_extra_state(self) -> dict[str, int]:
+        return {"steps": int(self.steps)}
+
+    def set_extra_state(self, state: dict[str, int]) -> None:
+        self.steps = torch.tensor(state["steps"])
+
+
+def _generator(seed: int, steps: Tensor, device: torch.device) -> torch.Generator:
+    mixed = np.random.SeedSequence((seed, int(steps))).generate_state(1, np.uint64)
+    return torch.Generator(device).manual_seed(int(mixed[0]))
+
+
+# An operator of its own, because torch.compile cannot trace a generator.
+@torch.library.custom_op("eqlib::uniform", mutates_args=())
+def _uniform(seed: int, steps: Tensor, shape: list[int], device: torch.device) -> Tensor:
+    return torch.rand(shape, generator=_generator(seed, steps, device), device=device)
+
+
+@_uniform.register_fake
+def _(seed, steps, shape, device):
+    return torch.empty(shape, device=device)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import torch
 import torch.distributed as dist
 from torch import Tensor
+from torch.distributed.nn.functional import all_gather
 
 
 @dataclass(frozen=True)
@@ -23,7 +24,7 @@ class Ranks:
             return cls(dist.get_rank(), dist.get_world_size())
         return cls()
 
-    def total(self, share: Tensor) -> Tensor:
+    def all_reduce(self, share: Tensor) -> Tensor:
         """The sum of ``share`` over ranks, detached, equal on all."""
         share = share.detach()
         if self.world > 1:
@@ -31,42 +32,15 @@ class Ranks:
             dist.all_reduce(share)
         return share
 
+    def all_gather(self, values: Tensor) -> Tensor:
+        """``values`` (B, ...) of all ranks as (world B, ...). Backward sums the gradients that every rank has for these
+        rows. Ranks must hold batches of one size."""
+        return torch.cat(all_gather(values.contiguous())) if self.world > 1 else values
+
     def hinge(self, share: Tensor, margin: float) -> Tensor:
         """This rank's share of ``relu(sum over ranks of share - margin)``: the hinge is the whole batch's."""
-        if self.world == 1:
-            return (share - margin).relu()
-        paid = share - margin / self.world
-        return torch.where(self.total(share) <= margin, torch.zeros_like(share), paid)  # nan stays nan
-
-    def gather(self, *features: Tensor) -> list[Tensor]:
-        """Each of ``features`` (B, ...) from all ranks as (world B, ...), with gradient, by open_clip's own gather.
-
-        Backward sums the gradients that every rank has for these rows. Ranks must hold batches of one size.
-        """
-        if self.world == 1:
-            return list(features)
-        from open_clip.loss import gather_features
-
-        pairs = [features[place : place + 2] for place in range(0, len(features), 2)]
-        gathered = []
-        for first, *second in pairs:
-            both = gather_features(
-                first.contiguous(),
-                (second[0] if second else first[:0]).contiguous(),
-                gather_with_grad=True,
-                rank=self.rank,
-                world_size=self.world,
-            )
-            gathered += both[: 1 + len(second)]
-        return gathered
-
-    def gather_indices(self, indices: Tensor) -> Tensor:
-        """Integers from all ranks along the first dimension; no gradient."""
-        if self.world == 1:
-            return indices
-        parts = [torch.empty_like(indices) for _ in range(self.world)]
-        dist.all_gather(parts, indices.contiguous())
-        return torch.cat(parts)
+        idle = self.all_reduce(share) <= margin  # nan stays nan
+        return torch.where(idle, torch.zeros_like(share), share - margin / self.world)
 
 
 ALONE = Ranks()

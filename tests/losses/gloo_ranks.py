@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import itertools
 import os
 
 import torch
 import torch.distributed as dist
 from open_clip import ClipLoss
+from open_clip.loss import SigLipLoss
 from torch import nn
 from torch.nn.functional import normalize
 from torch.nn.parallel import DistributedDataParallel
@@ -15,8 +15,8 @@ from torch.nn.parallel import DistributedDataParallel
 from eqlib.losses import (
     EqSimLoss,
     GradientCache,
+    contrastive_loss,
     cyclip_loss,
-    eqsim_all_pairs_from_features,
     negclip_loss,
     pairwise_loss,
 )
@@ -40,7 +40,7 @@ VARIANTS = {
 }
 
 
-WRAPPED = ("all_pairs margin local=False", "hard_easy margin local=True", "clip shared local=True", "gram", "cached")
+WRAPPED = ("all_pairs margin", "hard_easy margin", "clip local", "siglip", "cached")
 
 
 class Towers(nn.Module):
@@ -48,11 +48,13 @@ class Towers(nn.Module):
         super().__init__()
         torch.manual_seed(0)
         self.image, self.text = nn.Linear(5, 4), nn.Linear(6, 4)
-        self.logit_scale = nn.Parameter(torch.tensor(1.5))
+        self.logit_scale = nn.Parameter(torch.tensor([1.5]))  # of shape (1,), as Hugging Face's SigLIP has it
+        self.logit_bias = nn.Parameter(torch.tensor([-2.0]))
         self.double()
 
     def forward(self, images, texts):
-        return normalize(self.image(images), dim=1), normalize(self.text(texts), dim=1), self.logit_scale.exp()
+        image, text = normalize(self.image(images), dim=1), normalize(self.text(texts), dim=1)
+        return image, text, self.logit_scale.exp(), self.logit_bias
 
 
 def batch():
@@ -67,24 +69,23 @@ def batch():
 def cases():
     """Name -> (settings of EqSimLoss, or a baseline's name)."""
     named = {}
-    for local, (variant, criteria) in itertools.product((False, True), VARIANTS.items()):
-        settings = {"variant": variant, "local_loss": local, "easy_margin": 1e-3}
+    for variant, criteria in VARIANTS.items():
+        settings = {"variant": variant, "easy_margin": 1e-3}
         for criterion in criteria:
-            named[f"{variant} {criterion} local={local}"] = settings | CRITERIA[criterion]
-        softmax = {"similarity": "softmax", "margin": 1e-4}
-        named[f"{variant} softmax local={local}"] = settings | softmax
-    for local in (False, True):
-        named[f"clip shared local={local}"] = {"contrastive": "clip", "local_loss": local}
-        named[f"clip apart local={local}"] = {"contrastive": "clip", "local_loss": local, "variant": "hard", "apart": 1}
-        named[f"summed local={local}"] = {"over_ranks": "sum", "local_loss": local, "margin": 0.01}
-    return named | {name: name for name in ("gram", "cyclip", "negclip", "pairwise", "cached")}
+            named[f"{variant} {criterion}"] = settings | CRITERIA[criterion]
+        named[f"{variant} softmax"] = settings | {"similarity": "softmax", "margin": 1e-4}
+    named["hard_easy drawn"] = {"variant": "hard_easy", "sample_num": 2, "seed": 3}
+    named["clip"] = {"contrastive": "clip", "variant": "hard"}
+    named["clip local"] = {"contrastive": "clip local"}
+    named["siglip"] = {"contrastive": "siglip"}
+    return named | {name: name for name in ("contrastive", "cyclip", "negclip", "pairwise", "cached")}
 
 
 def terms_of(case, features, partners, rank, world):
-    image, text, scale = features
+    image, text, scale, bias = features
     mine = slice(rank * len(image), (rank + 1) * len(image))
-    if case == "gram":
-        return {"gram": eqsim_all_pairs_from_features(image, text, across_ranks=world > 1, margin=0.02)}
+    if case == "contrastive":
+        return contrastive_loss(image, text, scale)
     if case == "cyclip":
         return cyclip_loss(image, text, scale)
     if case == "negclip":
@@ -92,17 +93,15 @@ def terms_of(case, features, partners, rank, world):
     if case == "pairwise":
         return pairwise_loss(image, text, scale, partners=partners[mine])
     settings = {} if case == "cached" else dict(case)
-    apart = settings.pop("apart", False)
-    if settings.get("contrastive") == "clip":
-        local = settings["local_loss"]
-        settings["contrastive"] = ClipLoss(local_loss=local, gather_with_grad=True, rank=rank, world_size=world)
-        settings["local_loss"] = local != apart if world > 1 else local
-    loss = EqSimLoss(**settings)
-    if settings.get("variant") not in ("hard", "hard_easy"):
-        partners = None
-    elif loss.local_loss:
-        partners = partners[mine]
-    terms, telemetry = loss(image, text, scale, partners=partners)
+    spread = {"rank": rank, "world_size": world}
+    contrastive = {
+        "clip": ClipLoss(gather_with_grad=True, **spread),
+        "clip local": ClipLoss(local_loss=True, gather_with_grad=True, **spread),
+        "siglip": SigLipLoss(**spread),
+    }.get(settings.pop("contrastive", None))
+    given = None if settings.get("variant", "all_pairs") == "all_pairs" or "seed" in settings else partners[mine]
+    loss = EqSimLoss(**settings, contrastive=contrastive)
+    terms, telemetry = loss(image, text, scale, bias, partners=given)
     return terms | {f"telemetry {name}": value for name, value in telemetry.items()}
 
 
@@ -110,24 +109,20 @@ def step(case, rank=0, world=1, wrap=False):
     """Terms of this rank, and gradients averaged over ranks (``wrap``: by DistributedDataParallel itself) or summed."""
     model, (images, texts, partners) = Towers(), batch()
     mine = slice(rank * BATCH // world, (rank + 1) * BATCH // world)
-    summed = isinstance(case, dict) and case.get("over_ranks") == "sum"
     parallel = DistributedDataParallel(model) if wrap else model
-    cache = None
+    encode = parallel
     if case == "cached":
-        cache = GradientCache(parallel, chunk_size=2, no_sync=getattr(parallel, "no_sync", torch.enable_grad))
-        features = cache.encode(images[mine], texts[mine])
-    else:
-        features = parallel(images[mine], texts[mine])
+        encode = GradientCache(parallel, chunk_size=2, again=model).encode
+    features = encode(images[mine], texts[mine])
     terms = terms_of(case, features, partners, rank, world)
     total = sum(value for name, value in terms.items() if "telemetry" not in name)
-    (total + 0 * features[2]).backward()  # DistributedDataParallel waits for every parameter, the logit scale too
-    if cache is not None:
-        cache.backward()
+    # DistributedDataParallel waits for every parameter, the logit scale and bias too
+    (total + 0 * (features[2] + features[3])).sum().backward()
     grads = {name: torch.zeros_like(p) if p.grad is None else p.grad for name, p in model.named_parameters()}
     if dist.is_initialized() and not wrap:
         for grad in grads.values():
             dist.all_reduce(grad)
-            grad /= 1 if summed else world
+            grad /= world
     return {name: value.item() for name, value in terms.items()}, grads
 
 

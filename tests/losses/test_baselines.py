@@ -23,7 +23,7 @@ def features(size=5, width=3, seed=0):
 def test_contrastive_by_hand():
     # Orthogonal pairs at scale s: every softmax gives its match e^s / (e^s + 1).
     eye = torch.eye(2, dtype=torch.float64)
-    assert contrastive_loss(eye, eye, 2.0).item() == pytest.approx(math.log(1 + math.exp(-2)))
+    assert contrastive_loss(eye, eye, 2.0)["contrastive"].item() == pytest.approx(math.log(1 + math.exp(-2)))
 
 
 def test_cyclip_is_the_papers_sum_over_logits():
@@ -53,7 +53,7 @@ def test_negclip_without_likeness_is_contrastive():
     far = negclip_loss(image, text, 30.0, negative_text_features=-1e3 * image.sum(0, keepdim=True).detach())
     assert set(far) == {"negclip"}
     with_none = negclip_loss(image, text, 30.0, negative_text_features=negatives[:0])["negclip"]
-    torch.testing.assert_close(with_none, contrastive_loss(image, text, 30.0))
+    torch.testing.assert_close(with_none, contrastive_loss(image, text, 30.0)["contrastive"])
 
 
 def test_pairwise_by_hand():
@@ -68,7 +68,7 @@ def test_pairwise_by_hand():
 
 def test_pairwise_is_the_contrastive_loss_of_each_pair_alone():
     image, text, _ = features(6)
-    alone = [contrastive_loss(image[i : i + 2], text[i : i + 2], 20.0) for i in (0, 2, 4)]
+    alone = [contrastive_loss(image[i : i + 2], text[i : i + 2], 20.0)["contrastive"] for i in (0, 2, 4)]
     partners = torch.tensor([1, 0, 3, 2, 5, 4])[:, None]
     torch.testing.assert_close(pairwise_loss(image, text, 20.0, partners=partners)["pairwise"], sum(alone) / 3)
 
@@ -83,7 +83,11 @@ def test_gradients():
 
 def test_bad_input():
     image, text, negatives = features()
-    for function in (cyclip_loss, lambda *args: negclip_loss(*args, negative_text_features=negatives)):
+    for function in (
+        contrastive_loss,
+        cyclip_loss,
+        lambda *args: negclip_loss(*args, negative_text_features=negatives),
+    ):
         with pytest.raises(InputError, match="one shape"):
             function(image, text[:4], 1.0)
         with pytest.raises(InputError, match="at least 2"):
@@ -102,6 +106,6 @@ def test_a_caption_without_a_negative_adds_no_column():
     expected = negclip_loss(image, text, 20.0, negative_text_features=wrong[present])["negclip"]
     assert found.item() == pytest.approx(expected.item(), rel=1e-6)
     none = negclip_loss(image, text, 20.0, negative_text_features=wrong, present=torch.zeros(4, dtype=torch.bool))
-    assert none["negclip"].item() == pytest.approx(contrastive_loss(image, text, 20.0).item(), rel=1e-6)
+    assert none["negclip"].item() == pytest.approx(contrastive_loss(image, text, 20.0)["contrastive"].item(), rel=1e-6)
     with pytest.raises(InputError, match=r"present \(4,\) of bool"):
         negclip_loss(image, text, 20.0, negative_text_features=wrong, present=torch.ones(4))

@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 from eqlib.errors import InputError
 from eqlib.losses import (
     eqsim_all_pairs,
-    eqsim_all_pairs_from_features,
     eqsim_criterion,
     eqsim_easy,
     eqsim_hard,
@@ -291,8 +290,6 @@ def test_bad_options(options, message):
         eqsim_all_pairs(matrix(3), **options)
     with pytest.raises(InputError, match=message):
         eqsim_hard(matrix(3), torch.tensor([[1]]), **options)
-    with pytest.raises(InputError, match=message):
-        eqsim_all_pairs_from_features(matrix(3), matrix(3), **options)
 
 
 def test_bad_easy_settings_and_quads_and_scores():

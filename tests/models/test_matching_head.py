@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from eqlib.errors import InputError
-from eqlib.losses.itm import eqsim_itm
+from eqlib.losses import eqsim_itm
 from eqlib.models.clip import load, save
 from eqlib.models.matching import MatchingHead, load_head, matching_loss, matching_scores, save_head, scorer
 from eqlib.models.score import score_suite

@@ -113,8 +113,6 @@ tokens[:, -1] = 49407
 rest = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 terms, _ = objective(*(cache.encode if cache else model)(images, tokens))
 sum(terms.values()).backward()
-if cache:
-    cache.backward()
 norm = torch.stack([p.grad.norm() for p in model.parameters() if p.grad is not None]).norm()
 print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - rest) / 1024, float(norm))
 """

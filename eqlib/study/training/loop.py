@@ -103,8 +103,8 @@ def _fit(model, data, objective, recipe, accelerator, settings, validate, on_log
         data.skipped = state["skipped"] if main else 0  # summed over processes at the end
     encode = partial(_encode, model)
     rows = math.ceil(recipe.batch / world / recipe.accum)
-    no_sync = getattr(model, "no_sync", nullcontext)
-    cache = GradientCache(encode, chunk_size=rows, no_sync=no_sync) if recipe.accum > 1 else None
+    if recipe.accum > 1:
+        encode = GradientCache(encode, chunk_size=rows, again=partial(_encode, bare)).encode
     loader = batches(
         data, batch=recipe.batch, first=first, last=recipe.steps, seed=recipe.seed, rank=rank, world=world,
         workers=recipe.workers_of(max(1, torch.cuda.device_count()) if world > 1 else 1),
@@ -124,7 +124,7 @@ def _fit(model, data, objective, recipe, accelerator, settings, validate, on_log
         texts = [tokens.to(device, non_blocking=True) for tokens in texts]
         brought = {"partners": texts.pop()} if "partners" in objective.needs else {}
         with accelerator.autocast():
-            outputs = (cache.encode if cache else encode)(images, *texts)
+            outputs = encode(images, *texts)
         if len(texts) == 2:  # a caption without a hard negative has its own tokens in the negative's place
             *outputs, brought["negatives"] = outputs
             brought["present"] = (texts[0] != texts[1]).any(1)
@@ -133,8 +133,6 @@ def _fit(model, data, objective, recipe, accelerator, settings, validate, on_log
         loss = sum(terms.values(), 0 * sum(output.sum() for output in outputs[2:]))
         failed = torch.where((failed == 0) & ~loss.detach().isfinite(), step, failed)
         accelerator.backward(loss)
-        if cache:
-            cache.backward()
         for parameter in objective.parameters():  # a matching head; the model's gradients are averaged by its wrapper
             parameter.grad = accelerator.reduce(parameter.grad, "mean")
         norm = accelerator.clip_grad_norm_([*model.parameters(), *objective.parameters()], recipe.max_norm or math.inf)

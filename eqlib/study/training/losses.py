@@ -14,12 +14,19 @@ from functools import partial
 from typing import Any
 
 import torch
-from open_clip.loss import ClipLoss, SigLipLoss
+from open_clip.loss import SigLipLoss
 from torch import Tensor
 
 from eqlib.errors import InputError
-from eqlib.losses import EqSimLoss, cyclip_loss, eqsim_itm, negclip_loss, pairwise_loss
-from eqlib.losses.draws import Draws
+from eqlib.losses import (
+    EqSimLoss,
+    StepGenerator,
+    contrastive_loss,
+    cyclip_loss,
+    eqsim_itm,
+    negclip_loss,
+    pairwise_loss,
+)
 from eqlib.losses.ranks import Ranks
 from eqlib.models.matching import MatchingHead, matching_loss, matching_scores
 
@@ -69,14 +76,6 @@ class OfFunction(torch.nn.Module):
         return self.function(features.image, features.text, features.scale, **brought, **self.settings), {}
 
 
-def contrastive_loss(image_features: Tensor, text_features: Tensor, logit_scale: Tensor) -> Scalars:
-    """open_clip's ClipLoss; of several processes each computes its own rows."""
-    ranks = Ranks.current()
-    several = ranks.world > 1
-    loss = ClipLoss(local_loss=several, gather_with_grad=several, rank=ranks.rank, world_size=ranks.world)
-    return {"contrastive": loss(image_features, text_features, logit_scale)}
-
-
 def siglip_loss(
     image_features: Tensor, text_features: Tensor, logit_scale: Tensor, *, logit_bias: Tensor | None
 ) -> Scalars:
@@ -88,14 +87,13 @@ def siglip_loss(
 
 class EqSim(torch.nn.Module):
     """EqSimLoss under its own settings. ``variant`` may also be ``minimal_pairs``: the hard variant on the pairs that
-    the data knows. Drawn partners are those of the whole batch on every process: any number of them draws the same."""
+    the data knows."""
 
     def __init__(self, settings: dict[str, Any], *, seed: int, **_):
         super().__init__()
         pairs = settings.get("variant") == MINIMAL_PAIRS
         self.needs = {"partners"} if pairs else set()
-        drawn = not pairs and settings.get("variant", "all_pairs") != "all_pairs"
-        self.loss = EqSimLoss(**(settings | ({"variant": "hard"} if pairs else {})), local_loss=not drawn, seed=seed)
+        self.loss = EqSimLoss(**(settings | ({"variant": "hard"} if pairs else {})), seed=seed)
 
     def forward(self, features: Features) -> tuple[Scalars, Scalars]:
         return self.loss(features.image, features.text, features.scale, partners=features.partners)
@@ -125,11 +123,11 @@ class Matching(torch.nn.Module):
             raise InputError("settings of eqsim_itm", str(error), row="settings") from error
         if settings and not eqsim:
             raise InputError("no such settings for itm", ", ".join(sorted(settings)), row="settings")
-        self.eqsim, self.settings, self.draws = eqsim, settings, Draws(seed)
+        self.eqsim, self.settings, self.draws = eqsim, settings, StepGenerator(seed)
 
     def forward(self, features: Features) -> tuple[Scalars, Scalars]:
-        image, text = Ranks.current().gather(features.image.float(), features.text.float())
-        draw = self.draws.on(image.device)
+        image, text = map(Ranks.current().all_gather, (features.image.float(), features.text.float()))
+        draw = self.draws.generator(image.device)
         scores = matching_scores(self.head, image, text, scale=features.scale.detach(), generator=draw)
         terms = {"matching": matching_loss(scores)}
         if self.eqsim:
