@@ -9,12 +9,15 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
+from eqlib.suites.images import open_image
+
 THUMB = 16
 
 
 def thumbnails(paths: Sequence[Path]) -> np.ndarray:
-    """(n, 16 * 16 * 3) float32 in [0, 1]: small enough that noise and fine texture average out."""
-    made = [np.asarray(Image.open(path).convert("RGB").resize((THUMB, THUMB), Image.BOX)) for path in paths]
+    """(n, 16 * 16 * 3) float32 in [0, 1]: small enough that noise and fine texture average out. A path may lead into a
+    tar."""
+    made = [np.asarray(open_image(path).resize((THUMB, THUMB), Image.BOX)) for path in paths]
     return np.stack(made).reshape(len(made), -1).astype(np.float32) / 255
 
 
