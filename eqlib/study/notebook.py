@@ -214,7 +214,9 @@ def main(arguments: list[str] | None = None) -> int:
     one = commands.add_parser("run", help="execute one notebook; further `--name value` pairs set single parameters")
     one.add_argument("source", type=Path)
     one.add_argument("--output", type=Path, required=True, help="the stage's output folder")
-    one.add_argument("--params", action="append", default=[], help="section of params.yaml; a later one wins")
+    one.add_argument(
+        "--params", action="append", default=[], help="section of params.yaml, or file:section; a later one wins"
+    )
     copy = commands.add_parser("bare", help="copy notebooks without outputs")
     copy.add_argument("source", type=Path)
     copy.add_argument("output", type=Path)
@@ -227,7 +229,8 @@ def main(arguments: list[str] | None = None) -> int:
         else:
             values: dict[str, Any] = {}
             for name in options.params:
-                values |= parameters.section("params.yaml", name)
+                file, colon, section = name.rpartition(":")
+                values |= parameters.section(file if colon else "params.yaml", section)
             run(options.source, options.output, values | _values(rest))
     except (InputError, RuntimeError) as error:
         print(f"error: {error}", file=sys.stderr)

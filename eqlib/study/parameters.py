@@ -77,7 +77,7 @@ def check(values: dict[str, Any], parameters: dict[str, tuple[str, Any]], *, whe
 
 
 def section(path: str | Path, name: str) -> dict[str, Any]:
-    """Section ``name`` (dots descend) of a YAML 1.2 file, read as DVC reads it: plain Python values."""
+    """Section ``name`` (dots descend) of a YAML 1.2 file, read as DVC reads it: plain Python values. JSON is YAML."""
     try:
         tree = YAML(typ="safe", pure=True).load(Path(path))
     except OSError as error:

@@ -79,6 +79,14 @@ def tar_writer(path: Path) -> Iterator[Callable[[str, bytes], None]]:
         yield add
 
 
+def pictures_in(path: Path) -> Iterator[tuple[str, Image.Image]]:
+    """Name and RGB picture of each PNG in a tar, in the order in which they were written."""
+    with tarfile.open(path, "r:") as tar:
+        for member in tar:
+            if member.name.endswith(".png"):
+                yield member.name, Image.open(tar.extractfile(member)).convert("RGB")
+
+
 def png(image: Image.Image) -> bytes:
     content = io.BytesIO()
     image.save(content, "png", compress_level=1)

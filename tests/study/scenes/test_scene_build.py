@@ -15,7 +15,7 @@ from eqlib.study.scenes import EDITS, CaptionedScenes, Dials, Place, build, capt
 from eqlib.study.scenes.__main__ import main
 from eqlib.study.scenes.build import share_changed
 from eqlib.study.scenes.near import nearest
-from eqlib.study.scenes.shards import write_shards
+from eqlib.study.scenes.shards import pictures_in, write_shards
 from eqlib.study.scenes.show import quad_sheet
 from eqlib.study.scenes.splits import split_of
 from eqlib.suites.images import open_image
@@ -272,13 +272,11 @@ def test_torch_loads_it():
     assert len(captions) == 4
 
 
-def test_nearest_finds_the_copy(built, tmp_path):
+def test_nearest_finds_the_copy(built):
     folder, _ = built
-    tar = folder / "captions" / "pretrain.tar"
-    paths = [tar / name for name in tar_index(tar)]
-    (tmp_path / "copy.png").write_bytes(read_member(tar, paths[4].name))
-    found = nearest([tmp_path / "copy.png"], paths)
-    assert found.loc[0, "nearest"] == str(paths[4])
+    pictures = list(pictures_in(folder / "captions" / "pretrain.tar"))
+    found = nearest([("copy", pictures[4][1])], pictures)
+    assert found.loc[0, "nearest"] == pictures[4][0] == "000004.png"
     assert found.loc[0, "distance"] < 1e-3
 
 
