@@ -67,7 +67,12 @@ def test_the_sections_above_are_those_of_the_pipeline(root):
     for stage, sections in SECTIONS.items():
         words = stages[stage]["cmd"].split()
         given = [words[at + 1] for at, word in enumerate(words) if word == "--params"]
-        assert (given, stages[stage]["params"]) == (sections, sections)
+        records = [
+            name.partition(":")[0] for name in given if ":" in name
+        ]  # of build/sets: what a stage reads of `data`
+        assert [name.rpartition(":")[2] for name in given] == sections
+        assert stages[stage]["params"] == [name for name in given if ":" not in name]
+        assert set(records) <= set(stages[stage]["deps"])
 
 
 def test_the_defaults_of_a_notebook_fit_their_own_types(root):

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 import torch
+from PIL import Image
 from torch.utils.data import DataLoader, Dataset, default_collate
 
 from eqlib.errors import InputError
@@ -19,6 +20,8 @@ from eqlib.study.training.order import ORDER, Order, mates, members_of, permutat
 from eqlib.suites import RetrievalSuite
 from eqlib.suites.images import open_image
 
+DECODED = 1 << 30
+"""Bytes of decoded pictures that a process keeps: the main one, or each of the loader's workers."""
 _CAPTION, _AUGMENT = ORDER + 1, ORDER + 2  # independent random streams of one seed
 
 
@@ -60,6 +63,8 @@ class CaptionedImages(Dataset):
             check_knows(suite, negatives=True)
             pairs = zip(suite.negatives, suite.captions, strict=True)
             self.negative_tokens = tokenizer([negative or caption for negative, caption in pairs])
+        self._decoded: dict[int, Image.Image] = {}
+        self._space = DECODED
         self.draws_as = np.arange(len(suite.images))
         for group in () if suite.groups is None else members_of(suite.groups):
             if len({len(self.captions_of[index]) for index in group}) == 1:
@@ -92,7 +97,7 @@ class CaptionedImages(Dataset):
 
     def _item(self, epoch: int, index: int) -> tuple[torch.Tensor, ...] | InputError:
         try:
-            image = open_image(self.suite.root / self.suite.images[index])
+            image = self._picture(index)
         except InputError as error:
             return error
         with torch.random.fork_rng(devices=[]):  # torchvision draws from the global generator
@@ -105,6 +110,15 @@ class CaptionedImages(Dataset):
         if self.negative_tokens is None:
             return pixels, self.tokens[caption]
         return pixels, self.tokens[caption], self.negative_tokens[caption]
+
+    def _picture(self, index: int) -> Image.Image:
+        """The decoded picture, kept for later epochs while it fits into DECODED: half of an item's cost."""
+        if (image := self._decoded.get(index)) is None:
+            image = open_image(self.suite.root / self.suite.images[index])
+            self._space -= 4 * image.width * image.height  # Pillow keeps RGB in four bytes
+            if self._space >= 0:
+                self._decoded[index] = image
+        return image
 
 
 def check_knows(suite: RetrievalSuite, *, negatives: bool = False, partners: bool = False) -> None:
