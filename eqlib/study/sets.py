@@ -20,7 +20,7 @@ from typing import Any
 
 from eqlib.files import write_json
 from eqlib.study.parameters import section
-from eqlib.study.training.material import read_captions, read_suites
+from eqlib.study.training.data import read_captions, read_suites
 from eqlib.suites import QuadSuite, RetrievalSuite
 from eqlib.suites.images import image_file
 
