@@ -17,10 +17,8 @@ from eqlib.errors import InputError
 from eqlib.losses.checks import at_least_float32, check_features, check_finite, check_partners, check_tensor
 from eqlib.losses.ranks import Ranks
 
-Scalars = dict[str, Tensor]
 
-
-def contrastive_loss(image_features: Tensor, text_features: Tensor, logit_scale: Tensor | float) -> Scalars:
+def contrastive_loss(image_features: Tensor, text_features: Tensor, logit_scale: Tensor | float) -> dict[str, Tensor]:
     """``contrastive``: open_clip's ``ClipLoss``, whole on every rank. For more settings, use the class."""
     ranks = Ranks.current()
     check_features(image_features, text_features, ranks.world)
@@ -35,7 +33,7 @@ def cyclip_loss(
     *,
     in_modal: float = 0.25,
     cross_modal: float = 0.25,
-) -> Scalars:
+) -> dict[str, Tensor]:
     """``cyclip_in_modal`` and ``cyclip_cross_modal``, whole on every rank, B the gathered batch.
 
     in-modal     ``in_modal * B * mean((I I^T - T T^T)^2)``
@@ -64,7 +62,7 @@ def negclip_loss(
     *,
     negative_text_features: Tensor,
     present: Tensor | None = None,
-) -> Scalars:
+) -> dict[str, Tensor]:
     """``negclip``: the contrastive loss with the captions of ``negative_text_features`` (N, d) wrong for every image.
 
     Image to text: softmax over B captions and N negatives; text to image: over the B images; the mean of both. N is
@@ -100,7 +98,7 @@ def pairwise_loss(
     *,
     partners: Tensor,
     weight: float = 1.0,
-) -> Scalars:
+) -> dict[str, Tensor]:
     """``pairwise``: what hard negatives alone do, the control for EqSim on the same pairs.
 
     The contrastive loss with two candidates, a row's own and its partner's, for its image (which of the two captions?)

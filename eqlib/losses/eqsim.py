@@ -107,16 +107,13 @@ def all_pairs_share(sim: Rows, options: Criterion) -> tuple[Tensor, Scalars]:
     if not options.quadratic:
         row, column = torch.triu_indices(len(sim.rows), sim.width, sim.offset + 1, device=sim.rows.device)
         return _share_of_quads(sim, row, column, options, sim.pairs)
-    a2, b2, ab = sim.pair_means()
-    loss, active = loss_of_means(side_means(a2, b2, ab, options), options, sim.ranks)
-    return loss, _telemetry(sim, active, a2, b2, sim.mean_change())
-
-
-def side_means(a2: Tensor, b2: Tensor, ab: Tensor, options: Criterion) -> Tensor:
-    """Each hinge's mean from those of a^2, b^2 and ab: text (a + b)^2, image (a - b)^2, group b^2 twice."""
+    a2, b2, ab, change = sim.pair_means()
+    # text (a + b)^2, image (a - b)^2, group b^2 twice
     text, image = (options.text_side, a2 + b2 + 2 * ab), (options.image_side, a2 + b2 - 2 * ab)
     group = (options.group_side, b2)
-    return torch.stack([mean for on, mean in (text, image, group, group) if on])
+    means = torch.stack([mean for on, mean in (text, image, group, group) if on])
+    loss, active = loss_of_means(means, options, sim.ranks)
+    return loss, _telemetry(sim, active, a2, b2, change)
 
 
 def hard_share(sim: Rows, partners: Tensor, options: Criterion) -> tuple[Tensor, Scalars]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import torch
 from torch import Tensor, nn
@@ -21,42 +23,39 @@ def sample_hard_partners(sim: Tensor, num: int, *, generator: torch.Generator) -
     """
     sim = check_similarity(sim.detach() if isinstance(sim, Tensor) else sim)
     check_finite(sim.sum(), "finite similarities")
-    noise = torch.rand(noise_shape(len(sim), num), generator=generator, device=sim.device)
-    return draw_partners(sim, sim.T, 0, noise)
+    return draw_partners(sim, sim.T, 0, num, lambda *shape: torch.rand(shape, generator=generator, device=sim.device))
 
 
-def noise_shape(width: int, num: int) -> tuple[int, int, int]:
-    """Of the uniform numbers that `draw_partners` takes for ``num`` partners a direction in a batch of ``width``."""
+def draw_partners(rows: Tensor, cols: Tensor, offset: int, num: int, uniform: Callable[..., Tensor]) -> Tensor:
+    """`sample_hard_partners` for the rows ``offset ...`` of a wider batch, both logits (b, B).
+
+    ``uniform(*shape)`` gives the random numbers, those of the whole batch whatever rows are asked for.
+    """
+    width = rows.shape[1]
     if isinstance(num, bool) or not isinstance(num, int) or not 1 <= num < width:
         raise InputError(f"1 <= num < {width}, the number of pairs in the batch", num, where="hard partners")
-    return 2, width, 4 * num + 9
+    noise = uniform(2, width, 4 * num + 9).to(rows.dtype)
+    return torch.cat([_draw(*one, offset, num) for one in zip((cols.detach(), rows.detach()), noise, strict=True)], 1)
 
 
-def draw_partners(rows: Tensor, cols: Tensor, offset: int, noise: Tensor) -> Tensor:
-    """`sample_hard_partners` for the rows ``offset ...`` of a wider batch, both logits (b, B)."""
-    return torch.cat([_draw(logits.detach(), offset, one) for logits, one in zip((cols, rows), noise, strict=True)], 1)
-
-
-def _draw(logits: Tensor, offset: int, noise: Tensor) -> Tensor:
-    """Distinct columns a row, drawn one after the other from the softmax of the row without its own column.
+def _draw(logits: Tensor, noise: Tensor, offset: int, num: int) -> Tensor:
+    """``num`` distinct columns a row, one after the other from the softmax of the row without its own column.
 
     Independent draws, repeats skipped, are draws without replacement, and cost numbers for the draws instead of numbers
     for the matrix. A row in want of more goes on among its other columns by the largest logits plus Gumbel noise, the
-    same noise for every row: its last column. All shapes are fixed, so no step waits for the device.
+    same for every row: the last number of each column. All shapes are fixed, so no step waits for the device.
     """
     count, width = logits.shape
-    tries = noise.shape[1] - 1
     own = torch.arange(offset, offset + count, device=logits.device)[:, None]
-    noise = noise.to(logits.dtype)
+    places, gumbel = noise[offset : offset + count, :-1], -(-noise[:, -1].clamp(min=1e-30).log()).log()
     below = logits.softmax(1).scatter(1, own, 0.0).cumsum(1)
-    drawn = torch.searchsorted(below, noise[offset : offset + count, :-1] * below[:, -1:], right=True)
-    gumbel = -(-noise[:, -1].clamp(min=torch.finfo(noise.dtype).tiny).log()).log()
+    drawn = torch.searchsorted(below, places * below[:, -1:], right=True)
     # A column that is not drawn has at most 17, a drawn one above 100, the earlier the more. A place that is rounded up
     # to the row's end, or a row without any probability left, draws nothing.
-    turn = torch.arange(100 + tries, 100, -1, dtype=logits.dtype, device=logits.device)
+    turn = torch.arange(100 + places.shape[1], 100, -1, dtype=logits.dtype, device=logits.device)
     turn = torch.where(drawn < width, turn, -torch.inf)
     keys = (logits.log_softmax(1) + gumbel).scatter_reduce(1, drawn.clamp(max=width - 1), turn, "amax")
-    return keys.scatter(1, own, -torch.inf).topk((tries - 8) // 4, dim=1).indices
+    return keys.scatter(1, own, -torch.inf).topk(num, dim=1).indices
 
 
 class StepGenerator(nn.Module):

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from functools import partial
 from typing import Literal, get_args
 
 import torch
 from torch import Tensor, nn
 
 from eqlib.errors import InputError
-from eqlib.losses.checks import check_features, check_finite, check_partners, check_similarity
+from eqlib.losses.checks import check_features, check_finite, check_partners, check_similarity, readable
 from eqlib.losses.criterion import SIMILARITIES, Criterion
 from eqlib.losses.eqsim import Scalars, all_pairs_share, check_easy, easy_share, hard_share
-from eqlib.losses.mining import StepGenerator, draw_partners, noise_shape
+from eqlib.losses.mining import StepGenerator, draw_partners
 from eqlib.losses.ranks import Ranks
 from eqlib.losses.similarity import Rows
 
@@ -48,7 +49,8 @@ class EqSimLoss(nn.Module):
     Features are used as they come: normalised, as open_clip and Hugging Face give them. EqSim computes in float32
     (float64 where given), under autocast too. With an initialised process group features are gathered with gradient,
     each rank computes its own rows, and the mean over ranks, which DistributedDataParallel takes, is the loss of one
-    process; open_clip's losses need their own ``rank`` and ``world_size``. `torch.compile` finds no graph break.
+    process; open_clip's losses need their own ``rank`` and ``world_size``. `torch.compile` finds no graph break, and on
+    an accelerator nothing waits for the device, so values that are not finite are left to the trainer's check there.
 
     A plain loop (notebook 05 has those of open_clip_train and of a Hugging Face trainer)::
 
@@ -116,7 +118,7 @@ class EqSimLoss(nn.Module):
                             stays in ``self.telemetry``
         contrastive_inputs  passed on to ``contrastive`` with the four above (CoCa's ``logits`` and ``labels``)
 
-        Raises InputError for shapes and partners that do not fit, and on the CPU for values that are not finite.
+        Raises InputError for shapes that do not fit, and on the CPU for such partners or values that are not finite.
         """
         if partners is not None and self.variant == "all_pairs":
             raise InputError("partners with the hard variants only", "variant all_pairs")
@@ -129,40 +131,38 @@ class EqSimLoss(nn.Module):
             terms = self.contrastive(**inputs, output_dict=True)
             terms = {name.removesuffix("_loss"): value for name, value in terms.items()}
         with torch.autocast(image_features.device.type, enabled=False):
-            cosine = self._cosine(image_features, text_features)
+            if text_features is None:
+                cosine = Rows.of_matrix(check_similarity(image_features))
+            else:
+                ranks = Ranks.current()
+                cosine = Rows.of_features(*check_features(image_features, text_features, ranks.world), ranks)
             similarity = cosine if self.similarity == "cosine" else cosine.times(logit_scale)
             similarity = similarity.softmax() if self.similarity == "softmax" else similarity
             if self.variant == "all_pairs":
                 share, telemetry = all_pairs_share(similarity, self.criterion)
                 shares = {"eqsim_all_pairs": share}
             else:
-                partners = (
-                    self._draw(cosine, logit_scale)
-                    if partners is None
-                    else check_partners(partners, len(cosine.rows), cosine.width, cosine.offset)
-                )
+                if partners is None:
+                    partners = self._draw(cosine, logit_scale)
+                else:
+                    partners = check_partners(partners, len(cosine.rows), cosine.width, cosine.offset)
                 share, telemetry = hard_share(similarity, partners, self.criterion)
                 shares = {"eqsim_hard": share}
             if self.variant == "hard_easy":
                 settings = (self.easy_weight, self.easy_proportion, self.easy_margin)
                 shares["eqsim_easy"] = easy_share(similarity, partners, *settings)
-            check_finite(cosine.ranks.all_reduce(sum(shares.values())), SIMILARITIES)
+            if readable(image_features):
+                check_finite(cosine.ranks.all_reduce(sum(shares.values())), SIMILARITIES)
         # Shares add up to the loss of one process. A trainer takes the mean over ranks.
         terms |= {name: cosine.ranks.world * share for name, share in shares.items()}
         self.telemetry = telemetry | {"pool": torch.full((), cosine.width - 1, device=image_features.device)}
         return terms if output_dict else (terms, self.telemetry)
 
-    def _cosine(self, image: Tensor, text: Tensor | None) -> Rows:
-        if text is None:
-            return Rows.of_matrix(check_similarity(image))
-        ranks = Ranks.current()
-        return Rows.of_features(*check_features(image, text, ranks.world), ranks)
-
     @torch.no_grad()
     def _draw(self, cosine: Rows, logit_scale: Tensor | float) -> Tensor:
-        noise = self.draws.uniform(*noise_shape(cosine.width, self.sample_num), device=cosine.rows.device)
         logits = cosine.times(logit_scale)
-        return draw_partners(logits.rows, logits.cols, cosine.offset, noise)
+        uniform = partial(self.draws.uniform, device=logits.rows.device)
+        return draw_partners(logits.rows, logits.cols, logits.offset, self.sample_num, uniform)
 
     def extra_repr(self) -> str:
         settings = {"variant": self.variant, "similarity": self.similarity, **asdict(self.criterion)}

@@ -62,23 +62,19 @@ class Rows:
         c1_i0, c0_i1 = (side.reshape(-1).gather(0, place).view(row.shape) for side in (self.rows, self.cols))
         return self.diagonal[row + self.offset], c1_i0, c0_i1, self.diagonal[column]
 
-    def pair_means(self) -> tuple[Tensor, Tensor, Tensor]:
-        """Means of a^2, b^2 and ab over all pairs, a = S_ii - S_jj and b = S_ji - S_ij, without a loop: with d the
-        diagonal, sum a^2 = B sum (d - mean)^2, sum b^2 = |S - S^T|^2 / 2, sum ab = sum_i d_i (column sum - row sum).
-        """
-        centred = centre(self.diagonal)[self.offset : self.offset + len(self.rows)]
-        difference = self.rows - self.cols
-        a2 = self.width * centred.square().sum()
-        return (
-            a2 / self.pairs,
-            difference.square().sum() / (2 * self.pairs),
-            -(centred @ difference.sum(1)) / self.pairs,
-        )
+    def pair_means(self) -> Tensor:
+        """Means of a^2, b^2, ab and I over all pairs, a = S_ii - S_jj, b = S_ji - S_ij, I = S_ii + S_jj - S_ij - S_ji.
 
-    def mean_change(self) -> Tensor:
-        """Mean of I = S_ii + S_jj - S_ij - S_ji over all pairs."""
-        own = self.diagonal[self.offset : self.offset + len(self.rows)]
-        return (self.width * own.sum() - self.rows.sum()) / self.pairs
+        With d the diagonal, sum a^2 = B sum (d - mean)^2, sum b^2 = |S - S^T|^2 / 2, sum ab = sum_i d_i (column sum -
+        row sum), sum I = B sum d - sum S.
+        """
+        own = slice(self.offset, self.offset + len(self.rows))
+        away = self.diagonal - self.diagonal[0]  # differences of near values are exact, a mean is not
+        centred = (away - away.mean())[own]
+        difference = self.rows - self.cols
+        a2, b2 = self.width * centred.square().sum(), difference.square().sum() / 2
+        ab, change = -(centred @ difference.sum(1)), self.width * self.diagonal[own].sum() - self.rows.sum()
+        return torch.stack([a2, b2, ab, change]) / self.pairs
 
     def squares_without(self, partners: Tensor) -> Tensor:
         """Sum of (S_ij - S_ji)^2 over the entries that no rank's ``partners`` (b, K) holds in either order."""
@@ -90,9 +86,3 @@ class Rows:
         kept = self.rows.new_ones(count + 1, self.width)
         kept[torch.where((row >= 0) & (row < count), row, count), column] = 0
         return ((self.rows - self.cols) * kept[:count]).square().sum()
-
-
-def centre(values: Tensor) -> Tensor:
-    """``values`` less their mean, the first taken off before: differences of near values are exact, a mean is not."""
-    values = values - values[0]
-    return values - values.mean()

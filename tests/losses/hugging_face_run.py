@@ -15,6 +15,7 @@ from transformers import CLIPConfig, CLIPModel, Trainer, TrainingArguments
 from eqlib.losses import EqSimLoss
 
 BATCH = 8
+SMALL = {"hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2}
 
 
 def snippet(notebook):
@@ -25,9 +26,8 @@ def snippet(notebook):
 
 def tiny_model():
     torch.manual_seed(0)
-    small = {"hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2}
-    vision = small | {"image_size": 16, "patch_size": 8}
-    return CLIPModel(CLIPConfig(text_config=small | {"vocab_size": 50}, vision_config=vision, projection_dim=8))
+    vision = SMALL | {"image_size": 16, "patch_size": 8}
+    return CLIPModel(CLIPConfig(text_config=SMALL | {"vocab_size": 50}, vision_config=vision, projection_dim=8))
 
 
 def main(notebook, path):

@@ -109,3 +109,15 @@ def test_a_caption_without_a_negative_adds_no_column():
     assert none["negclip"].item() == pytest.approx(contrastive_loss(image, text, 20.0)["contrastive"].item(), rel=1e-6)
     with pytest.raises(InputError, match=r"present \(4,\) of bool"):
         negclip_loss(image, text, 20.0, negative_text_features=wrong, present=torch.ones(4))
+
+
+def test_they_compile_without_a_graph_break():
+    image, text, wrong = (values.detach() for values in features(4))
+    partners, present = torch.tensor([[1], [0], [3], [2]]), torch.tensor([True, False, True, True])
+    for loss, more in (
+        (cyclip_loss, {}),
+        (negclip_loss, {"negative_text_features": wrong, "present": present}),
+        (pairwise_loss, {"partners": partners}),
+    ):
+        compiled = torch.compile(loss, fullgraph=True, backend="eager")
+        torch.testing.assert_close(compiled(image, text, 20.0, **more), loss(image, text, 20.0, **more))

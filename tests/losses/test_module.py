@@ -9,6 +9,7 @@ import pytest
 import torch
 from open_clip import ClipLoss
 from open_clip.loss import SigLipLoss
+from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.nn.functional import normalize
 
 from eqlib.errors import InputError
@@ -193,6 +194,18 @@ def test_bad_settings_and_calls():
         EqSimLoss(contrastive=ClipLoss())(image * torch.nan, text, SCALE)
     with pytest.raises(InputError, match="features for the contrastive loss"):
         EqSimLoss(contrastive=ClipLoss())(image @ text.T)
+
+
+@pytest.mark.parametrize("similarity", ["cosine", "softmax"])
+@pytest.mark.parametrize("variant", ["all_pairs", "hard", "hard_easy"])
+def test_nothing_waits_for_an_accelerator(variant, similarity):
+    # On tensors without values a look at one (item, bool, a selection by mask) is an error.
+    loss = EqSimLoss(variant, similarity=similarity, contrastive=ClipLoss(), own_change=similarity == "cosine")
+    with FakeTensorMode(allow_non_fake_inputs=True):
+        image, text = (torch.empty(16, 4, device="cuda") for _ in range(2))
+        terms, telemetry = loss(image, text, torch.ones((), device="cuda"))
+    assert all(value.shape == () for value in terms.values())
+    assert all(value.device.type == "cuda" for value in (terms | telemetry).values())
 
 
 @pytest.mark.parametrize("variant", ["all_pairs", "hard", "hard_easy"])
