@@ -3,6 +3,7 @@
     python -m eqlib.study.notebook run build/source/30_finetune.ipynb --output build/finetune/eqsim-0 \
         --params finetune --method eqsim --seed 0
     python -m eqlib.study.notebook bare notebooks build/source
+    python -m eqlib.study.notebook bare < notebook > bare copy      # git's filter, see .gitattributes
 
 A run checks every value against the typed ``parameters`` cell before a kernel starts, sends the notebook's stderr
 (progress, timings) to the terminal and keeps it out of the file, writes byte-stable output, and leaves either the
@@ -229,12 +230,14 @@ def main(arguments: list[str] | None = None) -> int:
     one.add_argument(
         "--params", action="append", default=[], help="section of params.yaml, or file:section; a later one wins"
     )
-    copy = commands.add_parser("bare", help="copy notebooks without outputs")
-    copy.add_argument("source", type=Path)
-    copy.add_argument("output", type=Path)
+    copy = commands.add_parser("bare", help="copy notebooks without outputs, or stdin to stdout")
+    copy.add_argument("source", type=Path, nargs="?")
+    copy.add_argument("output", type=Path, nargs="?")
     options, rest = parser.parse_known_args(arguments)
     try:
-        if options.command == "bare":
+        if options.command == "bare" and options.output is None:
+            print(nbformat.writes(bare(nbformat.read(sys.stdin, as_version=4))))
+        elif options.command == "bare":
             for path in sorted(options.source.glob("*.ipynb")):
                 with whole(options.output / path.name) as file:
                     nbformat.write(bare(read(path)), file)

@@ -67,7 +67,7 @@ def covers(dep, path):
 
 def wanted(code):
     """A folder where two thirds of its modules are imported, else files: neither a long list nor needless runs."""
-    folders = [folder for folder in {path.parent for path in MODULES} if folder.parts[1:] not in ((), ("study",))]
+    folders = sorted({path.parent for path in MODULES} - {Path("eqlib"), Path("eqlib/study")})
     of = {folder: {path for path in MODULES if folder in path.parents} for folder in folders}
     full = [folder for folder in folders if 3 * len(of[folder] & code) >= 2 * len(of[folder])]
     return sorted({next((folder for folder in full if folder in path.parents), path) for path in code})

@@ -127,6 +127,31 @@ def test_bare_copies_drop_outputs_and_keep_tags(here):
     assert (clean.cells[1].outputs, clean.cells[1].execution_count, clean.cells[1].metadata) == ([], None, {})
 
 
+def test_a_saved_notebook_leaves_git_clean(here, root):
+    """The filter of .gitattributes, as the Makefile sets it up, with this Python in the place of .venv's."""
+    line = next(line for line in (root / "Makefile").read_text().splitlines() if "filter.bare.clean" in line)
+    clean = line.split("'")[1].replace(".venv/bin/python", sys.executable)
+    (here / "notebooks").mkdir()
+    path = write(here / "notebooks/10_one.ipynb", "1 + 1")
+    nbformat.write(bare(read(path)), path)
+    (here / ".gitattributes").write_text((root / ".gitattributes").read_text())
+
+    def git(*words):
+        return subprocess.run(["git", *words], cwd=here, check=True, capture_output=True, text=True).stdout
+
+    git("init", "-q")
+    git("config", "filter.bare.clean", clean)
+    git("add", ".")
+    saved = read(path)
+    saved.cells[1].outputs = [nbformat.v4.new_output("stream", text="2")]
+    saved.metadata["language_info"]["version"] = "3.99"
+    nbformat.write(saved, path)
+    assert git("diff", "--stat") == ""
+    saved.cells[1].source = "1 + 2"
+    nbformat.write(saved, path)
+    assert "10_one.ipynb" in git("diff", "--stat")
+
+
 def test_a_file_that_is_no_notebook_is_named(here):
     (here / "n.ipynb").write_text("{")
     with pytest.raises(InputError, match=r"n\.ipynb: expected a notebook"):
@@ -188,3 +213,4 @@ def test_every_notebook_is_stored_bare(root):
         code = [cell for cell in stored["cells"] if cell["cell_type"] == "code"]
         assert not any(cell["outputs"] or cell["execution_count"] for cell in code), path.name
         assert len(stored["cells"]) <= 25, path.name
+        assert nbformat.writes(bare(read(path))) == path.read_text().rstrip("\n"), path.name  # what git's filter writes

@@ -11,7 +11,7 @@ from caption_reader import true_of
 from PIL import Image
 
 from eqlib.errors import InputError
-from eqlib.study.scenes import EDITS, CaptionedScenes, Dials, Place, build, captioned, check, from_dict, render
+from eqlib.study.scenes import EDITS, Dials, Place, build, captioned, check, from_dict, render
 from eqlib.study.scenes.__main__ import main
 from eqlib.study.scenes.build import share_changed
 from eqlib.study.scenes.near import nearest
@@ -246,30 +246,6 @@ def test_memory_is_flat(tmp_path):
 
     small = peak(200)
     assert peak(4_000) < small * 1.1
-
-
-def test_pictures_on_the_fly_are_the_built_ones(built):
-    folder, _ = built
-    scenes = CaptionedScenes("train", 12, size=32, seed=1)
-    image, caption = scenes[3]
-    assert len(scenes) == 12
-    assert np.array_equal(np.asarray(image), np.asarray(open_image(folder / "captions" / "train.tar" / "000003.png")))
-    data = json.loads((folder / "captions" / "dataset.json").read_text())
-    assert caption == [i for i in data["images"] if i["split"] == "train"][3]["sentences"][0]["raw"]
-    with pytest.raises(IndexError):
-        scenes[12]
-
-
-def test_torch_loads_it():
-    torch = pytest.importorskip("torch")
-
-    def transform(image):
-        return torch.from_numpy(np.asarray(image).copy())
-
-    scenes = CaptionedScenes("train", 5, size=32, transform=transform)
-    images, captions = next(iter(torch.utils.data.DataLoader(scenes, batch_size=4)))
-    assert images.shape == (4, 32, 32, 3)
-    assert len(captions) == 4
 
 
 def test_nearest_finds_the_copy(built):
