@@ -1,15 +1,20 @@
-"""Any open_clip model by one call, and back to a folder that open_clip reads.
+"""Any dual encoder of open_clip or transformers by one call, and back to a folder that its library reads.
 
 ``load`` accepts, in this order:
 
 =========================================  ========================================================================
 ``{"embed_dim": .., "vision_cfg": ..}``    a new model from a config (a dict, or a path that ends in ``.json``)
-``hf-hub:laion/CLIP-ViT-B-32-...``         a model on the Hugging Face hub
-``local-dir:PATH`` or a folder             open_clip_config.json and weights, as ``save`` and open_clip write them
+``hf-hub:laion/CLIP-ViT-B-32-...``         a model of open_clip on the Hugging Face hub
+``hf:google/siglip2-base-patch16-224``     a model of transformers on the hub (``eqlib.models.hf`` lists the families)
+``local-dir:PATH`` or a folder             as ``save`` writes it: of open_clip (open_clip_config.json and weights) or of
+                                           transformers (config.json, safetensors, tokenizer, preprocessor)
 ``ViT-B-32-quickgelu/openai``              ARCHITECTURE/TAG: an architecture of open_clip with a pretrained tag
 ``ViT-B-32/runs/epoch_5.pt``               ARCHITECTURE/FILE: the same with a local checkpoint file
 ``ViT-B-32/random``                        the same with new weights, to train: an architecture alone is refused
 =========================================  ========================================================================
+
+``@REVISION`` after an id of the hub names a commit, tag or branch of it. What is in the hub's cache is taken as it is;
+the bundle's name ends in the commit.
 """
 
 from __future__ import annotations
@@ -34,6 +39,7 @@ from torch import Tensor
 
 from eqlib.errors import InputError
 from eqlib.files import made_here, read_json, whole
+from eqlib.models.hub import snapshot
 
 
 class QuickGELUWarning(UserWarning):
@@ -113,8 +119,12 @@ def load(
     Raises InputError for a spec that names nothing, a config open_clip cannot build, or weights that cannot be fetched.
     Warns (QuickGELUWarning) where config and pretrained tag disagree on the activation.
     """
-    name, model_name, pretrained, config = _resolve(spec)
     device = best_device() if device == "auto" else device
+    if (found := transformers_folder(spec)) is not None:
+        from eqlib.models.hf import load_folder  # of an extra, and it imports this module
+
+        return load_folder(*found, device=device, precision=precision, aug_cfg=aug_cfg)
+    name, model_name, pretrained, config = _resolve(spec)
     check_quick_gelu(name, model_name, pretrained, config["model_cfg"], forced=quick_gelu)
     if quick_gelu:
         config["model_cfg"]["quick_gelu"] = True
@@ -125,7 +135,7 @@ def load(
             (Path(folder) / HF_CONFIG_NAME).write_text(json.dumps(config))
             model_name = f"local-dir:{folder}"
         try:
-            with torch.random.fork_rng(devices=[]), _expected(model_name), warnings.catch_warnings():
+            with torch.random.fork_rng(devices=[]), _expected(), warnings.catch_warnings():
                 warnings.filterwarnings("ignore", message="QuickGELU mismatch")  # said above, before the download
                 torch.default_generator.manual_seed(seed)  # torch.manual_seed would reseed every accelerator too
                 model, train, val = open_clip.create_model_and_transforms(
@@ -147,11 +157,18 @@ def load(
 
 
 def save(bundle: CLIP, folder: str | Path) -> Path:
-    """``bundle`` as the folder open_clip calls ``local-dir:`` (open_clip_config.json, safetensors); whole or absent.
+    """``bundle`` as the folder open_clip calls ``local-dir:`` (open_clip_config.json, safetensors), or as transformers
+    writes its models; whole or absent.
 
     A model that lies there is replaced; a folder of anything else is refused (InputError).
-    ``load(folder)`` gives the same weights, transforms and tokenizer back, as does ``open_clip.create_model``.
+    ``load(folder)`` gives the same weights, transforms and tokenizer back, as does the library itself.
     """
+    if hasattr(bundle.model, "hf"):
+        from eqlib.models.hf import save_folder
+
+        with whole(folder, replace_folder=made_here(folder, "preprocessor_config.json")) as draft:
+            save_folder(bundle, draft)
+        return Path(folder)
     # safetensors refuses views and shared storage; clones are neither.
     tensors = {k: v.detach().cpu().clone().contiguous() for k, v in bundle.model.state_dict().items()}
     with whole(folder, replace_folder=made_here(folder, HF_CONFIG_NAME)) as draft:
@@ -199,13 +216,12 @@ def check_quick_gelu(
 
 
 @contextmanager
-def _expected(model_name: str) -> Iterator[None]:
-    """Mute open_clip's "no weights" warnings where none were asked for. It logs to the root logger."""
-    quiet = not model_name.startswith("hf-hub:")
+def _expected() -> Iterator[None]:
+    """Mute open_clip's "no weights" warnings: those that were asked for are required. It logs to the root logger."""
 
     def keep(record: logging.LogRecord) -> bool:
         text = record.getMessage()
-        return not (quiet and ("no CLIP weights found" in text or "No pretrained weights loaded" in text))
+        return "no CLIP weights found" not in text and "No pretrained weights loaded" not in text
 
     root = logging.getLogger()
     root.addFilter(keep)
@@ -215,18 +231,28 @@ def _expected(model_name: str) -> Iterator[None]:
         root.removeFilter(keep)
 
 
+def transformers_folder(spec: str | Path | dict) -> tuple[Path, str] | None:
+    """(folder, shown name) where ``spec`` names a model of transformers, else None."""
+    if isinstance(spec, dict):
+        return None
+    text = str(spec)
+    path = Path(text.removeprefix("hf:").removeprefix("local-dir:"))
+    if (path / "config.json").is_file() and not (path / HF_CONFIG_NAME).is_file():
+        return path, path.name
+    if not text.startswith("hf:"):
+        return None
+    folder, commit = snapshot(text.removeprefix("hf:"), "model*.safetensors", text)
+    return folder, f"{text.partition('@')[0]}@{commit}"
+
+
 def _resolve(spec: str | Path | dict) -> tuple[str, str | None, str | None, dict]:
     """(shown name, open_clip's model name or None for an own config, tag or checkpoint file, full config)."""
     if isinstance(spec, dict):
         return "own config", None, None, _full_config(spec, "model config")
     text = str(spec)
     if text.startswith("hf-hub:"):
-        try:
-            return text, text, None, {"model_cfg": open_clip.get_model_config(text)}
-        except Exception as error:  # no network, no such model, gated, ...
-            raise InputError(
-                "a model on the hub, downloadable or cached", f"{type(error).__name__}: {error}", where=text
-            ) from error
+        path, commit = snapshot(text.removeprefix("hf-hub:"), "open_clip*.safetensors", text)
+        return f"{text.partition('@')[0]}@{commit}", *_resolve(f"local-dir:{path}")[1:]
     architecture, _, rest = text.partition("/")
     if not text.startswith("local-dir:") and architecture in open_clip.list_models():
         if rest != "random" and not get_pretrained_cfg(architecture, rest) and not Path(rest).is_file():
@@ -243,7 +269,7 @@ def _resolve(spec: str | Path | dict) -> tuple[str, str | None, str | None, dict
         if not any(path.glob("*.safetensors")) and not any(path.glob("*.bin")) and not any(path.glob("*.pth")):
             raise InputError("weights beside open_clip_config.json", "none", where=path)
         return path.name, f"local-dir:{path}", None, config
-    expected = "ARCHITECTURE/TAG, /FILE or /random of open_clip, hf-hub:ID, a model folder or a JSON config"
+    expected = "ARCHITECTURE/TAG, /FILE or /random of open_clip, hf-hub:ID, hf:ID, a model folder or a JSON config"
     raise InputError(expected, repr(text), where="model")
 
 

@@ -55,7 +55,7 @@ def _towers(model: torch.nn.Module) -> dict[str, dict[str, torch.nn.Parameter]]:
 
 
 def _unlock_last(model: torch.nn.Module, tower: str, parameters: dict[str, torch.nn.Parameter], last: int) -> None:
-    if not hasattr(model, "visual") or (tower == "image" and isinstance(model.visual, ModifiedResNet)):
+    if hasattr(model, "hf") or (tower == "image" and isinstance(model.visual, ModifiedResNet)):
         # what open_clip cannot lock in part: models of transformers, and its own ResNet
         numbers = {name: int(found[1]) for name in parameters if (found := BLOCK.search(name))}
         first, top = min(numbers.values()), max(numbers.values())

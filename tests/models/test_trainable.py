@@ -1,4 +1,5 @@
 import copy
+import json
 import re
 
 import open_clip
@@ -119,6 +120,18 @@ def test_last_blocks_of_released_architectures(architecture):
     got = {n for n in train_only(model, "last") if not n.startswith("text_decoder.")}  # CoCa's third tower
     assert got - {"logit_scale", "logit_bias"} == expected
     assert got == {n for n, p in model.named_parameters() if p.requires_grad and not n.startswith("text_decoder.")}
+
+
+def test_last_blocks_of_a_text_tower_from_the_hub(tmp_path):
+    """open_clip's wrapper of a RoBERTa counts its groups otherwise: it has none for the projection."""
+    pytest.importorskip("transformers", reason="the extra 'hf' is not installed")
+    size = {"hidden_size": 16, "num_hidden_layers": 3, "num_attention_heads": 2, "intermediate_size": 16}
+    (tmp_path / "config.json").write_text(json.dumps({"model_type": "roberta", "vocab_size": 99} | size))
+    text = {"hf_model_name": str(tmp_path), "hf_model_pretrained": False, "hf_proj_type": "mlp"}
+    model = open_clip.model.CustomTextCLIP(embed_dim=16, vision_cfg=VIT["vision_cfg"], text_cfg=text)
+    names = [name for name in train_only(model, "last") if name.startswith("text.")]
+    assert all(name.startswith(("text.transformer.encoder.layer.2.", "text.proj.")) for name in names)
+    assert len({name.split(".")[1] for name in names}) == 2
 
 
 def test_lora_reaches_both_towers_of_released_architectures(architecture):
