@@ -10,8 +10,6 @@ from eqlib.study.training.objective import Objective
 
 FEATURES = torch.randn(3, 6, 5, generator=torch.manual_seed(0))
 IMAGE, TEXT, WRONG = torch.nn.functional.normalize(FEATURES, dim=2)
-    torch.nn.functional.normalize(one, dim=1) for one in torch.randn(3, 6, 5, generator=torch.manual_seed(0))
-)
 SCALE, BIAS = torch.tensor(10.0), torch.tensor(-2.0)
 PARTNERS = torch.tensor([[1], [0], [3], [2], [5], [4]])
 
