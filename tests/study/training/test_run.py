@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 from dataclasses import replace
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -79,13 +80,30 @@ def test_a_written_run_is_what_a_launcher_trains(run, tmp_path):
     assert load(tmp_path / "out" / "model").fingerprint == load(tmp_path / "other" / "model").fingerprint
 
 
-def test_a_siglip_with_adapters_and_eqsim_goes_on_after_a_failure(run, small, tmp_path):
-    config = tmp_path / "siglip.json"
-    config.write_text(json.dumps(small | {"init_logit_bias": -10.0, "init_logit_scale": 4.7652}))
+@pytest.fixture(params=["open_clip", "transformers"])
+def siglip(request, small, tmp_path):
+    """A small SigLIP with random weights and the temperature of the released ones."""
+    if request.param == "open_clip":
+        path = tmp_path / "siglip.json"
+        path.write_text(json.dumps(small | {"init_logit_bias": -10.0, "init_logit_scale": 4.7652}))
+        return str(path)
+    pytest.importorskip("transformers")
+    sys.path.append(str(Path(__file__).parents[2] / "models"))
+    import hf_families
+
+    sys.path.pop()
+    hf, processor, tokenizer = hf_families.siglip()
+    hf.logit_scale.data.fill_(4.7652)
+    for part in (hf, processor, tokenizer):
+        part.save_pretrained(tmp_path / "siglip")
+    return str(tmp_path / "siglip")
+
+
+def test_a_siglip_with_adapters_and_eqsim_goes_on_after_a_failure(run, siglip, tmp_path):
     plain = run("siglip+eqsim", {"variant": "hard", "sample_num": 2}, part="lora", lora_rank=2)
     plain = replace(
         plain,
-        init=str(config),
+        init=siglip,
         grad_checkpointing=True,
         aug_cfg={"scale": [0.4, 1.0]},
         recipe=replace(plain.recipe, checkpoint_every=2, export_every=2, validate_every=2, keep_best=True),
