@@ -31,14 +31,15 @@ bench: .venv/ready  ## speed, as ratios in one run
 scenes: .venv/ready  ## N drawn captioned pictures as tar shards in OUT
 	python -m eqlib.study.scenes $(or $(OUT),scratch/scenes) $(N)
 
-lab: .venv/ready  ## JupyterLab on the overview
-	jupyter lab notebooks/00_overview.ipynb
+lab: .venv/ready  ## JupyterLab on the repository, opened at the overview
+	jupyter lab --ServerApp.root_dir=$(CURDIR) --LabApp.default_url=/lab/tree/notebooks/00_overview.ipynb
 
 .venv/ready: requirements.lock pyproject.toml
 	test -x .venv/bin/python || $(PYTHON) -m venv .venv
 	.venv/bin/python -m pip install --quiet uv
 	.venv/bin/uv pip install --quiet --compile-bytecode --python .venv/bin/python -r requirements.lock
 	.venv/bin/uv pip install --quiet --python .venv/bin/python --no-deps -e .
+	-git config filter.bare.clean '.venv/bin/python -m eqlib.study.notebook bare'  # running notebooks leaves git clean
 	touch $@
 
 lock:  ## requirements.lock and environment.yml from pyproject.toml

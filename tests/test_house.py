@@ -21,7 +21,7 @@ WORKSHOP = (
     ("parameters", "scenes", "trials"),
     ("training",),
     ("report",),
-    ("notebook", "profile", "weights"),
+    ("notebook", "profile", "sets", "weights"),
 )
 STOREYS = (*CORE, *(tuple(f"study.{room}" for room in rooms) for rooms in WORKSHOP))
 LEVEL = {room: level for level, rooms in enumerate(STOREYS) for room in rooms}

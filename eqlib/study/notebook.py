@@ -3,6 +3,7 @@
     python -m eqlib.study.notebook run build/source/30_finetune.ipynb --output build/finetune/eqsim-0 \
         --params finetune --method eqsim --seed 0
     python -m eqlib.study.notebook bare notebooks build/source
+    python -m eqlib.study.notebook bare < notebook > bare copy      # git's filter, see .gitattributes
 
 A run checks every value against the typed ``parameters`` cell before a kernel starts, sends the notebook's stderr
 (progress, timings) to the terminal and keeps it out of the file, writes byte-stable output, and leaves either the
@@ -34,6 +35,9 @@ from eqlib.study import parameters
 
 _ADDRESS = re.compile(r" at 0x[0-9a-f]+")
 _STABLE = {"EQLIB_STAGE": "1", "SOURCE_DATE_EPOCH": "0", "PYTHONHASHSEED": "0", "PYDEVD_DISABLE_FILE_VALIDATION": "1"}
+
+TOURS = 3
+"""For so many states of the sources the tour keeps what a stage made."""
 
 
 def repository() -> Path:
@@ -69,9 +73,11 @@ def run(
     *,
     where: str | Path = "params.yaml",
     scratch: str | Path = "scratch",
+    bar: bool = False,
 ) -> NotebookNode:
-    """Execute ``source`` with ``values`` and the parameter ``output``; leave the folder ``output`` with everything the
-    notebook wrote there and the executed notebook as ``notebook.ipynb``.
+    """Execute ``source`` with ``values`` and, where it declares one, the parameter ``output``; leave the folder
+    ``output`` with everything the notebook wrote there and the executed notebook as ``notebook.ipynb``. ``bar`` shows a
+    bar of its cells in place of its stderr.
 
     Raises InputError for an unknown name, a wrong type or a folder that no stage wrote, RuntimeError when the notebook
     fails; then ``output`` is untouched and the executed copy and the traceback lie under ``scratch/failed``.
@@ -81,8 +87,7 @@ def run(
     source, output, scratch = Path(source), Path(output), Path(scratch)
     notebook = bare(read(source))
     known = parameters.declared(notebook, where=source)
-    if "output" not in known:
-        raise InputError("a parameter `output: str`", f"only {', '.join(known)}", where=source)
+    values = parameters.gathered(values, known)
     parameters.check(values, known, where=where)
     if not made_here(output, "notebook.ipynb"):
         raise InputError("a new folder, or one that a stage wrote", "a folder of other things", where=output)
@@ -96,15 +101,17 @@ def run(
     kept = draft / "notebook.ipynb"
     logging.getLogger("papermill").setLevel(logging.ERROR)
     logging.getLogger("blib2to3").setLevel(logging.ERROR)
-    os.environ.update(_STABLE)
+    own = {"output": str(draft)} if "output" in known else {}
+    before = dict(os.environ)
+    os.environ.update(_STABLE)  # of the kernel, which inherits it
     try:
         executed = papermill.execute_notebook(
             notebook,
             kept,
-            parameters={**values, "output": str(draft)},
-            progress_bar=False,
+            parameters={**values, **own},
+            progress_bar={"desc": source.stem, "leave": False} if bar else False,
             request_save_on_cell_execute=True,
-            stderr_file=sys.stderr,
+            stderr_file=None if bar else sys.stderr,
             extra_arguments=["--IPKernelApp.log_level=ERROR"],  # it warns of its local port at every start
         )
         _check_finished(executed)
@@ -117,6 +124,9 @@ def run(
         if not isinstance(error, Exception):
             raise
         raise RuntimeError(f"{source.name} failed: {_reason(error)}; see {failed}") from error
+    finally:  # else a person's own notebook would show its progress as a stage does
+        os.environ.clear()
+        os.environ.update(before)
     stable = _stable(executed, old=str(draft), new=str(output))
     with whole(kept) as file:
         nbformat.write(stable, file)
@@ -127,20 +137,23 @@ def run(
 
 def upstream(stage: str, **values: Any) -> str:
     """The output folder of ``stage`` for a notebook that is run by itself: the stage's notebook at its defaults, run
-    once and kept under ``scratch/tour`` until eqlib or a notebook changes. ``values`` change single parameters."""
+    once and kept under ``scratch/tour`` until eqlib, the cells of that notebook or those of an earlier one change.
+    ``values`` change single parameters."""
     root = repository()
-    if "EQLIB_TOUR" not in os.environ:  # set once: the notebooks that this run starts see the same sources
-        sources = sorted([*root.glob("eqlib/**/*.py"), *root.glob("notebooks/*.ipynb")])
-        os.environ["EQLIB_TOUR"] = hashlib.sha256(content_hash(sources).encode()).hexdigest()[:10]
-    key = os.environ["EQLIB_TOUR"]
     found = sorted(root.glob(f"notebooks/[0-9][0-9]_{stage}.ipynb"))
     if len(found) != 1:
         raise InputError("the name of a stage with a notebook", stage)
+    digest = hashlib.sha256(content_hash(sorted(root.glob("eqlib/**/*.py"))).encode())
+    for path in sorted(root.glob("notebooks/*.ipynb")):
+        if path <= found[0]:
+            digest.update(nbformat.writes(bare(read(path))).encode())
     leaf = re.sub(r"\W+", "-", "-".join(map(str, values.values()))) or "default"
-    output = Path("scratch") / "tour" / key / stage / leaf
+    kept = Path("scratch") / "tour" / stage
+    output = kept / digest.hexdigest()[:10] / leaf
     if not (root / output / "notebook.ipynb").is_file():
-        print(f"tour: running {found[0].name} for {output}", file=sys.stderr, flush=True)
-        run(found[0], root / output, values, where=f"upstream({stage!r})", scratch=root / "scratch")
+        run(found[0], root / output, values, where=f"upstream({stage!r})", scratch=root / "scratch", bar=True)
+        for old in sorted((root / kept).iterdir(), key=lambda folder: folder.stat().st_mtime)[:-TOURS]:
+            shutil.rmtree(old, ignore_errors=True)
     return str(output)
 
 
@@ -214,20 +227,25 @@ def main(arguments: list[str] | None = None) -> int:
     one = commands.add_parser("run", help="execute one notebook; further `--name value` pairs set single parameters")
     one.add_argument("source", type=Path)
     one.add_argument("--output", type=Path, required=True, help="the stage's output folder")
-    one.add_argument("--params", action="append", default=[], help="section of params.yaml; a later one wins")
-    copy = commands.add_parser("bare", help="copy notebooks without outputs")
-    copy.add_argument("source", type=Path)
-    copy.add_argument("output", type=Path)
+    one.add_argument(
+        "--params", action="append", default=[], help="section of params.yaml, or file:section; a later one wins"
+    )
+    copy = commands.add_parser("bare", help="copy notebooks without outputs, or stdin to stdout")
+    copy.add_argument("source", type=Path, nargs="?")
+    copy.add_argument("output", type=Path, nargs="?")
     options, rest = parser.parse_known_args(arguments)
     try:
-        if options.command == "bare":
+        if options.command == "bare" and options.output is None:
+            print(nbformat.writes(bare(nbformat.read(sys.stdin, as_version=4))))
+        elif options.command == "bare":
             for path in sorted(options.source.glob("*.ipynb")):
                 with whole(options.output / path.name) as file:
                     nbformat.write(bare(read(path)), file)
         else:
             values: dict[str, Any] = {}
             for name in options.params:
-                values |= parameters.section("params.yaml", name)
+                file, colon, section = name.rpartition(":")
+                values |= parameters.section(file if colon else "params.yaml", section)
             run(options.source, options.output, values | _values(rest))
     except (InputError, RuntimeError) as error:
         print(f"error: {error}", file=sys.stderr)

@@ -20,8 +20,8 @@ from PIL import Image
 
 from eqlib.models.clip import load
 from eqlib.study.training.batches import CaptionedImages
+from eqlib.study.training.data import read_captions
 from eqlib.study.training.loop import fit
-from eqlib.study.training.material import read_captions
 from eqlib.study.training.objective import Objective
 from eqlib.study.training.recipe import Recipe
 

@@ -106,6 +106,17 @@ def test_the_command_line_reads_params_and_reports_in_one_line(here, capfd):
     assert capfd.readouterr().err == "error: params.yaml, steps: expected int, got 'many' (str)\n"
 
 
+def test_a_person_goes_on_as_before_and_a_notebook_may_keep_nothing(here):
+    """The variables of a stage would turn the progress bars of a person's own notebook into text."""
+    path = write(here / "n.ipynb", "import os\nos.environ['EQLIB_STAGE']")
+    stored = read(path)
+    stored.cells[0].source = "steps: int = 2"  # no `output`
+    nbformat.write(stored, path)
+    os.environ.pop("EQLIB_STAGE")
+    assert run(path, here / "out", {}, bar=True).cells[-1].outputs[0].data["text/plain"] == "'1'"
+    assert "EQLIB_STAGE" not in os.environ
+
+
 def test_bare_copies_drop_outputs_and_keep_tags(here):
     notebook = read(write(here / "n.ipynb", "1 + 1"))
     notebook.cells[1].outputs = [nbformat.v4.new_output("stream", text="2")]
@@ -114,6 +125,31 @@ def test_bare_copies_drop_outputs_and_keep_tags(here):
     clean = bare(notebook)
     assert clean.cells[0].metadata == {"tags": ["parameters"]}
     assert (clean.cells[1].outputs, clean.cells[1].execution_count, clean.cells[1].metadata) == ([], None, {})
+
+
+def test_a_saved_notebook_leaves_git_clean(here, root):
+    """The filter of .gitattributes, as the Makefile sets it up, with this Python in the place of .venv's."""
+    line = next(line for line in (root / "Makefile").read_text().splitlines() if "filter.bare.clean" in line)
+    clean = line.split("'")[1].replace(".venv/bin/python", sys.executable)
+    (here / "notebooks").mkdir()
+    path = write(here / "notebooks/10_one.ipynb", "1 + 1")
+    nbformat.write(bare(read(path)), path)
+    (here / ".gitattributes").write_text((root / ".gitattributes").read_text())
+
+    def git(*words):
+        return subprocess.run(["git", *words], cwd=here, check=True, capture_output=True, text=True).stdout
+
+    git("init", "-q")
+    git("config", "filter.bare.clean", clean)
+    git("add", ".")
+    saved = read(path)
+    saved.cells[1].outputs = [nbformat.v4.new_output("stream", text="2")]
+    saved.metadata["language_info"]["version"] = "3.99"
+    nbformat.write(saved, path)
+    assert git("diff", "--stat") == ""
+    saved.cells[1].source = "1 + 2"
+    nbformat.write(saved, path)
+    assert "10_one.ipynb" in git("diff", "--stat")
 
 
 def test_a_file_that_is_no_notebook_is_named(here):
@@ -126,6 +162,29 @@ def test_upstream_refuses_a_stage_without_a_notebook(root, monkeypatch):
     monkeypatch.chdir(root)
     with pytest.raises(InputError, match="the name of a stage"):
         upstream("nothing")
+
+
+def test_the_tour_is_kept_until_the_sources_before_it_change(here):
+    """Saved outputs, and edits of later notebooks or of none, leave what an earlier stage made."""
+    (here / "dvc.yaml").touch()
+    (here / "notebooks").mkdir()
+    first = write(here / "notebooks/10_one.ipynb", "open(output + '/made.txt', 'w').write('x')")
+    second = write(here / "notebooks/20_two.ipynb", "pass")
+    made = upstream("one")
+    assert (here / made / "made.txt").is_file()
+    saved = read(first)
+    saved.cells[1].outputs, saved.cells[1].execution_count = [nbformat.v4.new_output("stream", text="1")], 3
+    nbformat.write(saved, first)
+    edited = read(second)
+    edited.cells[1].source = "1 + 1"
+    nbformat.write(edited, second)
+    assert upstream("one") == made
+    for number in range(4):
+        saved.cells[1].source = f"open(output + '/made.txt', 'w').write('{number}')"
+        nbformat.write(saved, first)
+        assert upstream("one") != made
+    assert len(list((here / "scratch/tour/one").iterdir())) == 3
+    assert not (here / made).exists()
 
 
 def test_an_interrupt_leaves_no_output(here):
@@ -154,3 +213,4 @@ def test_every_notebook_is_stored_bare(root):
         code = [cell for cell in stored["cells"] if cell["cell_type"] == "code"]
         assert not any(cell["outputs"] or cell["execution_count"] for cell in code), path.name
         assert len(stored["cells"]) <= 25, path.name
+        assert nbformat.writes(bare(read(path))) == path.read_text().rstrip("\n"), path.name  # what git's filter writes

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from dvc.utils.hydra import apply_overrides
 from ruamel.yaml import YAML
 
 from eqlib.errors import InputError
@@ -62,12 +63,26 @@ def test_every_value_is_one_that_the_notebook_declares(root, profile, stage):
         check(params[section], known, where=f"{profile}: {section}")
 
 
+def test_an_experiment_changes_one_line_of_params(root, tmp_path):
+    """``dvc exp run -S`` rewrites the whole file: it stands in the layout, and keeps the comments, that DVC writes."""
+    before = (root / "params.yaml").read_text()
+    (tmp_path / "params.yaml").write_text(before)
+    apply_overrides(tmp_path / "params.yaml", ["finetune.steps=81"])
+    after = (tmp_path / "params.yaml").read_text()
+    assert after == before.replace("  steps: 80\n", "  steps: 81\n")
+
+
 def test_the_sections_above_are_those_of_the_pipeline(root):
     stages = YAML(typ="safe").load(root / "dvc.yaml")["stages"]
     for stage, sections in SECTIONS.items():
         words = stages[stage]["cmd"].split()
         given = [words[at + 1] for at, word in enumerate(words) if word == "--params"]
-        assert (given, stages[stage]["params"]) == (sections, sections)
+        records = [
+            name.partition(":")[0] for name in given if ":" in name
+        ]  # of build/sets: what a stage reads of `data`
+        assert [name.rpartition(":")[2] for name in given] == sections
+        assert stages[stage]["params"] == [name for name in given if ":" not in name]
+        assert set(records) <= set(stages[stage]["deps"])
 
 
 def test_the_defaults_of_a_notebook_fit_their_own_types(root):

@@ -22,7 +22,7 @@ from eqlib.study.report.content import gather
 from eqlib.study.report.notebooks import body
 from eqlib.study.report.provenance import provenance
 from eqlib.study.report.study import PRETRAINED, Study, read_study
-from eqlib.study.training.material import read_suites
+from eqlib.study.training.data import read_suites
 
 log = logging.getLogger(__name__)
 

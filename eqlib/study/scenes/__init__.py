@@ -9,12 +9,12 @@ from eqlib.study.scenes.captions import describe
 from eqlib.study.scenes.compose import compose
 from eqlib.study.scenes.dials import Dials
 from eqlib.study.scenes.edits import EDITS, Change, Focus, apply, edit
-from eqlib.study.scenes.items import Captioned, CaptionedScenes, Pair, Quad, captioned, lone, pair_of, picture, quads_of
+from eqlib.study.scenes.items import Captioned, Pair, Quad, captioned, lone, pair_of, picture, quads_of
 from eqlib.study.scenes.render import masks, render, svg
 from eqlib.study.scenes.scene import Place, Scene, Thing, from_dict, to_dict
 
 __all__ = [
-    "EDITS", "Captioned", "CaptionedScenes", "Change", "Dials", "Focus", "Pair", "Place", "Quad", "Scene", "Thing",
+    "EDITS", "Captioned", "Change", "Dials", "Focus", "Pair", "Place", "Quad", "Scene", "Thing",
     "apply", "build", "captioned", "check", "compose", "describe", "edit", "from_dict", "lone", "masks", "pair_of",
     "picture", "quads_of", "render", "svg", "to_dict",
 ]  # fmt: skip

@@ -18,6 +18,7 @@ from eqlib.study.scenes.edits import EDITS, value_of
 from eqlib.study.scenes.items import Captioned, captioned, grainy, lone, pair_of, picture, quads_of
 from eqlib.study.scenes.render import render
 from eqlib.study.scenes.scene import key_of, to_dict
+from eqlib.study.scenes.shards import png, tar_writer
 from eqlib.study.scenes.splits import check_splits
 from eqlib.study.scenes.vocabulary import KINDS
 from eqlib.study.scenes.workers import Workers
@@ -53,9 +54,10 @@ def build(
     ``quads_*``: quads in each of the ``subsets``; a record also tells aspect, before, after, change (distance in the
     attribute, 0..1) and share (of pixels that differ). ``classes``: pictures of each kind of thing alone, in places of
     the split test, for zero-shot classification. ``size``: side of a picture in pixels. Layout:
-    captions/dataset.json (Karpathy form), captions/<split>/<number>.png, captions/train/pair-<number>-<side>.png;
-    quads/<split>.json (EqBen form) and quads/<split>/...png; classes/<kind>/<number>.png (ImageFolder form);
-    scenes.jsonl (ground truth of every picture); manifest.json.
+    captions/dataset.json (Karpathy form); captions/<split>.tar with <number>.png, of train also
+    pair-<number>-<side>.png; quads/<split>.json (EqBen form) and quads/<split>.tar; classes/<kind>/<number>.png
+    (ImageFolder form); scenes.jsonl (ground truth of every picture); manifest.json. A picture in a tar is addressed as
+    ``train.tar/000000.png``: six files in place of 29,000, which DVC would hash, copy and look at one by one.
     Raises InputError for a negative count, an unknown subset, a size out of range, or a folder of other things.
     """
     dials = dials or Dials()
@@ -80,30 +82,30 @@ def build(
         with (draft / "scenes.jsonl").open("w", encoding="utf-8") as truth:
             images = []
             for split, n in pictures.items():
-                (draft / "captions" / split).mkdir(parents=True)
-                make = partial(
-                    _write_captioned, str(draft), split, dials, seed, size, noise * (split == "pretrain"), captions
-                )
+                make = partial(_captioned, split, dials, seed, size, noise * (split == "pretrain"), captions)
                 made = pool.run(make, n, f"{split} pictures")
                 if split == "train":
-                    make = partial(_write_pair, str(draft), dials, seed, size, subsets, captions)
+                    make = partial(_pair, dials, seed, size, subsets, captions)
                     made = chain(made, chain.from_iterable(pool.run(make, train_pairs, "train pairs")))
-                for record, scene in made:
-                    images.append(record)
-                    truth.write(_line(split, f"captions/{record['filepath']}/{record['filename']}", scene))
+                with tar_writer(draft / "captions" / f"{split}.tar") as add:
+                    for record, content, scene in made:
+                        add(record["filename"], content)
+                        images.append(record)
+                        truth.write(_line(split, f"captions/{record['filepath']}/{record['filename']}", scene))
             write_json(draft / "captions" / "dataset.json", {"dataset": EDITION, "images": images})
             counts = {f"captions/{split}": n for split, n in pictures.items()}
             if train_pairs:
                 counts["captions/train/pairs"] = train_pairs
             for split, n in quads.items():
-                (draft / "quads" / split).mkdir(parents=True)
-                make = partial(_write_quads, str(draft), split, dials, seed, size, subsets, n)
+                make = partial(_quads, split, dials, seed, size, subsets, n)
                 records = []
-                for made in pool.run(make, 6 * -(-n // 2), f"{split} base scenes"):
-                    for record, name, scene in made:
-                        truth.write(_line(split, f"quads/{name}", scene))
-                        if record is not None:
-                            records.append(record)
+                with tar_writer(draft / "quads" / f"{split}.tar") as add:
+                    for made in pool.run(make, 6 * -(-n // 2), f"{split} base scenes"):
+                        for record, name, content, scene in made:
+                            add(name, content)
+                            truth.write(_line(split, f"quads/{split}.tar/{name}", scene))
+                            if record is not None:
+                                records.append(record)
                 records.sort(key=lambda record: EDITS.index(record["subset"]))
                 write_json(draft / "quads" / f"{split}.json", records)
                 counts |= {
@@ -113,8 +115,9 @@ def build(
                 kinds = tuple(KINDS)[: dials.kinds]
                 for kind in kinds:
                     (draft / "classes" / kind).mkdir(parents=True)
-                make = partial(_write_lone, str(draft), dials, seed, size, kinds)
-                for name, scene in pool.run(make, classes * len(kinds), "things alone"):
+                make = partial(_lone, dials, seed, size, kinds)
+                for name, content, scene in pool.run(make, classes * len(kinds), "things alone"):
+                    (draft / "classes" / name).write_bytes(content)
                     truth.write(_line("test", f"classes/{name}", scene))
                 counts |= {f"classes/{kind}": classes for kind in kinds}
         scenes = check(draft)
@@ -155,52 +158,45 @@ def _line(split: str, image: str, scene: dict) -> str:
     return json.dumps({"split": split, "image": image, "scene": scene}, sort_keys=True) + "\n"
 
 
-def _write_captioned(
-    folder: str, split: str, dials: Dials, seed: int, size: int, noise: float, captions: int, number: int
-) -> tuple[dict, dict]:
+def _captioned(
+    split: str, dials: Dials, seed: int, size: int, noise: float, captions: int, number: int
+) -> tuple[dict, bytes, dict]:
     item = captioned(split, number, dials, seed=seed, noise=noise, captions=captions, negatives=split == "train")
-    return _write_item(folder, split, f"{number:06d}.png", item, dials, size, grain=number)
+    return _item(split, f"{number:06d}.png", item, dials, size, grain=number)
 
 
-def _write_pair(
-    folder: str, dials: Dials, seed: int, size: int, subsets: tuple[str, ...], captions: int, number: int
-) -> list[tuple[dict, dict]]:
+def _pair(
+    dials: Dials, seed: int, size: int, subsets: tuple[str, ...], captions: int, number: int
+) -> list[tuple[dict, bytes, dict]]:
     pair = pair_of("train", number, dials, seed=seed, captions=captions, kinds=subsets)
     group = f"train-{number:06d}-{key_of(pair.sides[0].scene)}"
     made = []
     for side, item in enumerate(pair.sides):
-        record, scene = _write_item(folder, "train", f"pair-{number:06d}-{side}.png", item, dials, size, grain=number)
-        made.append((record | {"group": group}, scene))
+        record, content, scene = _item("train", f"pair-{number:06d}-{side}.png", item, dials, size, grain=number)
+        made.append((record | {"group": group}, content, scene))
     return made
 
 
-def _write_item(
-    folder: str, split: str, name: str, item: Captioned, dials: Dials, size: int, *, grain: int
-) -> tuple[dict, dict]:
-    _save(picture(item.scene, size, dials, grain=grain), Path(folder) / "captions" / split / name)
+def _item(split: str, name: str, item: Captioned, dials: Dials, size: int, *, grain: int) -> tuple[dict, bytes, dict]:
     sentences = [{"raw": caption} for caption in item.captions]
-    record: dict = {"filepath": split, "filename": name, "split": split, "sentences": sentences}
+    record: dict = {"filepath": f"{split}.tar", "filename": name, "split": split, "sentences": sentences}
     if item.negatives:
         record["negatives"] = list(item.negatives)
-    return record, to_dict(item.scene)
+    return record, png(picture(item.scene, size, dials, grain=grain)), to_dict(item.scene)
 
 
-def _write_lone(
-    folder: str, dials: Dials, seed: int, size: int, kinds: tuple[str, ...], number: int
-) -> tuple[str, dict]:
+def _lone(dials: Dials, seed: int, size: int, kinds: tuple[str, ...], number: int) -> tuple[str, bytes, dict]:
     kind, turn = kinds[number % len(kinds)], number // len(kinds)
-    scene, name = lone(kind, turn, dials, seed=seed), f"{kind}/{turn:05d}.png"
-    _save(picture(scene, size, dials, grain=turn), Path(folder) / "classes" / name)
-    return name, to_dict(scene)
+    scene = lone(kind, turn, dials, seed=seed)
+    return f"{kind}/{turn:05d}.png", png(picture(scene, size, dials, grain=turn)), to_dict(scene)
 
 
-def _write_quads(
-    folder: str, split: str, dials: Dials, seed: int, size: int, subsets: tuple[str, ...], most: int, number: int
+def _quads(
+    split: str, dials: Dials, seed: int, size: int, subsets: tuple[str, ...], most: int, number: int
 ) -> list[tuple]:
-    """The quads of one base scene: (record or None, picture's name, scene) for each picture written."""
+    """The quads of one base scene: (record or None, picture's name, its bytes, scene) for each picture."""
     made, base = [], None
-    base_name = f"{split}/{number:05d}.png"
-    root = Path(folder) / "quads"
+    base_name = f"{number:05d}.png"
     for quad in quads_of(split, number, dials, seed=seed, kinds=subsets):
         kind = quad.change.focus.kind
         # A kind stands in two of six recipes; of an odd number the last round gives the first of its two only.
@@ -208,11 +204,9 @@ def _write_quads(
             continue
         if base is None:
             base = render(quad.scenes[0], size)
-            _save(grainy(base, dials.sensor, grain=number), root / base_name)
-            made.append((None, base_name, to_dict(quad.scenes[0])))
+            made.append((None, base_name, png(grainy(base, dials.sensor, grain=number)), to_dict(quad.scenes[0])))
         after = render(quad.scenes[1], size)
-        name = f"{split}/{number:05d}-{kind}.png"
-        _save(grainy(after, dials.sensor, grain=number), root / name)
+        name = f"{number:05d}-{kind}.png"
         record = {
             "id": f"{split}-{number:05d}-{kind}",
             "subset": kind,
@@ -221,16 +215,12 @@ def _write_quads(
             "before": value_of(quad.scenes[0], quad.change.focus),
             "after": value_of(quad.scenes[1], quad.change.focus),
             "cluster": f"{split}-{number:05d}-{key_of(quad.scenes[0])}",
-            "image0": base_name,
-            "image1": name,
+            "image0": f"{split}.tar/{base_name}",
+            "image1": f"{split}.tar/{name}",
             "caption0": quad.captions[0],
             "caption1": quad.captions[1],
             "change": round(quad.change.distance, 4),
             "share": share_changed(np.asarray(base), np.asarray(after)),
         }
-        made.append((record, name, to_dict(quad.scenes[1])))
+        made.append((record, name, png(grainy(after, dials.sensor, grain=number)), to_dict(quad.scenes[1])))
     return made
-
-
-def _save(image, path: Path) -> None:
-    image.save(path, compress_level=1)

@@ -203,35 +203,3 @@ def grainy(clean: Image.Image, sensor: float, *, grain: int) -> Image.Image:
     rng = stream(104729, grain)
     noise = rng.standard_normal((clean.height, clean.width, 3), dtype=np.float32) * (255 * sensor)
     return Image.fromarray(np.clip(np.asarray(clean, dtype=np.float32) + noise + 0.5, 0, 255).astype(np.uint8))
-
-
-class CaptionedScenes:
-    """Captioned pictures made as they are asked for: ``__len__`` and ``__getitem__`` are all that
-    torch.utils.data.DataLoader wants. An item is (PIL image, caption).
-
-    ``size`` is the picture's side in pixels; ``transform`` maps the image (an open_clip preprocessing function).
-    """
-
-    def __init__(
-        self,
-        split: str,
-        length: int,
-        *,
-        size: int = 64,
-        seed: int = 0,
-        noise: float = 0.0,
-        dials: Dials | None = None,
-        transform=None,
-    ):
-        self.split, self.length, self.size, self.seed, self.noise = split, length, size, seed, noise
-        self.dials, self.transform = dials or Dials(), transform
-
-    def __len__(self) -> int:
-        return self.length
-
-    def __getitem__(self, number: int) -> tuple[object, str]:
-        if not 0 <= number < self.length:
-            raise IndexError(number)
-        item = captioned(self.split, number, self.dials, seed=self.seed, noise=self.noise)
-        image = picture(item.scene, self.size, self.dials, grain=number)
-        return (self.transform(image) if self.transform else image), item.caption

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Iterable
 
 import numpy as np
 import pandas as pd
@@ -11,19 +10,22 @@ from PIL import Image
 
 THUMB = 16
 
-
-def thumbnails(paths: Sequence[Path]) -> np.ndarray:
-    """(n, 16 * 16 * 3) float32 in [0, 1]: small enough that noise and fine texture average out."""
-    made = [np.asarray(Image.open(path).convert("RGB").resize((THUMB, THUMB), Image.BOX)) for path in paths]
-    return np.stack(made).reshape(len(made), -1).astype(np.float32) / 255
+Named = Iterable[tuple[str, Image.Image]]
 
 
-def nearest(paths: Sequence[Path], others: Sequence[Path]) -> pd.DataFrame:
-    """For each picture its nearest one among ``others``: columns image, nearest, distance (root mean square of the
-    thumbnails' difference, 0..1), nearest pair first."""
-    one, other = thumbnails(paths), thumbnails(others)
+def thumbnails(pictures: Named) -> pd.DataFrame:
+    """One row a picture, by name: 16 * 16 * 3 numbers in [0, 1], so few that noise and fine texture average out."""
+    small = {name: np.asarray(picture.resize((THUMB, THUMB), Image.BOX)).ravel() for name, picture in pictures}
+    return pd.DataFrame.from_dict(small, orient="index").astype(np.float32) / 255
+
+
+def nearest(pictures: Named, others: Named) -> pd.DataFrame:
+    """For each RGB picture its nearest one among ``others``, by name: columns image, nearest, distance (root mean
+    square of the thumbnails' difference, 0..1), nearest pair first."""
+    found, seen = thumbnails(pictures), thumbnails(others)
+    one, other = found.to_numpy(), seen.to_numpy()
     squares = (one**2).sum(1)[:, None] + (other**2).sum(1)[None] - 2 * one @ other.T
     best = squares.argmin(axis=1)
     distance = np.sqrt(np.maximum(squares[np.arange(len(one)), best], 0) / one.shape[1])
-    found = pd.DataFrame({"image": map(str, paths), "nearest": [str(others[i]) for i in best], "distance": distance})
-    return found.sort_values("distance", kind="stable", ignore_index=True)
+    table = pd.DataFrame({"image": found.index, "nearest": seen.index[best], "distance": distance})
+    return table.sort_values("distance", kind="stable", ignore_index=True)

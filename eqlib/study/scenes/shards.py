@@ -5,8 +5,12 @@ from __future__ import annotations
 import io
 import json
 import tarfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
+
+from PIL import Image
 
 from eqlib.errors import InputError
 from eqlib.files import content_hash, whole, write_json
@@ -46,12 +50,10 @@ def write_shards(
         samples = pool.run(make, n, f"{split} pictures")
         for start in range(0, n, per_shard):
             path = folder / f"{start // per_shard:06d}.tar"
-            with whole(path) as draft, tarfile.open(draft, "w", format=tarfile.USTAR_FORMAT) as tar:
+            with tar_writer(path) as add:
                 for number in range(start, min(n, start + per_shard)):
                     for ending, content in next(samples):
-                        entry = tarfile.TarInfo(f"{number:09d}.{ending}")  # no time, no owner: the same bytes again
-                        entry.size = len(content)
-                        tar.addfile(entry, io.BytesIO(content))
+                        add(f"{number:09d}.{ending}", content)
             shards.append(path)
     manifest = {
         "split": split,
@@ -64,9 +66,38 @@ def write_shards(
     return manifest
 
 
+@contextmanager
+def tar_writer(path: Path) -> Iterator[Callable[[str, bytes], None]]:
+    """``add(name, content)`` to a tar that is whole or absent. It holds no time and no owner: the same bytes again."""
+
+    def add(name: str, content: bytes) -> None:
+        entry = tarfile.TarInfo(name)
+        entry.size = len(content)
+        tar.addfile(entry, io.BytesIO(content))
+
+    with whole(path) as draft, tarfile.open(draft, "w", format=tarfile.USTAR_FORMAT) as tar:
+        yield add
+
+
+def pictures_in(path: Path) -> Iterator[tuple[str, Image.Image]]:
+    """Name and RGB picture of each PNG in a tar, in the order in which they were written."""
+    with tarfile.open(path, "r:") as tar:
+        for member in tar:
+            if member.name.endswith(".png"):
+                yield member.name, Image.open(tar.extractfile(member)).convert("RGB")
+
+
+def png(image: Image.Image) -> bytes:
+    content = io.BytesIO()
+    image.save(content, "png", compress_level=1)
+    return content.getvalue()
+
+
 def _sample(split: str, dials: Dials, seed: int, size: int, noise: float, number: int) -> list[tuple[str, bytes]]:
     item = captioned(split, number, dials, seed=seed, noise=noise)
-    png = io.BytesIO()
-    picture(item.scene, size, dials, grain=number).save(png, "png", compress_level=1)
     truth = json.dumps(to_dict(item.scene), sort_keys=True)
-    return [("png", png.getvalue()), ("txt", item.caption.encode()), ("json", truth.encode())]
+    return [
+        ("png", png(picture(item.scene, size, dials, grain=number))),
+        ("txt", item.caption.encode()),
+        ("json", truth.encode()),
+    ]

@@ -6,10 +6,13 @@ and the image, so a resumed run, a run with other workers and a run on more proc
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Callable, Iterator
 
 import numpy as np
 import torch
+from PIL import Image
 from torch.utils.data import DataLoader, Dataset, default_collate
 
 from eqlib.errors import InputError
@@ -17,6 +20,8 @@ from eqlib.study.training.order import ORDER, Order, mates, members_of, permutat
 from eqlib.suites import RetrievalSuite
 from eqlib.suites.images import open_image
 
+DECODED = 1 << 30
+"""Bytes of decoded pictures that a process keeps: the main one, or each of the loader's workers."""
 _CAPTION, _AUGMENT = ORDER + 1, ORDER + 2  # independent random streams of one seed
 
 
@@ -31,7 +36,7 @@ class CaptionedImages(Dataset):
     With ``damaged="skip"`` the next good picture of the epoch's permutation stands in for it, a function of seed, epoch
     and index like all else (a batch may then hold that picture twice), each item carries the number passed over as its
     last value, and ``skipped`` counts them for the batches handed out. Raises InputError for any other ``damaged``, and
-    for ``negatives`` where no caption has one.
+    for ``negatives`` where no caption has one, and for an image without a caption.
     """
 
     def __init__(
@@ -48,16 +53,30 @@ class CaptionedImages(Dataset):
             raise InputError("fail or skip", repr(damaged), row="damaged")
         self.suite, self.preprocess, self.seed, self.damaged, self.skipped = suite, preprocess, seed, damaged, 0
         order = np.argsort(suite.image_of_caption, kind="stable")
-        self.captions_of = np.split(order, np.cumsum(np.bincount(suite.image_of_caption, minlength=len(suite.images))))
+        captions = np.bincount(suite.image_of_caption, minlength=len(suite.images))
+        if captions.min() == 0:
+            bare = suite.images[int(captions.argmin())]
+            raise InputError("a caption for every image", f"none for {bare}", where=suite.name)
+        self.captions_of = np.split(order, np.cumsum(captions))
         self.tokens, self.negative_tokens = tokenizer(suite.captions), None
         if negatives:
             check_knows(suite, negatives=True)
             pairs = zip(suite.negatives, suite.captions, strict=True)
             self.negative_tokens = tokenizer([negative or caption for negative, caption in pairs])
+        self._decoded: dict[int, Image.Image] = {}
+        self._space = DECODED
         self.draws_as = np.arange(len(suite.images))
         for group in () if suite.groups is None else members_of(suite.groups):
             if len({len(self.captions_of[index]) for index in group}) == 1:
                 self.draws_as[group] = group[0]
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 (hex) of what decides the items, but the pixels and transforms: also of what was left out."""
+        suite = self.suite
+        arrays = [None if values is None else values.tolist() for values in (suite.image_of_caption, suite.groups)]
+        known = [suite.digest, suite.images, suite.captions, suite.negatives, *arrays, self.seed, self.damaged]
+        return hashlib.sha256(json.dumps(known).encode()).hexdigest()
 
     def __getitem__(self, key: tuple[int, int]) -> tuple[torch.Tensor, ...] | InputError:
         item = self._item(*key)
@@ -78,7 +97,7 @@ class CaptionedImages(Dataset):
 
     def _item(self, epoch: int, index: int) -> tuple[torch.Tensor, ...] | InputError:
         try:
-            image = open_image(self.suite.root / self.suite.images[index])
+            image = self._picture(index)
         except InputError as error:
             return error
         with torch.random.fork_rng(devices=[]):  # torchvision draws from the global generator
@@ -91,6 +110,15 @@ class CaptionedImages(Dataset):
         if self.negative_tokens is None:
             return pixels, self.tokens[caption]
         return pixels, self.tokens[caption], self.negative_tokens[caption]
+
+    def _picture(self, index: int) -> Image.Image:
+        """The decoded picture, kept for later epochs while it fits into DECODED: half of an item's cost."""
+        if (image := self._decoded.get(index)) is None:
+            image = open_image(self.suite.root / self.suite.images[index])
+            self._space -= 4 * image.width * image.height  # Pillow keeps RGB in four bytes
+            if self._space >= 0:
+                self._decoded[index] = image
+        return image
 
 
 def check_knows(suite: RetrievalSuite, *, negatives: bool = False, partners: bool = False) -> None:

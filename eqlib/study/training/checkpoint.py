@@ -1,6 +1,7 @@
-"""A running stage's own checkpoint: whole or absent, keyed by the settings, gone when the stage ends well.
+"""A running stage's own checkpoint: whole or absent, found by its own experiment alone, gone when the run is kept.
 
-It lies in ``scratch/`` and is no output of the pipeline. A run with other settings, data or weights never finds it.
+accelerate saves and loads the model, the optimiser, the GradScaler and each process's random state. What it would
+unpickle (registered objects) is a dict of tensors and numbers here, loaded as weights only.
 """
 
 from __future__ import annotations
@@ -12,26 +13,44 @@ from pathlib import Path
 from typing import Any
 
 import torch
-
-from eqlib.files import whole
+from accelerate import Accelerator
 
 
 class Checkpoint:
-    """``Checkpoint(folder, settings)``: ``save`` and ``load`` a dict of tensors, numbers and state dicts."""
+    """Of an ``accelerator`` with its model prepared, under ``folder``, which all processes must reach. ``experiment``
+    holds everything that decides the weights. Every process makes each call."""
 
-    def __init__(self, folder: str | Path, settings: dict[str, Any]):
-        key = hashlib.sha256(json.dumps(settings, sort_keys=True, default=str).encode()).hexdigest()[:16]
-        self.path = Path(folder) / key / "state.pt"
+    def __init__(self, folder: str | Path, accelerator: Accelerator, experiment: dict[str, Any]):
+        key = hashlib.sha256(json.dumps(experiment, sort_keys=True, default=str).encode()).hexdigest()[:16]
+        self.folder, self.accelerator = Path(folder) / key, accelerator
 
-    def save(self, state: dict[str, Any]) -> None:
-        with whole(self.path) as file:
-            torch.save(state, file)
+    def save(self, step: int, state: dict[str, Any]) -> None:
+        """In place of the last one, which stays until this one is whole."""
+        draft = self.folder / "draft"
+        self._on_one(shutil.rmtree, draft, ignore_errors=True)  # what a killed run left
+        self.accelerator.save_state(str(draft))
+        self._on_one(torch.save, state, draft / "state.pt")
+        self._on_one(self._replace, draft, self.folder / f"step-{step:09d}")
 
     def load(self) -> dict[str, Any] | None:
-        """The last saved state on the CPU, or None."""
-        if not self.path.is_file():
+        """The last ``state`` saved, on the CPU, with the accelerator's own back in place; None where there is none."""
+        found = sorted(self.folder.glob("step-*"))
+        if not found:
             return None
-        return torch.load(self.path, map_location="cpu", weights_only=True)
+        self.accelerator.load_state(str(found[-1]))
+        return torch.load(found[-1] / "state.pt", map_location="cpu", weights_only=True)
 
     def remove(self) -> None:
-        shutil.rmtree(self.path.parent, ignore_errors=True)
+        self._on_one(shutil.rmtree, self.folder, ignore_errors=True)
+
+    def _replace(self, draft: Path, final: Path) -> None:
+        older = list(self.folder.glob("step-*"))
+        draft.rename(final)
+        for folder in older:
+            shutil.rmtree(folder)
+
+    def _on_one(self, function, *arguments, **options) -> None:
+        self.accelerator.wait_for_everyone()
+        if self.accelerator.is_main_process:
+            function(*arguments, **options)
+        self.accelerator.wait_for_everyone()

@@ -1,18 +1,23 @@
-"""The training loop: one screen, on accelerate, resumable, every term logged."""
+"""The training loop, on accelerate: resumable, every term logged, each step a function of the seed and its number."""
 
 from __future__ import annotations
 
+import hashlib
 import math
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from copy import deepcopy
 from dataclasses import asdict
 from functools import partial
 
+import numpy as np
 import pandas as pd
 import torch
 from accelerate import Accelerator
+from accelerate.utils import broadcast_object_list
+from safetensors.torch import save
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from eqlib.errors import InputError
@@ -20,8 +25,11 @@ from eqlib.losses import GradientCache
 from eqlib.progress import progress
 from eqlib.study.training.batches import CaptionedImages, batches
 from eqlib.study.training.checkpoint import Checkpoint
-from eqlib.study.training.objective import NEGATIVES, Objective
-from eqlib.study.training.recipe import Recipe, learning_rate, parameter_groups
+from eqlib.study.training.objective import Objective
+from eqlib.study.training.order import ORDER
+from eqlib.study.training.recipe import Recipe, accelerator_for, learning_rate, parameter_groups
+
+_DROPOUT = ORDER + 3  # a random stream of the seed, beside those of the batches
 
 
 def fit(
@@ -33,119 +41,164 @@ def fit(
     accelerator: Accelerator | None = None,
     settings: dict | None = None,
     validate: Callable[[torch.nn.Module], dict[str, float]] | None = None,
+    on_log: Callable[[pd.DataFrame], None] | None = None,
+    export: Callable[[str], None] | None = None,
     scratch: str = "scratch/checkpoints",
-    tensorboard: str | None = None,
 ) -> pd.DataFrame:
-    """Train ``model`` (an open_clip CLIP: images, tokens -> features, features, scale) in place, and with it the
-    matching head of ``objective`` where that has one.
+    """Train ``model`` (images, tokens -> features, features, scale[, bias]) in place, and with it the matching head of
+    ``objective`` where that has one. The model comes back as it was wrapped: not at all.
 
     Returns the history: one row a logged step (counted from 1) with lr, logit_scale, grad_norm, each loss term, the
-    telemetry and, every ``validate_every`` steps and at the end, what ``validate`` returns. Samples a second go to
-    stderr only, so that the history is the same in every run. A killed run goes on from its last checkpoint, found by
-    ``recipe`` and ``settings``, and ends with the same weights (to the bit on one process). Where ``data`` skips
-    damaged pictures, ``history.attrs["damaged"]`` is how many were, over all epochs, and stderr says so.
-    ``tensorboard`` names a folder that the logged rows go to as well, for TensorBoard.
+    telemetry and, every ``validate_every`` steps and at the end, what ``validate`` returns. The same rows go to the
+    trackers of ``accelerator``, and all so far to ``on_log``. ``export`` gets "step-N" every ``export_every`` steps and
+    "model" at the end, when ``model`` holds the weights to keep. The three are called on the main process alone.
 
-    Raises FloatingPointError for a loss that is not finite, InputError for a damaged picture, a missing monitor,
-    ``tensorboard`` without its package, hard negatives that the method needs and ``data`` lacks (or the reverse), or an
-    ``ema`` beside a matching head.
+    A killed run goes on from its last checkpoint and ends with the same weights (to the bit on one process). The
+    checkpoint is that of recipe, objective, data, initial weights, number of processes and ``settings``, which adds
+    what cannot be seen here (transforms); it goes once ``export`` has returned. Where ``data`` skips damaged pictures,
+    ``history.attrs["damaged"]`` is how many were, over all epochs. Samples a second and these go to stderr.
+
+    Raises FloatingPointError for a loss that is not finite, InputError for a damaged picture, a missing monitor, hard
+    negatives that the objective needs and ``data`` lacks (or the reverse), or an ``ema`` beside a matching head.
     """
-    accelerator = accelerator or Accelerator(cpu=not torch.cuda.is_available(), mixed_precision=recipe.precision)
-    # channels_last doubles the speed of convolutions on a CPU and changes nothing else; so does fused for the optimiser
-    model.to(accelerator.device, memory_format=torch.channels_last)
-    objective.to(accelerator.device)
+    accelerator = accelerator or accelerator_for(recipe)
     _check_fit(objective, data, recipe)
-    groups = parameter_groups(torch.nn.ModuleList([model, objective]), recipe.weight_decay)
-    optimizer = torch.optim.AdamW(groups, lr=recipe.lr, betas=(0.9, 0.98), eps=1e-6, fused=True)
+    with torch.random.fork_rng(devices=[torch.cuda.current_device()] if torch.cuda.is_available() else []):
+        try:
+            return _fit(model, data, objective, recipe, accelerator, settings, validate, on_log, export, scratch)
+        finally:
+            accelerator.unwrap_model(model, keep_fp32_wrapper=False)
+            accelerator.free_memory()
+
+
+def _fit(model, data, objective, recipe, accelerator, settings, validate, on_log, export, scratch) -> pd.DataFrame:
+    device, rank, world = accelerator.device, accelerator.process_index, accelerator.num_processes
+    main, several = rank == 0, torch.nn.ModuleList([model, objective]).to(device)
+    # with channels last a ResNet is 10 to 20 % faster on a CPU; a ViT, with its one convolution, is slower
+    convolutions = sum(isinstance(module, torch.nn.Conv2d) for module in model.modules())
+    layout = torch.channels_last if convolutions > 1 else torch.contiguous_format
+    model.to(memory_format=layout)
+    optimizer = torch.optim.AdamW(
+        parameter_groups(several, recipe.weight_decay), lr=recipe.lr, betas=(0.9, 0.98), eps=1e-6, fused=True
+    )
     average = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(recipe.ema)) if recipe.ema else None
-    parts = {"model": model, "optimizer": optimizer, "objective": objective} | ({"average": average} if average else {})
-    checkpoint = Checkpoint(scratch, {"recipe": asdict(recipe), **(settings or {})})
-    first, history, best = 0, [], {"value": -math.inf, "waited": 0, "weights": None}
-    if (recipe.checkpoint_every or recipe.checkpoint_minutes) and (state := checkpoint.load()):
+    # open_clip_train's ceiling of 100, but never below a released temperature: SigLIP's models come with more
+    scales = {
+        p: max(math.log(100), float(p.detach().max())) for n, p in model.named_parameters() if n.endswith("logit_scale")
+    }
+    keeping = recipe.checkpoint_every or recipe.checkpoint_minutes
+    experiment = keeping and {
+        "recipe": asdict(recipe), "method": objective.method, "settings": objective.settings, "more": settings,
+        "data": data.digest, "weights": _digest(several), "processes": world,
+    }  # fmt: skip
+    bare = model
+    model, optimizer = accelerator.prepare(model, optimizer)
+    history, best, first = [], {"value": -math.inf, "waited": 0, "weights": None}, 0
+    parts = {"objective": objective} | ({"average": average} if average else {})
+    checkpoint = Checkpoint(scratch, accelerator, experiment) if keeping else None
+    if checkpoint and (state := checkpoint.load()):
         for name, part in parts.items():
             part.load_state_dict(state[name])
         first, history, best = state["step"], state["history"], state["best"]
-        data.skipped = state.get("skipped", 0) if accelerator.is_main_process else 0  # summed over processes at the end
-    itself, rank, world = model, accelerator.process_index, accelerator.num_processes
-    events = _events(tensorboard, first) if tensorboard and rank == 0 else None
-    model, optimizer = accelerator.prepare(model, optimizer)
+        data.skipped = state["skipped"] if main else 0  # summed over processes at the end
     encode = partial(_encode, model)
-    cache = GradientCache(encode, chunk_size=recipe.chunk, again=partial(_encode, itself)) if recipe.chunk else None
+    rows = math.ceil(recipe.batch / world / recipe.accum)
+    if recipe.accum > 1:
+        encode = GradientCache(encode, chunk_size=rows, again=partial(_encode, bare)).encode
     loader = batches(
-        data, batch=recipe.batch, first=first, last=recipe.steps, seed=recipe.seed, workers=recipe.workers,
-        rank=rank, world=world, partners=objective.partners,
+        data, batch=recipe.batch, first=first, last=recipe.steps, seed=recipe.seed, rank=rank, world=world,
+        workers=recipe.workers_of(max(1, torch.cuda.device_count()) if world > 1 else 1),
+        partners="partners" in objective.needs,
     )  # fmt: skip
-    started = saved = time.perf_counter()
-    bar = progress(loader, desc="training", initial=first, total=recipe.steps, disable=rank > 0)
-    for done, (images, *texts) in enumerate(bar, first + 1):
+    step, started = first, time.perf_counter()
+    saved, failed = started, torch.zeros((), dtype=torch.long, device=device)
+    bar = progress(desc="training", initial=first, total=recipe.steps, disable=not main)
+    while step < recipe.steps and not (recipe.patience and best["waited"] >= recipe.patience):
+        images, *texts = next(loader)
+        step += 1
+        _seed(recipe.seed, step, rank, device)
         model.train()
         for group in optimizer.param_groups:
-            group["lr"] = learning_rate(recipe, done - 1)
-        images = images.to(accelerator.device, memory_format=torch.channels_last, non_blocking=True)
-        texts = [tokens.to(accelerator.device, non_blocking=True) for tokens in texts]
-        more = {"partners": texts.pop()} if objective.partners else {}
+            group["lr"] = learning_rate(recipe, step - 1)
+        images = images.to(device, memory_format=layout, non_blocking=True)
+        texts = [tokens.to(device, non_blocking=True) for tokens in texts]
+        brought = {"partners": texts.pop()} if "partners" in objective.needs else {}
         with accelerator.autocast():
-            outputs = (cache.encode if cache else encode)(images, *texts)
+            outputs = encode(images, *texts)
         if len(texts) == 2:  # a caption without a hard negative has its own tokens in the negative's place
-            *outputs, more["negatives"] = outputs
-            more["present"] = (texts[0] != texts[1]).any(1)
-        terms, telemetry = objective(*outputs, step=done, **more)
-        loss = sum(terms.values())
-        if not torch.isfinite(loss):
-            found = {name: float(term.detach()) for name, term in terms.items()}
-            raise FloatingPointError(f"step {done}: a loss of {found}")
+            *outputs, brought["negatives"] = outputs
+            brought["present"] = (texts[0] != texts[1]).any(1)
+        terms, telemetry = objective(*outputs, step=step, **brought)
+        # scale and bias at no weight: a parameter that no loss reads would leave data-parallel gradients waiting
+        loss = sum(terms.values(), 0 * sum(output.sum() for output in outputs[2:]))
+        failed = torch.where((failed == 0) & ~loss.detach().isfinite(), step, failed)
         accelerator.backward(loss)
         for parameter in objective.parameters():  # a matching head; the model's gradients are averaged by its wrapper
             parameter.grad = accelerator.reduce(parameter.grad, "mean")
-        norm = accelerator.clip_grad_norm_([*model.parameters(), *objective.parameters()], recipe.max_norm)
+        norm = accelerator.clip_grad_norm_([*model.parameters(), *objective.parameters()], recipe.max_norm or math.inf)
         optimizer.step()
         optimizer.zero_grad()
         with torch.no_grad():
-            itself.logit_scale.clamp_(0, math.log(100))
+            for scale, ceiling in scales.items():
+                scale.clamp_(0, ceiling)
         if average:
-            average.update_parameters(itself)
-        last = done == recipe.steps
-        validated = validate is not None and (last or _due(done, recipe.validate_every))
-        if validated or last or _due(done, recipe.log_every):
-            row = {"step": done, "lr": learning_rate(recipe, done - 1), "logit_scale": outputs[2], "grad_norm": norm}
-            row |= {**_mean_over_ranks(terms, accelerator), **telemetry}
-            if validated:
-                with _weights_of(average, itself):
-                    row |= validate(itself)
-                    _keep_best(best, row, recipe, itself, objective)
-            history.append({name: float(torch.as_tensor(value).detach()) for name, value in row.items()})
-            for name in (row.keys() - {"step"}) if events else ():
-                events.add_scalar(name, history[-1][name], done)
-            bar.set_postfix({name: f"{float(term.detach()):.3f}" for name, term in terms.items()})
-        late = recipe.checkpoint_minutes and time.perf_counter() - saved > 60 * recipe.checkpoint_minutes
-        if rank == 0 and (_due(done, recipe.checkpoint_every) or late):
+            average.update_parameters(bare)
+        bar.update()
+        last = step == recipe.steps
+        validating = validate is not None and (last or _due(step, recipe.validate_every))
+        logging, saving = validating or last or _due(step, recipe.log_every), _due(step, recipe.checkpoint_every)
+        if (logging or saving) and int(failed):
+            found = {name: float(term.detach()) for name, term in terms.items()}
+            raise FloatingPointError(f"step {int(failed)}: a loss that is not finite; terms of step {step}: {found}")
+        if logging:
+            row = {"lr": learning_rate(recipe, step - 1), "logit_scale": outputs[2], "grad_norm": norm}
+            # a process's term covers its own pairs: the mean is what one process with the whole batch would log
+            row |= accelerator.reduce({name: term.detach() for name, term in terms.items()}, "mean") | telemetry
+            row = {name: float(torch.as_tensor(value).detach()) for name, value in row.items()}
+            with _weights_of(average, bare) if validating else nullcontext():
+                if validating:
+                    row |= _on_main(accelerator, validate, bare)
+                    _keep_best(best, row, recipe, bare, objective)
+            history.append({"step": step, **row})
+            accelerator.log(row, step=step)
+            bar.set_postfix({name: f"{row[name]:.3f}" for name in terms})
+            if on_log and main:
+                on_log(pd.DataFrame(history))
+            if recipe.checkpoint_minutes:
+                late = time.perf_counter() - saved > 60 * recipe.checkpoint_minutes
+                saving = broadcast_object_list([saving or late])[0]  # clocks differ, and all must save together
+        if export and _due(step, recipe.export_every) and main:
+            with _weights_of(average, bare):
+                export(f"step-{step}")
+        if checkpoint and saving:
             states = {name: part.state_dict() for name, part in parts.items()}
-            checkpoint.save({**states, "step": done, "history": history, "best": best, "skipped": data.skipped})
+            skipped = int(accelerator.reduce(torch.tensor(data.skipped, device=device), "sum"))
+            checkpoint.save(step, {**states, "step": step, "history": history, "best": best, "skipped": skipped})
             saved = time.perf_counter()
-        if recipe.patience and best["waited"] >= recipe.patience:
-            break
-    if rank == 0:
-        print(f"{(done - first) * recipe.batch / (time.perf_counter() - started):.0f} samples/s", file=sys.stderr)
-        checkpoint.remove()
-    if events:
-        events.close()
+    bar.close()
     if best["weights"] is not None:
-        itself.load_state_dict(best["weights"]["model"])
+        bare.load_state_dict(best["weights"]["model"])
         objective.load_state_dict(best["weights"]["objective"])
     elif average:
-        itself.load_state_dict(average.module.state_dict())
+        bare.load_state_dict(average.module.state_dict())
     table = pd.DataFrame(history).astype({"step": int})
     if data.damaged == "skip":
-        skipped = torch.tensor(data.skipped, device=accelerator.device)
-        table.attrs["damaged"] = int(accelerator.reduce(skipped, "sum"))
-        if rank == 0:
-            print(f"{table.attrs['damaged']} damaged pictures skipped", file=sys.stderr)
+        table.attrs["damaged"] = int(accelerator.reduce(torch.tensor(data.skipped, device=device), "sum"))
+    if main:
+        speed = (step - first) * recipe.batch / (time.perf_counter() - started)
+        more = "".join(f", {count} damaged pictures skipped" for count in table.attrs.values())
+        print(f"{speed:.0f} samples/s{more}", file=sys.stderr)
+        accelerator.unwrap_model(model, keep_fp32_wrapper=False)
+        if export:
+            export("model")
+    if checkpoint:
+        checkpoint.remove()
     return table
 
 
 def _check_fit(objective: Objective, data: CaptionedImages, recipe: Recipe) -> None:
-    if (objective.method in NEGATIVES) != (data.negative_tokens is not None):
-        wanted = "with" if objective.method in NEGATIVES else "without"
+    if ("negatives" in objective.needs) != (data.negative_tokens is not None):
+        wanted = "with" if "negatives" in objective.needs else "without"
         raise InputError(f"data {wanted} hard-negative captions for {objective.method}", "the other", where="fit")
     if objective.head is not None and recipe.ema:
         raise InputError("ema 0 with a matching head, which is not averaged", recipe.ema, row="ema")
@@ -162,22 +215,27 @@ def _encode(model: torch.nn.Module, images: torch.Tensor, tokens: torch.Tensor, 
     return image, text[: len(tokens)], *others, text[len(tokens) :]
 
 
-def _events(folder: str, first: int):
-    """TensorBoard's writer; what a killed run logged behind its checkpoint is dropped."""
-    try:
-        from torch.utils.tensorboard import SummaryWriter
-    except ImportError as error:
-        raise InputError("the package tensorboard (the extra `tensorboard`)", "not installed") from error
-    return SummaryWriter(folder, purge_step=first + 1 if first else None)
+def _seed(seed: int, step: int, rank: int, device: torch.device) -> None:
+    """Dropout, too, depends on seed and step alone: nothing that drew before, or was resumed, changes it."""
+    value = int(np.random.SeedSequence([seed, _DROPOUT, step, rank]).generate_state(1)[0])
+    torch.default_generator.manual_seed(value)
+    if device.type == "cuda":
+        torch.cuda.manual_seed(value)
+
+
+def _digest(module: torch.nn.Module) -> str:
+    """SHA-256 (hex) of the weights."""
+    weights = {name: value.clone().contiguous() for name, value in module.named_parameters()}
+    return hashlib.sha256(save(weights | {name: value.clone() for name, value in module.named_buffers()})).hexdigest()
 
 
 def _due(step: int, every: int) -> bool:
     return every > 0 and step % every == 0
 
 
-def _mean_over_ranks(terms: dict[str, torch.Tensor], accelerator: Accelerator) -> dict[str, torch.Tensor]:
-    """What one process with the whole batch would log: a rank's term covers its own rows."""
-    return {name: accelerator.reduce(term.detach(), "mean") for name, term in terms.items()}
+def _on_main(accelerator: Accelerator, validate: Callable, model: torch.nn.Module) -> dict[str, float]:
+    """What ``validate`` finds, the same on every process: all decide alike when to stop."""
+    return broadcast_object_list([validate(model) if accelerator.is_main_process else None])[0]
 
 
 def _keep_best(best: dict, row: dict, recipe: Recipe, model: torch.nn.Module, objective: Objective) -> None:
@@ -185,25 +243,22 @@ def _keep_best(best: dict, row: dict, recipe: Recipe, model: torch.nn.Module, ob
         return
     if recipe.monitor not in row:
         raise InputError(f"a monitor among {', '.join(row)}", repr(recipe.monitor), row="monitor")
-    if float(row[recipe.monitor]) > best["value"]:
+    if row[recipe.monitor] > best["value"]:
         weights = {name: value.detach().cpu().clone() for name, value in model.state_dict().items()}
         best["weights"] = {"model": weights, "objective": deepcopy(objective.state_dict())}
-        best["value"], best["waited"] = float(row[recipe.monitor]), 0
+        best["value"], best["waited"] = row[recipe.monitor], 0
     else:
         best["waited"] += 1
 
 
-class _weights_of:
-    """The averaged weights in the model's place while it is validated."""
-
-    def __init__(self, average: AveragedModel | None, model: torch.nn.Module):
-        self.average, self.model = average, model
-
-    def __enter__(self) -> None:
-        if self.average:
-            self.own = {name: value.clone() for name, value in self.model.state_dict().items()}
-            self.model.load_state_dict(self.average.module.state_dict())
-
-    def __exit__(self, *_: object) -> None:
-        if self.average:
-            self.model.load_state_dict(self.own)
+@contextmanager
+def _weights_of(average: AveragedModel | None, model: torch.nn.Module) -> Iterator[None]:
+    """The averaged weights, where there are any, in the model's place while it is validated or exported."""
+    own = {name: value.clone() for name, value in model.state_dict().items()} if average else None
+    if average:
+        model.load_state_dict(average.module.state_dict())
+    try:
+        yield
+    finally:
+        if average:
+            model.load_state_dict(own)

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import math
+import os
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
+from accelerate import Accelerator
+from accelerate.state import AcceleratorState
 
 from eqlib.errors import InputError
 
@@ -14,12 +18,15 @@ from eqlib.errors import InputError
 class Recipe:
     """One run. ``batch`` is the global size, over all processes; it is also EqSim's pool of partners.
 
-    ``chunk`` encodes so many pairs of a process's share at a time by gradient caching (0: all at once), with the pool
-    unchanged. ``precision`` is accelerate's ("no", "bf16", "fp16"). ``ema`` keeps an exponential average of the weights
-    with this decay and ends with it. ``patience`` stops after so many validations in a row without a better
-    ``monitor``; with it, or with ``keep_best``, the best weights seen are the ones kept. ``*_every`` count steps, 0 is
-    never; ``checkpoint_minutes`` counts time.
+    ``accum`` encodes a process's share in so many parts, by gradient caching: the pool stays the batch. ``precision``
+    is accelerate's ("no", "bf16", "fp16") or "auto": bf16 on a GPU that has it. ``workers`` read ahead; None: up to 8 a
+    process beside a GPU, else 0. ``max_norm`` 0 clips nothing. ``ema`` keeps an exponential average of the weights with
+    this decay and ends with it. ``patience`` stops after so many validations in a row without a better ``monitor``;
+    with it, or with ``keep_best``, the best weights seen are the ones kept. ``*_every`` count steps, 0 is never;
+    ``checkpoint_minutes`` counts time, looked at when a step is logged.
     """
+
+    __pydantic_config__: ClassVar = {"extra": "forbid"}
 
     steps: int
     batch: int
@@ -28,17 +35,18 @@ class Recipe:
     warmup: int = 0
     weight_decay: float = 0.1
     max_norm: float = 1.0
-    chunk: int = 0
-    precision: str = "no"
+    accum: int = 1
+    precision: str = "auto"
     ema: float = 0.0
     log_every: int = 10
     validate_every: int = 0
+    export_every: int = 0
     checkpoint_every: int = 0
     checkpoint_minutes: float = 0.0
     patience: int = 0
     keep_best: bool = False
     monitor: str = "val_group"
-    workers: int = 0
+    workers: int | None = None
 
     def __post_init__(self) -> None:
         if self.steps < 1 or not 0 <= self.warmup < self.steps:
@@ -47,8 +55,26 @@ class Recipe:
             raise InputError("a decay in [0, 1)", self.ema, row="ema")
         if (self.patience or self.keep_best) and not self.validate_every:
             raise InputError("validate_every > 0 with patience or keep_best", 0, row="validate_every")
-        if self.chunk and self.precision == "fp16":
-            raise InputError("precision no or bf16 with chunk", "fp16", row="precision")
+        if self.accum < 1 or self.max_norm < 0:
+            raise InputError("accum >= 1 and max_norm >= 0", f"accum {self.accum}, max_norm {self.max_norm}")
+
+    def workers_of(self, processes: int) -> int:
+        """Of each of ``processes`` on this machine."""
+        if self.workers is not None:
+            return self.workers
+        return min(8, (os.cpu_count() or 1) // processes) if torch.cuda.is_available() else 0
+
+
+def accelerator_for(recipe: Recipe, **options) -> Accelerator:
+    """accelerate for ``recipe`` on the GPUs there are, else on the CPU; float32 products of a GPU in TF32. ``options``
+    are Accelerator's own."""
+    cuda, precision = torch.cuda.is_available(), recipe.precision
+    if precision == "auto":
+        precision = "bf16" if cuda and torch.cuda.is_bf16_supported() else "no"
+    if cuda:
+        torch.set_float32_matmul_precision("high")
+    AcceleratorState._reset_state()  # else a second run in one kernel could not have another precision
+    return Accelerator(cpu=not cuda, mixed_precision=precision, **options)
 
 
 def learning_rate(recipe: Recipe, step: int) -> float:

@@ -1,21 +1,30 @@
-"""One run from files to files: in this process, or on several through ``accelerate launch``.
+"""One run from files to files: in this process, or on as many as a launcher starts.
 
-    python -m eqlib.study.training.run SETTINGS.json     # what the launcher starts on every process
+    torchrun --nproc-per-node 8 -m eqlib.study.training.run OUTPUT/run.json
 
 A notebook calls ``train`` and gets the same result either way: a kernel holds one process, so several are started
-beside it, never inside.
+beside it, never inside. ``write_run`` leaves the file without training. On several machines that share their folders:
+
+    torchrun --nnodes 2 --nproc-per-node 8 --rdzv-backend c10d --rdzv-endpoint HOST:29500 \
+        -m eqlib.study.training.run OUTPUT/run.json
 """
 
 from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Callable
+from copy import deepcopy
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
+from typing import Any, ClassVar
 
+import numpy as np
 import pandas as pd
 import torch
 from accelerate import Accelerator
+from accelerate.tracking import get_available_trackers
+from pydantic import TypeAdapter, ValidationError
 
 from eqlib.errors import InputError
 from eqlib.files import read_json, whole, write_json
@@ -24,20 +33,25 @@ from eqlib.models.matching import save_head
 from eqlib.models.score import require
 from eqlib.models.trainable import add_lora, merge_lora, train_only
 from eqlib.study.training.batches import CaptionedImages, check_knows
+from eqlib.study.training.data import read_captions, read_suites
 from eqlib.study.training.loop import fit
-from eqlib.study.training.material import read_captions, read_suites
-from eqlib.study.training.objective import NEGATIVES, Objective
-from eqlib.study.training.recipe import Recipe
+from eqlib.study.training.objective import Objective
+from eqlib.study.training.recipe import Recipe, accelerator_for
 from eqlib.study.training.validate import validator
+
+SCRATCH = "scratch/checkpoints"
 
 
 @dataclass(frozen=True)
 class Run:
     """Everything that decides a run's weights. ``suites`` are held out of training; ``validation`` names the one that
-    is watched. ``part`` is one of ``train_only``'s, or ``lora``. ``settings`` are the method's own. ``damaged``:
+    is watched. ``settings`` are the method's own. ``part`` is one of ``train_only``'s, or ``lora``. ``aug_cfg`` goes to
+    open_clip's training transform; ``grad_checkpointing`` computes activations twice and keeps none. ``damaged``:
     "fail" stops at a training picture that cannot be read, before the first step where it is missing or cut off; "skip"
-    takes another in its place and counts it in metrics.json. ``tensorboard`` is a folder for TensorBoard's event files,
-    or empty; it decides nothing."""
+    takes another in its place and counts it in metrics.json. ``trackers`` are accelerate's ("tensorboard", "wandb",
+    ...), which write under output/logs; they decide nothing."""
+
+    __pydantic_config__: ClassVar = {"extra": "forbid"}
 
     init: str
     method: str
@@ -48,38 +62,64 @@ class Run:
     suites: dict[str, dict]
     validation: str
     recipe: Recipe
-    settings: dict = field(default_factory=dict)
+    settings: dict[str, Any] = field(default_factory=dict)
     part: str = "all"
     last: int = 1
     lora_rank: int = 8
+    aug_cfg: dict[str, Any] = field(default_factory=dict)
+    grad_checkpointing: bool = False
     damaged: str = "fail"
-    tensorboard: str = ""
+    trackers: list[str] = field(default_factory=list)
+
+    @classmethod
+    def configured(cls, values: dict[str, Any], **rest: Any) -> Run:
+        """``values`` name fields of the recipe (steps, batch, lr, ...) and fields here (part, ...) in one dictionary;
+        ``rest`` are fields here. Raises InputError for an unknown name or a value of another type."""
+        recipe = {name: value for name, value in values.items() if name in Recipe.__dataclass_fields__}
+        return _checked({"recipe": recipe} | {k: v for k, v in values.items() if k not in recipe} | rest)
 
 
-def train(run: Run, output: str | Path, *, processes: int = 1, scratch: str = "scratch/checkpoints") -> pd.DataFrame:
+def _checked(values: dict[str, Any]) -> Run:
+    try:
+        return TypeAdapter(Run).validate_python(values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(map(str, first["loc"]))
+        raise InputError(f"settings of a run ({first['msg']})", repr(first["input"]), row=place) from error
+
+
+def write_run(run: Run, output: str | Path) -> Path:
+    """``output``/run.json, from which a launcher trains into ``output``. Relative paths are the launcher's."""
+    write_json(Path(output) / "run.json", asdict(run))
+    return Path(output) / "run.json"
+
+
+def train(
+    run: Run,
+    output: str | Path,
+    *,
+    processes: int = 1,
+    scratch: str = SCRATCH,
+    on_log: Callable[[pd.DataFrame], None] | None = None,
+) -> pd.DataFrame:
     """Train ``run``; leave ``output``/model (open_clip's folder form, with a matching head beside it where one was
-    trained: `eqlib.models.matching.load_head`), history.csv and metrics.json. The history.
+    trained: `eqlib.models.matching.load_head`), step-N likewise every ``export_every`` steps, history.csv, metrics.json
+    and run.json. The history. ``on_log``: see `fit`, on one process.
 
-    With ``processes`` > 1 ``accelerate launch`` starts them: GPUs where there are that many, else CPU processes. For
-    several machines start ``python -m eqlib.study.training.run`` under torchrun yourself. Raises InputError where
-    ``validation`` is not among the suites or a file is missing, before the first step.
+    ``processes`` > 1 are started by torchrun, on GPUs where there are any, else on the CPU. Raises InputError where
+    there are GPUs, but fewer, where ``validation`` is not among the suites or a file is missing, before the first step.
     """
-    if run.validation not in run.suites:
-        raise InputError(f"a suite ({', '.join(run.suites)})", repr(run.validation), row="validation")
-    output = Path(output)
+    _check(run)
+    if torch.cuda.is_available() and processes > torch.cuda.device_count():
+        raise InputError(f"at most {torch.cuda.device_count()} processes, one a GPU", processes, row="processes")
+    written = write_run(run, output)
     if processes == 1:
-        return _train(run, output, scratch)
-    settings = Path(scratch) / f"launch-{output.name}.json"
-    write_json(settings, {**asdict(run), "output": str(output), "scratch": scratch})
-    where = [] if torch.cuda.device_count() >= processes else ["--cpu"]
-    several = ["--multi_gpu"] if not where else []
-    command = ["-m", "accelerate.commands.launch", *where, *several, "--num_processes", str(processes)]
-    options = ["--num_machines", "1", "--mixed_precision", run.recipe.precision, "--dynamo_backend", "no"]
-    done = subprocess.run([sys.executable, *command, *options, "-m", "eqlib.study.training.run", str(settings)])
+        return _train(run, Path(output), scratch, on_log)
+    command = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(processes)]
+    done = subprocess.run([sys.executable, *command, "-m", "eqlib.study.training.run", str(written), scratch])
     if done.returncode:
         raise RuntimeError(f"training on {processes} processes failed with exit code {done.returncode}")
-    settings.unlink()
-    return pd.read_csv(output / "history.csv")
+    return pd.read_csv(Path(output) / "history.csv")
 
 
 def check(*runs: Run) -> None:
@@ -89,82 +129,104 @@ def check(*runs: Run) -> None:
     """
     captions = {}
     for run in runs:
+        _check(run)
         objective = Objective(run.method, run.settings, dim=1)
         source = (run.data_root, run.captions, run.split)
         if source not in captions:
             captions[source] = read_captions(*source, held_out=read_suites(run.data_root, run.suites))
-        check_knows(captions[source], negatives=run.method in NEGATIVES, partners=objective.partners)
+        check_knows(captions[source], **{need: True for need in objective.needs})
 
 
-def _train(run: Run, output: Path, scratch: str) -> pd.DataFrame:
+def _check(run: Run) -> None:
+    if run.validation not in run.suites:
+        raise InputError(f"a suite ({', '.join(run.suites)})", repr(run.validation), row="validation")
+    there = [getattr(tracker, "value", tracker) for tracker in get_available_trackers()]  # accelerate drops the others
+    if missing := set(run.trackers) - {str(name) for name in there}:
+        raise InputError(f"trackers that are installed ({', '.join(map(str, there))})", ", ".join(sorted(missing)))
+
+
+def _train(run: Run, output: Path, scratch: str, on_log: Callable | None = None) -> pd.DataFrame:
     recipe = run.recipe
-    accelerator = Accelerator(cpu=not torch.cuda.is_available(), mixed_precision=recipe.precision)
+    accelerator = accelerator_for(recipe, log_with=run.trackers or None, project_dir=str(output))
+    plain = {"method": run.method, **{k: v for k, v in asdict(recipe).items() if v is not None}}
+    accelerator.init_trackers("logs", config=plain)
     quads = read_suites(run.data_root, run.suites)
     captions = read_captions(run.data_root, run.captions, run.split, held_out=quads)
     val = read_captions(run.data_root, run.captions, run.val_split, held_out=quads)
-    for suite in (*([captions] if run.damaged == "fail" else []), val, *quads.values()):
-        require(suite)
-    bundle = load(run.init, seed=recipe.seed, device=accelerator.device)
-    init = bundle.fingerprint
-    tuner = add_lora(bundle.model, rank=run.lora_rank) if run.part == "lora" else None
+    if accelerator.is_local_main_process:
+        for suite in (*([captions] if run.damaged == "fail" else []), val, *quads.values()):
+            require(suite)
+    bundle = load(run.init, seed=recipe.seed, device=accelerator.device, aug_cfg=run.aug_cfg or None)
+    objective = Objective(run.method, run.settings, seed=recipe.seed, dim=bundle.config["model_cfg"]["embed_dim"])
+    if run.grad_checkpointing:
+        bundle.model.set_grad_checkpointing(True)
+    tuner = add_lora(bundle.model, rank=run.lora_rank, seed=recipe.seed) if run.part == "lora" else None
     if tuner is None:
         train_only(bundle.model, run.part, last=run.last)
-    objective = Objective(
-        run.method,
-        run.settings,
+    data = CaptionedImages(
+        captions,
+        bundle.preprocess_train,
+        _once(bundle.tokenizer, accelerator, Path(scratch)),
         seed=recipe.seed,
-        rank=accelerator.process_index,
-        world=accelerator.num_processes,
-        dim=bundle.config["model_cfg"]["embed_dim"],
+        damaged=run.damaged,
+        negatives="negatives" in objective.needs,
     )
+
+    amp = {"no": "fp32", "bf16": "amp_bf16", "fp16": "amp"}[accelerator.mixed_precision]
+    watched = replace(bundle, precision=amp)
+
+    def export(name: str) -> None:
+        model = bundle.model if tuner is None else merge_lora(deepcopy(tuner))
+        save(replace(bundle, model=model), output / name)
+        if objective.head is not None:
+            save_head(objective.head, output / name)
+
     history = fit(
         bundle.model,
-        CaptionedImages(
-            captions,
-            bundle.preprocess_train,
-            bundle.tokenizer,
-            seed=recipe.seed,
-            damaged=run.damaged,
-            negatives=run.method in NEGATIVES,
-        ),
+        data,
         objective,
         recipe,
         accelerator=accelerator,
-        settings={
-            "run": asdict(replace(run, tensorboard="")),
-            "data": captions.digest,
-            "init": init,
-            "world": accelerator.num_processes,
-        },
-        validate=validator(bundle, quads[run.validation], val, head=objective.head),
+        settings=asdict(replace(run, trackers=[])),
+        validate=validator(watched, quads[run.validation], val, head=objective.head, workers=recipe.workers_of(1)),
+        on_log=on_log,
+        export=export,
         scratch=scratch,
-        tensorboard=run.tensorboard or None,
     )
-    if tuner is not None:
-        merge_lora(tuner)
     if accelerator.is_main_process:
-        save(bundle, output / "model")
-        if objective.head is not None:
-            save_head(objective.head, output / "model")
         with whole(output / "history.csv") as file:
             history.to_csv(file, index=False)
         kept = {"method": run.method, "settings": run.settings, "seed": recipe.seed, "notes": captions.notes}
+        kept |= {"weights": load(output / "model").fingerprint, "images": len(captions.images)}
         last = history.iloc[-1].drop("step").dropna().to_dict()
-        write_json(
-            output / "metrics.json",
-            {**kept, "weights": bundle.fingerprint, "images": len(captions.images), "last": last, **history.attrs},
-        )
+        kept |= {"processes": accelerator.num_processes, "last": last, **history.attrs}
+        write_json(output / "metrics.json", kept)
     accelerator.wait_for_everyone()
+    accelerator.end_training()
     return history
 
 
+def _once(tokenizer: Callable, accelerator: Accelerator, scratch: Path) -> Callable:
+    """``tokenizer`` as one process of each machine runs it; the others map what it found into their memory."""
+
+    def tokens(texts: list[str]) -> torch.Tensor:
+        path = scratch / f"tokens-{len(texts)}.npy"
+        if accelerator.is_local_main_process:
+            with whole(path) as draft, draft.open("wb") as file:
+                np.save(file, tokenizer(texts).numpy())
+        accelerator.wait_for_everyone()
+        mapped = torch.from_numpy(np.load(path, mmap_mode="c"))
+        accelerator.wait_for_everyone()
+        if accelerator.is_local_main_process:
+            path.unlink()  # what is mapped stays
+        return mapped
+
+    return tokens if accelerator.num_processes > 1 else tokenizer
+
+
 def main() -> None:
-    given = read_json(sys.argv[1])
-    output, scratch = given.pop("output"), given.pop("scratch")
-    run = Run(**{**given, "recipe": Recipe(**given["recipe"])})
-    _train(run, Path(output), scratch)
-    if torch.distributed.is_initialized():
-        torch.distributed.destroy_process_group()
+    written = Path(sys.argv[1])
+    _train(_checked(read_json(written)), written.parent, (*sys.argv[2:], SCRATCH)[0])
 
 
 if __name__ == "__main__":

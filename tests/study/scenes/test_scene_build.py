@@ -11,13 +11,15 @@ from caption_reader import true_of
 from PIL import Image
 
 from eqlib.errors import InputError
-from eqlib.study.scenes import EDITS, CaptionedScenes, Dials, Place, build, captioned, check, from_dict, render
+from eqlib.study.scenes import EDITS, Dials, Place, build, captioned, check, from_dict, render
 from eqlib.study.scenes.__main__ import main
 from eqlib.study.scenes.build import share_changed
 from eqlib.study.scenes.near import nearest
-from eqlib.study.scenes.shards import write_shards
+from eqlib.study.scenes.shards import pictures_in, write_shards
 from eqlib.study.scenes.show import quad_sheet
 from eqlib.study.scenes.splits import split_of
+from eqlib.suites.images import open_image
+from eqlib.suites.tars import read_member, tar_index
 
 SMALL = dict(
     pretrain=30, train=12, train_pairs=9, val=6, quads_val=3, quads_test=4, quads_compositional=2, classes=2, size=32
@@ -31,7 +33,15 @@ def built(tmp_path_factory):
 
 
 def files(folder):
-    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    """Address -> bytes of every file, and of every member of a tar in the tar's place."""
+    found = {}
+    for path in folder.rglob("*"):
+        name = path.relative_to(folder).as_posix()
+        if path.suffix == ".tar":
+            found |= {f"{name}/{member}": read_member(path, member) for member in tar_index(path)}
+        elif path.is_file():
+            found[name] = path.read_bytes()
+    return found
 
 
 def test_two_builds_are_equal_for_any_number_of_workers(built, tmp_path):
@@ -59,7 +69,7 @@ def test_captions_are_a_karpathy_set(built):
     assert {split: splits.count(split) for split in set(splits)} == {"pretrain": 30, "train": 12 + 2 * 9, "val": 6}
     for image in data["images"]:
         path = folder / "captions" / image["filepath"] / image["filename"]
-        assert Image.open(path).size == (32, 32)
+        assert open_image(path).size == (32, 32)
         assert len(image["sentences"]) == 3
     item = captioned("val", 2, Dials(), seed=1, captions=3)
     assert [s["raw"] for s in data["images"][-4]["sentences"]] == list(item.captions)
@@ -93,14 +103,14 @@ def test_the_sides_of_a_pair_share_a_group_a_style_and_a_grain(built):
     assert len(groups) == 9
     for number, sides in enumerate(groups.values()):
         assert [side["filename"] for side in sides] == [f"pair-{number:06d}-{side}.png" for side in (0, 1)]
-        paths = [f"captions/train/{side['filename']}" for side in sides]
+        paths = [f"captions/train.tar/{side['filename']}" for side in sides]
         scenes = [truth[path] for path in paths]
         assert scenes[0]["place"] == scenes[1]["place"]
         for own in (0, 1):
             for sentence in sides[own]["sentences"]:
                 assert true_of(sentence["raw"], scenes[own])
                 assert not true_of(sentence["raw"], scenes[1 - own])
-        seen = [np.asarray(Image.open(folder / path)).astype(int) for path in paths]
+        seen = [np.asarray(open_image(folder / path)).astype(int) for path in paths]
         drawn = [np.asarray(render(from_dict(scene), 32)).astype(int) for scene in scenes]
         still = (drawn[0] == drawn[1]).all(axis=-1)
         assert 0.2 < still.mean() < 1
@@ -119,7 +129,7 @@ def test_classes_hold_one_thing_each_in_places_of_the_test_split(built):
         assert split_of(Place(**scene["place"])) == "test"
         assert Image.open(folder / name).size == (32, 32)
     assert all(manifest["counts"][f"classes/{kind}"] == 2 for kind in kinds)
-    assert manifest["scenes"]["test"] == len(truth) + len(list((folder / "quads" / "test").iterdir()))
+    assert manifest["scenes"]["test"] == len(truth) + len(tar_index(folder / "quads" / "test.tar"))
 
 
 def test_pairs_and_classes_leave_the_rest_as_it_is(built, tmp_path):
@@ -127,7 +137,7 @@ def test_pairs_and_classes_leave_the_rest_as_it_is(built, tmp_path):
     with_them, without = files(built[0]), files(tmp_path / "without")
     assert all(with_them[name] == content for name, content in without.items() if name.endswith(".png"))
     assert {name for name in with_them if name not in without} == {
-        name for name in with_them if name.startswith(("captions/train/pair-", "classes/"))
+        name for name in with_them if name.startswith(("captions/train.tar/pair-", "classes/"))
     }
     records = [json.loads(made["captions/dataset.json"])["images"] for made in (with_them, without)]
     assert [record for record in records[0] if "group" not in record] == records[1]
@@ -146,7 +156,7 @@ def test_quads_are_eqben_records_with_ground_truth(built, split, n):
         for own, caption in enumerate((record["caption0"], record["caption1"])):
             assert true_of(caption, scenes[own])
             assert not true_of(caption, scenes[1 - own])
-        assert record["cluster"].startswith(record["image0"].removesuffix(".png").replace("/", "-"))
+        assert record["cluster"].startswith(record["image0"].removesuffix(".png").replace(".tar/", "-"))
         assert 0 < record["change"] <= 1
         assert record["before"] != record["after"]
         pictures = [np.asarray(render(from_dict(scene), 32)) for scene in scenes]
@@ -203,7 +213,7 @@ def test_a_subset_alone(tmp_path):
     assert [record["subset"] for record in records] == ["count"] * 4
     groups = json.loads((tmp_path / "one" / "captions" / "dataset.json").read_text())["images"]
     lengths = [
-        len(truth_of(tmp_path / "one")[f"captions/train/{i['filename']}"]["things"]) for i in groups if "group" in i
+        len(truth_of(tmp_path / "one")[f"captions/train.tar/{i['filename']}"]["things"]) for i in groups if "group" in i
     ]
     assert [abs(one - other) for one, other in zip(lengths[::2], lengths[1::2], strict=True)] == [1] * 9
 
@@ -238,36 +248,11 @@ def test_memory_is_flat(tmp_path):
     assert peak(4_000) < small * 1.1
 
 
-def test_pictures_on_the_fly_are_the_built_ones(built):
+def test_nearest_finds_the_copy(built):
     folder, _ = built
-    scenes = CaptionedScenes("train", 12, size=32, seed=1)
-    image, caption = scenes[3]
-    assert len(scenes) == 12
-    assert np.array_equal(np.asarray(image), np.asarray(Image.open(folder / "captions" / "train" / "000003.png")))
-    data = json.loads((folder / "captions" / "dataset.json").read_text())
-    assert caption == [i for i in data["images"] if i["split"] == "train"][3]["sentences"][0]["raw"]
-    with pytest.raises(IndexError):
-        scenes[12]
-
-
-def test_torch_loads_it():
-    torch = pytest.importorskip("torch")
-
-    def transform(image):
-        return torch.from_numpy(np.asarray(image).copy())
-
-    scenes = CaptionedScenes("train", 5, size=32, transform=transform)
-    images, captions = next(iter(torch.utils.data.DataLoader(scenes, batch_size=4)))
-    assert images.shape == (4, 32, 32, 3)
-    assert len(captions) == 4
-
-
-def test_nearest_finds_the_copy(built, tmp_path):
-    folder, _ = built
-    paths = sorted((folder / "captions" / "pretrain").glob("*.png"))
-    (tmp_path / "copy.png").write_bytes(paths[4].read_bytes())
-    found = nearest([tmp_path / "copy.png"], paths)
-    assert found.loc[0, "nearest"] == str(paths[4])
+    pictures = list(pictures_in(folder / "captions" / "pretrain.tar"))
+    found = nearest([("copy", pictures[4][1])], pictures)
+    assert found.loc[0, "nearest"] == pictures[4][0] == "000004.png"
     assert found.loc[0, "distance"] < 1e-3
 
 

@@ -61,6 +61,18 @@ def test_every_caption_of_an_image_is_drawn_and_no_other(train, bundle):
     assert {tuple(data[(epoch, 1)][1].tolist()) for epoch in range(20)} == own
 
 
+def test_pictures_kept_in_memory_change_nothing(train, bundle, monkeypatch):
+    def three_epochs(space):
+        monkeypatch.setattr("eqlib.study.training.batches.DECODED", space)
+        data = CaptionedImages(train, bundle.preprocess_train, bundle.tokenizer, seed=3)
+        return data, list(batches(data, batch=10, first=0, last=6, seed=3))
+
+    all_kept, some_kept, none_kept = (three_epochs(space) for space in (1 << 30, 5 * 4 * 32 * 32, 0))
+    assert [len(data._decoded) for data, _ in (all_kept, some_kept, none_kept)] == [20, 5, 0]
+    assert same(all_kept[1], none_kept[1])
+    assert same(some_kept[1], none_kept[1])
+
+
 def test_drawing_leaves_the_global_generator_alone(train, bundle):
     data = CaptionedImages(train, bundle.preprocess_train, bundle.tokenizer, seed=0)
     torch.manual_seed(5)

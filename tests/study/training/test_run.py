@@ -2,7 +2,10 @@
 
 import json
 import shutil
+import subprocess
+import sys
 from dataclasses import replace
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -10,7 +13,7 @@ import pytest
 from eqlib.errors import InputError
 from eqlib.models.clip import load
 from eqlib.study.training.recipe import Recipe
-from eqlib.study.training.run import Run, check, train
+from eqlib.study.training.run import Run, check, train, write_run
 
 SUITES = {"mine": {"reader": "quads", "path": "quads.json"}}
 
@@ -49,23 +52,104 @@ def knowing(folder, tmp_path):
     return str(root)
 
 
-@pytest.mark.parametrize(
-    ("method", "settings"),
-    [
-        ("contrastive", {}),
-        ("eqsim", {"variant": "all_pairs", "weight": 4.0, "ramp": 3}),
-        ("eqsim", {"variant": "minimal_pairs", "own_change": True, "margin": 0.1}),
-        ("pairwise", {"weight": 2.0}),
-        ("negclip", {}),
-        ("eqsim_itm", {"hidden": 8, "activation": "sigmoid"}),
-    ],
-    ids=["contrastive", "eqsim", "minimal_pairs", "pairwise", "negclip", "eqsim_itm"],
-)
-def test_two_processes_draw_the_loss_curve_of_one(run, knowing, tmp_path, method, settings):
-    of_pairs = replace(run(method, settings), data_root=knowing)
-    curves = [train(of_pairs, tmp_path / str(n), processes=n, scratch=str(tmp_path / f"s{n}")) for n in (1, 2)]
+def test_two_processes_under_torchrun_draw_the_loss_curve_of_one(run, tmp_path):
+    settings = {"variant": "hard", "sample_num": 2, "weight": 2.0, "ramp": 3}
+    curves = [
+        train(run("eqsim", settings), tmp_path / str(n), processes=n, scratch=str(tmp_path / f"s{n}")) for n in (1, 2)
+    ]
+    started = [json.loads((tmp_path / str(n) / "metrics.json").read_text())["processes"] for n in (1, 2)]
+    assert started == [1, 2]
     shown = [name for name in curves[0] if name not in ("grad_norm",)]
     pd.testing.assert_frame_equal(curves[0][shown], curves[1][shown], rtol=2e-4, atol=1e-6)
+    assert not list((tmp_path / "s2").glob("*"))
+
+
+def test_more_processes_than_gpus_are_refused(run, tmp_path, monkeypatch):
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 1)
+    with pytest.raises(InputError, match="at most 1 processes"):
+        train(run("contrastive", {}), tmp_path / "out", processes=2)
+
+
+def test_a_written_run_is_what_a_launcher_trains(run, tmp_path):
+    written = write_run(run("contrastive", {}), tmp_path / "out")
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["run.json"]
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "-m", "eqlib.study.training.run"]
+    subprocess.run([*command, str(written), str(tmp_path / "scratch")], check=True, capture_output=True)
+    train(run("contrastive", {}), tmp_path / "other", scratch=str(tmp_path / "scratch"))
+    assert load(tmp_path / "out" / "model").fingerprint == load(tmp_path / "other" / "model").fingerprint
+
+
+@pytest.fixture(params=["open_clip", "transformers"])
+def siglip(request, small, tmp_path):
+    """A small SigLIP with random weights and the temperature of the released ones."""
+    if request.param == "open_clip":
+        path = tmp_path / "siglip.json"
+        path.write_text(json.dumps(small | {"init_logit_bias": -10.0, "init_logit_scale": 4.7652}))
+        return str(path)
+    pytest.importorskip("transformers")
+    sys.path.append(str(Path(__file__).parents[2] / "models"))
+    import hf_families
+
+    sys.path.pop()
+    hf, processor, tokenizer = hf_families.siglip()
+    hf.logit_scale.data.fill_(4.7652)
+    for part in (hf, processor, tokenizer):
+        part.save_pretrained(tmp_path / "siglip")
+    return str(tmp_path / "siglip")
+
+
+def test_a_siglip_with_adapters_and_eqsim_goes_on_after_a_failure(run, siglip, tmp_path):
+    plain = run("siglip+eqsim", {"variant": "hard", "sample_num": 2}, part="lora", lora_rank=2)
+    plain = replace(
+        plain,
+        init=siglip,
+        grad_checkpointing=True,
+        aug_cfg={"scale": [0.4, 1.0]},
+        recipe=replace(plain.recipe, checkpoint_every=2, export_every=2, validate_every=2, keep_best=True),
+    )
+
+    def stop(history):
+        if history["step"].max() == 3:
+            raise OSError("no space left")
+
+    with pytest.raises(OSError, match="no space"):
+        train(plain, tmp_path / "cut", scratch=str(tmp_path / "scratch"), on_log=stop)
+    seen = []
+    train(plain, tmp_path / "cut", scratch=str(tmp_path / "scratch"), on_log=lambda history: seen.append(len(history)))
+    assert seen == [3, 4]  # two of the four steps were kept
+    train(plain, tmp_path / "whole", scratch=str(tmp_path / "scratch"))
+    names = ("model", "step-2", "step-4")
+    prints = [[load(tmp_path / run / name).fingerprint for name in names] for run in ("cut", "whole")]
+    assert prints[0] == prints[1]
+    assert prints[0][1] != prints[0][2]
+    assert load(tmp_path / "cut" / "model").model.logit_scale.item() == pytest.approx(4.7652, abs=0.01)
+
+
+def test_trackers_hold_the_history(run, tmp_path):
+    pytest.importorskip("tensorboard")
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    history = train(run("eqsim", {}, trackers=["tensorboard"]), tmp_path / "out", scratch=str(tmp_path / "scratch"))
+    events = EventAccumulator(str(tmp_path / "out" / "logs")).Reload()
+    assert set(history) - {"step"} <= set(events.Tags()["scalars"])
+    for name in ("contrastive", "lr"):
+        assert [event.step for event in events.Scalars(name)] == [1, 2, 3, 4]
+        assert [event.value for event in events.Scalars(name)] == pytest.approx(history[name].tolist(), rel=1e-6)
+    with pytest.raises(InputError, match="trackers that are installed"):
+        train(run("eqsim", {}, trackers=["carrier pigeon"]), tmp_path / "none")
+
+
+def test_settings_are_one_dictionary_with_checked_names(run):
+    known = {name: value for name, value in vars(run("eqsim", {})).items() if name not in ("recipe",)}
+    rest = {name: known[name] for name in ("init", "method", "data_root", "captions", "split", "val_split")}
+    rest |= {"suites": SUITES, "validation": "mine"}
+    values = {"steps": 4, "batch": 8, "lr": 1e-3, "seed": 1, "warmup": 1, "log_every": 1}
+    assert Run.configured(values, **rest) == run("eqsim", {})
+    assert Run.configured(values | {"part": "lora", "weight_decay": 0.0}, **rest).recipe.weight_decay == 0
+    for wrong, message in (({"step": 4}, "step"), ({"lr": "fast"}, "lr"), ({"warmup": 9}, "warmup < steps")):
+        with pytest.raises(InputError, match=message):
+            Run.configured(values | wrong, **rest)
 
 
 def test_a_head_is_left_beside_its_model_and_scores_the_same(run, folder, tmp_path):

@@ -12,7 +12,7 @@ from eqlib.models.matching import MatchingHead, scorer
 from eqlib.models.score import score_suite
 from eqlib.quads import scores_of
 from eqlib.scoring import matching
-from eqlib.study.training.material import read_captions, read_suites
+from eqlib.study.training.data import read_captions, read_suites
 from eqlib.study.training.validate import validator
 
 SUITES = {"mine": {"reader": "quads", "path": "quads.json"}}

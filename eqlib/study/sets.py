@@ -1,0 +1,81 @@
+"""What a stage reads of the data, by content: ``python -m eqlib.study.sets OUTPUT``.
+
+A stage that depended on the whole data folder would run again for any file in it: more test quads would train the
+pretrained model anew. Each record here holds what one kind of stage reads, so that it can be depended on alone:
+
+    pretrain.json, train.json   the captions of that split and of val, the validation quads
+    evaluate.json               the captions of val, every suite
+
+``data`` in a record is the section of params.yaml that the notebook is given; a trained model's has, beside the
+validation quads, only the suites that hold pictures out of its captions. ``content`` are SHA-256 of texts and pictures.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from eqlib.files import write_json
+from eqlib.study.parameters import section
+from eqlib.study.training.data import read_captions, read_suites
+from eqlib.suites import QuadSuite, RetrievalSuite
+from eqlib.suites.images import image_file
+
+
+def records(data: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """Name -> record, for the section ``data`` of params.yaml. Raises InputError for what cannot be read."""
+    suites = read_suites(data["data_root"], data["suites"])
+    captions = {role: _captions(data, role, suites) for role in ("pretrain", "train", "val")}
+    content = {role: _digest_captions(found) for role, found in captions.items()}
+    content |= {f"suites/{name}": _digest_quads(suite) for name, suite in suites.items()}
+    found = {}
+    for role in ("pretrain", "train"):
+        kept = {
+            name: entry
+            for name, entry in data["suites"].items()
+            if name == data["validation"] or any(_holds_out(data, name, suites, split) for split in (role, "val"))
+        }
+        reads = {role, "val", *(f"suites/{name}" for name in kept)}
+        found[role] = {"data": data | {"suites": kept}, "content": {name: content[name] for name in reads}}
+    reads = {"val", *(f"suites/{name}" for name in suites)}
+    return found | {"evaluate": {"data": data, "content": {name: content[name] for name in reads}}}
+
+
+def _captions(data: dict[str, Any], role: str, held_out: dict[str, QuadSuite]) -> RetrievalSuite:
+    return read_captions(data["data_root"], data["captions"], data["splits"][role], held_out=held_out)
+
+
+def _holds_out(data: dict[str, Any], name: str, suites: dict[str, QuadSuite], role: str) -> bool:
+    return len(_captions(data, role, {name: suites[name]}).images) < len(_captions(data, role, {}).images)
+
+
+def _digest_captions(suite: RetrievalSuite) -> str:
+    more = (suite.images, suite.captions, suite.image_of_caption.tolist(), suite.notes, suite.negatives)
+    groups = suite.groups if suite.groups is None else suite.groups.tolist()
+    return _digest(repr((*more, groups)), (suite.root / image for image in suite.images))
+
+
+def _digest_quads(suite: QuadSuite) -> str:
+    images = dict.fromkeys(image for column in suite.IMAGES for image in suite.records[column])
+    return _digest(suite.edition + suite.records.to_csv(index=False), (suite.root / image for image in images))
+
+
+def _digest(text: str, pictures: Iterable[Path]) -> str:
+    digest = hashlib.sha256(text.encode("utf-8", "surrogatepass"))
+    for path in pictures:
+        with image_file(path) as file:
+            digest.update(hashlib.file_digest(file, "sha256").digest())
+    return digest.hexdigest()
+
+
+def main(arguments: list[str]) -> None:
+    (output,) = arguments
+    for name, record in records(section("params.yaml", "data")).items():
+        write_json(Path(output) / f"{name}.json", record)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
