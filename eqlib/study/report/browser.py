@@ -19,11 +19,10 @@ import pandas as pd
 from eqlib.errors import InputError
 from eqlib.files import whole
 from eqlib.quads import SCORE_COLUMNS
-from eqlib.study.report.figures.picture import load
-from eqlib.study.report.page import environment
+from eqlib.study.report.figures.examples import load, marked
+from eqlib.study.report.render import environment
 from eqlib.study.report.study import with_measures
 from eqlib.study.report.style import colours, in_order, label
-from eqlib.study.report.words import marked
 from eqlib.suites import read
 from eqlib.suites.suite import QuadSuite
 

@@ -17,7 +17,7 @@ from ruamel.yaml import YAML
 
 from eqlib.errors import InputError
 from eqlib.files import made_here, whole, write_json
-from eqlib.study.report import browser, page, paper
+from eqlib.study.report import browser, render
 from eqlib.study.report.content import gather
 from eqlib.study.report.notebooks import body
 from eqlib.study.report.provenance import provenance
@@ -40,22 +40,16 @@ def build(study: Study, build: Path, output: Path, *, data: Path | None, params:
     facts = provenance(code=[Path(__file__).parents[2], sources], data=data, tables=tables)
     suite = study.pictures()
     address = "" if suite is None else "browser.html"
-    figures = build / "figures" / "figures"
-    content = gather(
-        study,
-        figures,
-        build / "figures" / "tables",
-        facts=facts,
-        parameters=params.read_text(encoding="utf-8") if params else "",
-    )
+    parameters = params.read_text(encoding="utf-8") if params else ""
+    content = gather(study, build, facts=facts, parameters=parameters)
     shown = {
         f"{kind}-{words['name']}": f"{kind.capitalize()} {number}. {words['title']}"
         for kind, these in (("figure", content.figures), ("table", content.tables))
         for number, words in enumerate(these, 1)
     }
     bodies = [body(path, name, shown) for name, path in executed.items()]
-    printed = paper.render(content, figures)
-    _write(output / "index.html", page.render(content, figures, notebooks=bodies, browser=address, paper="report.pdf"))
+    printed = render.pdf(content, build)
+    _write(output / "index.html", render.html(content, build, notebooks=bodies, browser=address, paper="report.pdf"))
     with whole(output / "report.pdf") as draft:
         draft.write_bytes(printed)
     if suite is None:
@@ -66,9 +60,9 @@ def build(study: Study, build: Path, output: Path, *, data: Path | None, params:
     for name, kinds in KINDS.items():
         with whole(output / name, replace_folder=True) as draft:
             draft.mkdir()
-            for path in sorted((build / "figures" / name).iterdir()):
-                if path.suffix in kinds:
-                    shutil.copyfile(path, draft / path.name)
+            for words in getattr(content, name):
+                for kind in kinds:
+                    shutil.copyfile(build / f"{words['file']}{kind}", draft / f"{words['name']}{kind}")
     if (build / "scenes" / "sheets").is_dir():  # the drawn benchmark's contact sheets
         with whole(output / "scenes", replace_folder=True) as draft:
             shutil.copytree(build / "scenes" / "sheets", draft)

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pandas as pd
 
+from eqlib.errors import InputError
 from eqlib.files import read_json
-from eqlib.study.report.figures.selection import settings
+from eqlib.study.report.figures.scores import settings
 from eqlib.study.report.headline import (
     abstract,
     difference,
@@ -50,6 +51,29 @@ BIBTEX = """@inproceedings{wang2023equivariant,
 
 
 @dataclass(frozen=True)
+class Chapter:
+    """``title`` (empty: none is printed) and the names of the figures and tables in the report's order."""
+
+    title: str
+    figures: tuple[str, ...]
+    tables: tuple[str, ...]
+
+
+# By folder of build/, which holds figures/ and tables/. To add a figure: a function that draws it (figures/), its words
+# (captions.py), `publish` in a notebook, and its name here. What a chapter names and its folder lacks is left out; what
+# the folder holds besides comes last, by name.
+CHAPTERS = {
+    "figures": Chapter(
+        "",
+        ("motivation", "benchmark", "main_result", "forest", "equivariance", "inconsistency", "training", "dose",
+         "retrieval", "tradeoff", "selection", "published"),
+        ("main", "subsets", "differences", "equivariance", "suites", "retrieval", "ablation", "conformance"),
+    ),
+    "released": Chapter("Released models", (), ()),
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
 class Tile:
     """A number at the top: what, how much, how sure."""
 
@@ -61,8 +85,9 @@ class Tile:
 
 @dataclass(frozen=True)
 class Content:
-    """``figures`` and ``tables``: what ``catalogue.publish`` and ``typeset.write`` left, in order; ``facts``: label to
-    value; ``parameters``: the text of params.yaml. ``reading``, ``made`` and ``citing`` are ``runs``.
+    """``figures`` and ``tables``: what ``typeset.publish`` and ``typeset.write`` left, in order, each with its
+    ``chapter`` and ``file`` (under build/, without suffix); ``facts``: label to value; ``parameters``: the text of
+    params.yaml. ``reading``, ``made`` and ``citing`` are ``runs``.
     """
 
     abstract: list[str]
@@ -89,9 +114,10 @@ class Content:
         return runs(CITING)
 
 
-def gather(study: Study, figures: str | Path, tables: str | Path, *, facts: dict[str, str], parameters: str) -> Content:
-    """The content of the report of ``study``. ``figures`` and ``tables``: folders of their files, with JSON words."""
-    return Content(abstract(study), caveats(study), tiles(study), _words(figures), _words(tables), facts, parameters)
+def gather(study: Study, build: str | Path, *, facts: dict[str, str], parameters: str) -> Content:
+    """The content of the report of ``study``. ``build``: holds the folders of CHAPTERS."""
+    shown = {kind: _words(Path(build), kind) for kind in ("figures", "tables")}
+    return Content(abstract(study), caveats(study), tiles(study), **shown, facts=facts, parameters=parameters)
 
 
 def runs(text: str) -> list[tuple[str, str]]:
@@ -172,5 +198,15 @@ def tiles(study: Study) -> list[Tile]:
     return made
 
 
-def _words(folder: str | Path) -> list[dict]:
-    return sorted((read_json(path) for path in Path(folder).glob("*.json")), key=lambda words: words["order"])
+def _words(build: Path, kind: str) -> list[dict]:
+    """The words of every chapter's figures or tables. Raises InputError where two share a name: it is their file's."""
+    found: dict[str, dict] = {}
+    for folder, chapter in CHAPTERS.items():
+        there = {path.stem: path for path in sorted((build / folder / kind).glob("*.json"))}
+        named = [name for name in getattr(chapter, kind) if name in there]
+        for name in [*named, *(name for name in there if name not in named)]:
+            if name in found:
+                raise InputError(f"another name: {kind} hold {name!r} already", "the same", where=there[name])
+            file = f"{folder}/{kind}/{name}"
+            found[name] = read_json(there[name]) | {"chapter": chapter.title, "file": file}
+    return list(found.values())

@@ -87,6 +87,11 @@ class Study:
         """The items of one suite (default: the main one)."""
         return self.items[self.items["suite"] == (suite or self.main)]
 
+    def tuned(self) -> pd.DataFrame:
+        """The differences of fine-tuned methods on the main suite."""
+        table = self.differences
+        return table[(table["suite"] == self.main) & (table["method"] != PRETRAINED)]
+
     def pictures(self) -> QuadSuite | None:
         """Records of the main suite."""
         return self.suites.get(self.main)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import pandas as pd
 
-from eqlib.study.report.figures.retrieval import DIRECTIONS, recalls
+from eqlib.study.report.figures.scores import DIRECTIONS, recalls
 from eqlib.study.report.headline import alpha, between, intervals, points, probability, verdict
 from eqlib.study.report.study import PRETRAINED, Study, is_average, part_label, parts
 from eqlib.study.report.style import in_order, label
@@ -44,28 +44,24 @@ def _bold(study: Study, within: str = "column") -> str:
     return f"Bold: the highest in its {within}, and above every other fine-tuned method {test}."
 
 
-def _interval(row: pd.Series, *, scale: float = 100, digits: int = 1, bold: bool = False) -> Cell:
-    point = scale * float(row["point"])
-    if point != point:
-        return Cell("–")
-    return Cell(f"{point:.{digits}f}", between(row, scale=scale, digits=digits), bold, round(point, 6))
-
-
-def _cell(study: Study, suite: str, subset: str, method: str, score: str, **form) -> Cell:
+def _cell(study: Study, place: dict[str, str], *, scale: float = 100, digits: int = 1, bold: bool = True) -> Cell:
+    """The row of ``summary`` at ``place`` (suite, subset, method, score) with its interval; a dash where absent."""
     table = study.summary
-    keys = {"suite": suite, "subset": subset, "method": method, "score": score}
-    for column, value in keys.items():
+    for column, value in place.items():
         table = table[table[column] == value]
-    if table.empty:
+    if table.empty or table["point"].isna().any():
         return Cell("–")
-    bold = "digits" not in form and score != "headroom" and best(study, suite, subset, score) == method
-    return _interval(table.iloc[0], bold=bold, **form)
+    row, point = table.iloc[0], scale * float(table["point"].iloc[0])
+    first = bold and best(study, place["suite"], place["subset"], place["score"]) == place["method"]
+    return Cell(f"{point:.{digits}f}", between(row, scale=scale, digits=digits), first, round(point, 6))
 
 
 def main_table(study: Study) -> Table:
     """Matching scores of the main suite by method, over all quads, in percent."""
+    place = {"suite": study.main, "subset": "micro"}
     rows = [
-        [Cell(label(method)), *(_cell(study, study.main, "micro", method, score) for score in SCORES)]
+        [Cell(label(method))]
+        + [_cell(study, place | {"method": method, "score": score}, bold=score != "headroom") for score in SCORES]
         for method in study.methods
     ]
     caption = (
@@ -80,22 +76,21 @@ def subset_table(study: Study) -> Table:
     """Group score of the main suite by subset and method, and the averages over subsets."""
     table = study.summary[study.summary["suite"] == study.main]
     names = [*parts(table), *sorted(name for name in set(table["subset"]) if is_average(name) and name != "micro")]
-    methods = study.methods
-    rows = [
-        [Cell(part_label(name)), *(_cell(study, study.main, name, method, "group") for method in methods)]
-        for name in names
-    ]
+    rows = [[Cell(part_label(name)), *_group(study, study.main, name)] for name in names]
     caption = f"Group score in percent with {intervals(study)}, {study.main}. {_bold(study, 'row')}"
-    columns = ["Subset", *map(label, methods)]
+    columns = ["Subset", *map(label, study.methods)]
     return Table("subsets", "Group score by subset", caption, columns, rows, table[table["score"] == "group"])
+
+
+def _group(study: Study, suite: str, subset: str) -> list[Cell]:
+    place = {"suite": suite, "subset": subset, "score": "group"}
+    return [_cell(study, place | {"method": method}) for method in study.methods]
 
 
 def suite_table(study: Study) -> Table:
     """Group score over all quads of every suite that was scored."""
     names = sorted(set(study.summary["suite"]), key=lambda name: (name != study.main, name))
-    rows = [
-        [Cell(str(name)), *(_cell(study, name, "micro", method, "group") for method in study.methods)] for name in names
-    ]
+    rows = [[Cell(str(name)), *_group(study, name, "micro")] for name in names]
     table = study.summary[(study.summary["subset"] == "micro") & (study.summary["score"] == "group")]
     caption = f"Group score over all quads in percent with {intervals(study)}. {_bold(study, 'row')}"
     return Table("suites", "Every suite", caption, ["Suite", *map(label, study.methods)], rows, table)
@@ -110,9 +105,10 @@ def equivariance_table(study: Study) -> Table:
         "text_inconsistency": "Text side |a + b|",
         "image_inconsistency": "Image side |a − b|",
     }
-    form = {"scale": 1, "digits": 3}
+    place = {"suite": study.main, "subset": "micro"}
+    form = {"scale": 1, "digits": 3, "bold": False}
     rows = [
-        [Cell(label(method)), *(_cell(study, study.main, "micro", method, score, **form) for score in names)]
+        [Cell(label(method)), *(_cell(study, place | {"method": method, "score": score}, **form) for score in names)]
         for method in study.methods
     ]
     caption = (

@@ -10,12 +10,12 @@ from pathlib import Path
 
 import nbformat
 import pytest
+from drawn import FIGURES
 
 from eqlib.study.report import build
-from eqlib.study.report.catalogue import FIGURES, publish
 from eqlib.study.report.notebooks import body
 from eqlib.study.report.tables import tables
-from eqlib.study.report.typeset import write
+from eqlib.study.report.typeset import publish, write
 
 PARAMS = """
 study:
@@ -52,9 +52,9 @@ def stages(folder, study, tmp_path_factory) -> Path:
     root = tmp_path_factory.mktemp("stages")
     shutil.copytree(folder, root / "build")
     for name in ("main_result", "forest", "motivation"):
-        publish(study, name, root / "build" / "figures" / "figures")
-    for order, table in enumerate(tables(study)):
-        write(table, root / "build" / "figures" / "tables", order)
+        publish(*FIGURES[name](study), root / "build" / "figures" / "figures")
+    for table in tables(study):
+        write(table, root / "build" / "figures" / "tables")
     notebook(root / "build" / "compare" / "notebook.ipynb", "Compare: is it real?")
     notebook(root / "build" / "finetune" / "eqsim-0" / "notebook.ipynb", "Fine-tune")
     for name in ("30_finetune", "50_compare", "60_figures"):
