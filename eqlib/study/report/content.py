@@ -60,7 +60,7 @@ class Chapter:
 
 
 # By folder of build/, which holds figures/ and tables/. To add a figure: a function that draws it (figures/), its words
-# (captions.py), `publish` in a notebook, and its name here. What a chapter names and its folder lacks is left out; what
+# (words.py), `publish` in a notebook, and its name here. What a chapter names and its folder lacks is left out; what
 # the folder holds besides comes last, by name.
 CHAPTERS = {
     "figures": Chapter(

@@ -2,43 +2,43 @@
 
 from __future__ import annotations
 
-from eqlib.study.report import captions
+from eqlib.study.report import words
 from eqlib.study.report.figures import examples, runs, scores, similarity
 from eqlib.study.report.study import Study
 
 
 def _motivation(study: Study):
     quad = examples.example(study.of(), [m for m in study.trio if m != study.treatment], study.treatment)
-    return examples.motivation(study.pictures(), study.of(), quad), captions.motivation(study, quad)
+    return examples.motivation(study.pictures(), study.of(), quad), words.motivation(study, quad)
 
 
 def _benchmark(study: Study):
     shown = examples.examples(study.pictures())
-    return examples.benchmark(study.pictures(), shown), captions.benchmark(study, shown)
+    return examples.benchmark(study.pictures(), shown), words.benchmark(study, shown)
 
 
 def _dose(study: Study):
     graded = scores.sizes(study.of(), study.pictures().records)
-    return scores.dose(scores.by_size(graded, level=study.level)), captions.dose(study)
+    return scores.dose(scores.by_size(graded, level=study.level)), words.dose(study)
 
 
 def _published(study: Study):
     own = study.summary[study.summary["suite"] == "eqben"]
-    return scores.published(captions.eqben(study), None if own.empty else own), captions.published(study)
+    return scores.published(words.eqben(study), None if own.empty else own), words.published(study)
 
 
 FIGURES = {
     "motivation": _motivation,
     "benchmark": _benchmark,
-    "main_result": lambda s: (scores.main_result(s.summary, s.of()), captions.main_result(s)),
-    "forest": lambda s: (scores.forest(s.tuned(), baseline=s.baseline), captions.forest(s)),
-    "equivariance": lambda s: (similarity.equivariance(s.of()), captions.equivariance(s)),
-    "inconsistency": lambda s: (similarity.inconsistency(s.of()), captions.inconsistency(s)),
-    "training": lambda s: (runs.training(s.histories), captions.training(s)),
+    "main_result": lambda s: (scores.main_result(s.summary, s.of()), words.main_result(s)),
+    "forest": lambda s: (scores.forest(s.tuned(), baseline=s.baseline), words.forest(s)),
+    "equivariance": lambda s: (similarity.equivariance(s.of()), words.equivariance(s)),
+    "inconsistency": lambda s: (similarity.inconsistency(s.of()), words.inconsistency(s)),
+    "training": lambda s: (runs.training(s.histories), words.training(s)),
     "dose": _dose,
-    "retrieval": lambda s: (scores.retrieval(scores.recalls(s.retrieval)), captions.retrieval(s)),
-    "tradeoff": lambda s: (runs.tradeoff(s.path), captions.tradeoff(s)),
-    "selection": lambda s: (scores.selection(s.selection), captions.selection(s)),
+    "retrieval": lambda s: (scores.retrieval(scores.recalls(s.retrieval)), words.retrieval(s)),
+    "tradeoff": lambda s: (runs.tradeoff(s.path), words.tradeoff(s)),
+    "selection": lambda s: (scores.selection(s.selection), words.selection(s)),
     "published": _published,
 }
 """Name to a function of a study that gives the axes and the words."""
