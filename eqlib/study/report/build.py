@@ -73,12 +73,15 @@ def build(study: Study, build: Path, output: Path, *, data: Path | None, params:
 
 
 def notebooks(build: Path, sources: Path, study: Study) -> dict[str, Path]:
-    """Name to executed notebook, in the order of ``sources``; of a matrix stage the treatment's first seed."""
+    """Name to executed notebook, in the order of ``sources``; of a matrix stage the treatment's first seed.
+
+    A notebook's stage is the folder that its name ends with: finetune of 30_finetune, by_hand of 05_eqsim_by_hand.
+    """
     runs = [f"{method}-{seed}" for method in (study.treatment, study.baseline, PRETRAINED) for seed in study.seeds[:1]]
     found = {}
     for source in sorted(sources.glob("[0-9][0-9]_*.ipynb")):
-        stage = build / source.stem[3:]
-        places = [stage / "notebook.ipynb", *(stage / run / "notebook.ipynb" for run in runs)]
+        stages = [folder for folder in sorted(build.iterdir()) if source.stem.endswith(f"_{folder.name}")]
+        places = [stage / run / "notebook.ipynb" for stage in stages for run in ("", *runs)]
         if place := next((path for path in places if path.is_file()), None):
             found[source.stem] = place
     return found

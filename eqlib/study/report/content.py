@@ -32,7 +32,8 @@ READING = """A quad is two matched image–caption pairs that differ by one smal
 similarity of image i with caption c. Let `a = s00 − s11`, `b = s10 − s01`, `I = s00 + s11 − s01 − s10`. The **text**
 score asks that each image prefers its caption, the **image** score that each caption prefers its image, the **group**
 score both: `I > |a| + |b|`. **Group match** asks only `I > 0`; **headroom** is the gap between the two. EqSim
-penalises `a` and `b` and should leave `I` unchanged. Scores are percentages of quads; ties are wrong."""
+penalises `a` and `b` and should leave `I` unchanged. Scores are percentages of quads; a tie counts as
+wrong."""
 
 MADE = """Made by `make study`. The same code, parameters and data give this report again, byte for byte. The commit is
 found by `git log --find-object=TREE` with a tree named below."""
@@ -139,20 +140,20 @@ def caveats(study: Study) -> list[str]:
     if study.main != "eqben":
         said.append(
             f"The quads of {study.main} are this study's own, not those of EqBen: the scores compare its methods with "
-            "each other and stand beside no published figure."
+            "each other and cannot be compared with published figures."
         )
     if len(study.seeds) == 1:
-        said.append("One seed a method: what another seed would have given is in no interval.")
+        said.append("One seed a method: the intervals do not include variation over seeds.")
     else:
         said.append(
             f"{seeds_in_words(study).capitalize()} a method: intervals include variation over quads and seeds; the "
             "spread over seeds is estimated from these few."
         )
     if study.treatment and "pretrained" in study.methods:
-        said.append("Every fine-tuned model starts from the same pretrained one; another start may answer otherwise.")
+        said.append("Every fine-tuned model starts from the same pretrained one; from another, results may differ.")
     if study.selection is not None:
         where = (
-            "on validation quads; no quad reported here was read for it."
+            "on validation quads; no quad reported here was used for it."
             if study.main != study.validation
             else "on the quads reported here, so their scores are better than on other quads."
         )
@@ -175,26 +176,30 @@ def _form(tried: pd.DataFrame) -> str:
 
 
 def tiles(study: Study) -> list[Tile]:
-    """Up to four numbers: the treatment's group score, its difference to the baseline, and what moved."""
+    """Up to four numbers: the difference of control and treatment to the baseline, and what moved under the treatment.
+
+    Without a control the treatment's own score comes first.
+    """
     made = []
     row = value(study, study.treatment) if study.treatment else None
-    if row is not None:
-        made.append(
-            Tile(f"Group score, {label(study.treatment)}", percent(float(row["point"])), interval(row, sign=""), "")
-        )
+    if row is not None and CONTROL not in study.methods:
+        name = f"Group score, {label(study.treatment)}"
+        made.append(Tile(name, percent(float(row["point"])), interval(row, sign=""), ""))
     against = f"to {label(study.baseline).lower()}" if study.baseline else ""
-    for score, name in (("group", "Group score"), ("headroom", "Headroom")):
-        row = difference(study, score)
+    wanted = [("group", "group score", CONTROL), ("group", "group score", study.treatment)]
+    wanted += [("headroom", "headroom", study.treatment)]
+    for score, name, method in dict.fromkeys(wanted):
+        row = difference(study, score, method=method) if method else None
         if row is not None:
-            made.append(
-                Tile(f"{name}, difference {against}", f"{points(row['point'])} pt", evidence(row), verdict(row))
-            )
+            named = f"{label(method)}, {name}, difference {against}"
+            made.append(Tile(named, f"{points(row['point'])} pt", evidence(row), verdict(row)))
     moved, start = difference(study, "abs_b"), value(study, study.baseline, "abs_b") if study.baseline else None
     if moved is not None and start is not None and float(start["point"]) > 0:
         relative = moved.copy()
         relative[["point", "low", "high"]] = moved[["point", "low", "high"]].astype(float) / float(start["point"])
         figure = f"{100 * relative['point']:+.0f} %".replace("-", "−")
-        made.append(Tile(f"Mean |b|, relative {against}", figure, evidence(relative), verdict(moved)))
+        name = f"{label(study.treatment)}, mean |b|, relative {against}"
+        made.append(Tile(name, figure, evidence(relative), verdict(moved)))
     return made
 
 

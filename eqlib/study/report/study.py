@@ -85,12 +85,12 @@ class Study:
 
     def of(self, suite: str | None = None) -> pd.DataFrame:
         """The items of one suite (default: the main one)."""
-        return self.items[self.items["suite"] == (suite or self.main)]
+        return rows(self.items, suite=suite or self.main)
 
     def tuned(self) -> pd.DataFrame:
         """The differences of fine-tuned methods on the main suite."""
-        table = self.differences
-        return table[(table["suite"] == self.main) & (table["method"] != PRETRAINED)]
+        table = rows(self.differences, suite=self.main)
+        return table[table["method"] != PRETRAINED]
 
     def pictures(self) -> QuadSuite | None:
         """Records of the main suite."""
@@ -105,6 +105,13 @@ def with_measures(items: pd.DataFrame) -> pd.DataFrame:
     parts = components(scores)
     gaps = {"text_gap": parts["a"] + parts["b"], "image_gap": parts["a"] - parts["b"]}
     return items.assign(**parts, **gaps, **matching(scores))
+
+
+def rows(table: pd.DataFrame, **wanted) -> pd.DataFrame:
+    """The rows of ``table`` whose columns have the ``wanted`` values."""
+    for column, value in wanted.items():
+        table = table[table[column] == value]
+    return table
 
 
 def is_average(subset: str) -> bool:

@@ -159,7 +159,7 @@ def selection(study: Study) -> Words:
     tried = study.selection
     seeds = tried["seed"].nunique() if "seed" in tried else 1
     same = study.main == study.validation
-    read = "These are also the quads reported here." if same else "No quad reported here was read."
+    read = "These are also the quads reported here." if same else "No quad reported here was used."
     return Words(
         "selection",
         "Settings tried on validation",

@@ -112,7 +112,7 @@ def test_a_point_without_an_interval_is_drawn_and_says_so(full, name):
 
 def test_settings_chosen_on_the_reported_quads_are_said_to_be(full):
     said = [draw(replace(full, validation=name), "selection")[1].caption for name in ("", full.main)]
-    assert "No quad reported here was read" in said[0]
+    assert "No quad reported here was used" in said[0]
     assert "also the quads reported here" in said[1]
 
 
