@@ -113,8 +113,8 @@ def training(study: Study) -> Words:
     return Words(
         "training",
         "Training curves, term by term",
-        f"Each term of the loss, and batch means of what EqSim acts on. Line: mean over {seeds_in_words(study)}; band: "
-        "from the lowest seed to the highest. A term is drawn for the methods that have it.",
+        f"Each term of the loss, and batch means of what EqSim acts on. Line: mean over {seeds_in_words(study)}; band "
+        "(with several): from the lowest seed to the highest. A term is drawn for the methods that have it.",
         f"Small line plots over training steps of {names}.",
     )
 

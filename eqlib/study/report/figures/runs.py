@@ -61,8 +61,9 @@ def training(
     for number, (ax, column) in enumerate(zip(axes, columns, strict=True)):
         rows = histories.dropna(subset=[column])
         few = rows["step"].nunique() < 8  # validation comes rarely: a single point is no line
-        sns.lineplot(rows, x="step", y=column, hue="method", hue_order=methods, palette=colours(methods), legend=False,
-                     errorbar=("pi", 100), err_kws={"linewidth": 0}, marker="." if few else None, ax=ax)  # fmt: skip
+        look = {"hue": "method", "hue_order": methods, "palette": colours(methods), "legend": False}
+        dots = {"marker": "o" if few else None, "markersize": 2.4, "markeredgewidth": 0}
+        sns.lineplot(rows, x="step", y=column, errorbar=("pi", 100), err_kws={"linewidth": 0}, ax=ax, **look, **dots)
         ax.set_title((TITLES | TELEMETRY).get(column, column.replace("_", " ")), fontweight="normal")
         ax.set(ylabel="", xlabel="step" if number >= len(columns) - across else "")
         ax.margins(x=0.03)

@@ -35,7 +35,8 @@ def equivariance(items: pd.DataFrame, *, axes: Sequence[Axes] | None = None) -> 
     axes = panels(axes, len(methods), 2.1, across=min(len(methods), 4), sharey=True)
     items = items.assign(threshold=items["a"].abs() + items["b"].abs())
     right = float(items["threshold"].quantile(0.995))
-    top, bottom = float(items["I"].quantile(0.995)), float(min(items["I"].quantile(0.005), -0.2 * right))
+    top, bottom = items["I"].quantile([0.995, 0.005])
+    top, bottom = max(float(top), 0.6 * right), min(float(bottom), -0.2 * right)
     for ax, method in zip(axes, methods, strict=True):
         of = items[items["method"] == method]
         density(ax, of["threshold"], of["I"], (right, bottom, top), shades[method])
