@@ -21,7 +21,7 @@ from eqlib.files import whole
 from eqlib.quads import SCORE_COLUMNS
 from eqlib.study.report.figures.examples import load, marked
 from eqlib.study.report.render import environment
-from eqlib.study.report.study import with_measures
+from eqlib.study.report.study import outcomes, with_measures
 from eqlib.study.report.style import colours, in_order, label
 from eqlib.suites import read
 from eqlib.suites.suite import QuadSuite
@@ -33,16 +33,6 @@ SIDE = 160
 
 BUDGET = 4_500_000
 """Bytes of pictures in one page; fewer quads are shown where they would be more."""
-
-
-def outcomes(items: pd.DataFrame) -> pd.DataFrame:
-    """One row a quad and method, index (quad, method): mean scores over seeds, ``margin`` = I - abs(a) - abs(b) of
-    those means, and the share of seeds that are right on ``text``, ``image``, ``group``.
-    """
-    means = items.groupby(["quad", "method"])[[*SCORE_COLUMNS, "text", "image", "group"]].mean()
-    a, b = means["s00"] - means["s11"], means["s10"] - means["s01"]
-    gap = means["s00"] + means["s11"] - means["s01"] - means["s10"]
-    return means.assign(margin=gap - a.abs() - b.abs())
 
 
 def choose(items: pd.DataFrame, most: int) -> list[str]:

@@ -51,6 +51,17 @@ BIBTEX = """@inproceedings{wang2023equivariant,
 }"""
 
 
+def runs(text: str) -> tuple[tuple[str, str], ...]:
+    """``text`` in pieces (kind, text); kind is plain, code (between backticks) or strong (between double asterisks).
+
+    >>> runs("**Bold** and `code`")
+    (('strong', 'Bold'), ('plain', ' and '), ('code', 'code'))
+    """
+    pieces = filter(None, re.split(r"(`[^`]+`|\*\*[^*]+\*\*)", " ".join(text.split())))
+    kinds = {"`": "code", "*": "strong"}
+    return tuple((kinds.get(p[0], "plain"), p.strip("`*") if p[0] in kinds else p) for p in pieces)
+
+
 @dataclass(frozen=True)
 class Chapter:
     """``title`` (empty: none is printed) and the names of the figures and tables in the report's order."""
@@ -100,38 +111,16 @@ class Content:
     parameters: str
     kicker: str = KICKER
     title: str = TITLE
+    reading: tuple[tuple[str, str], ...] = runs(READING)
+    made: tuple[tuple[str, str], ...] = runs(MADE)
+    citing: tuple[tuple[str, str], ...] = runs(CITING)
     bibtex: str = BIBTEX
-
-    @property
-    def reading(self) -> list[tuple[str, str]]:
-        return runs(READING)
-
-    @property
-    def made(self) -> list[tuple[str, str]]:
-        return runs(MADE)
-
-    @property
-    def citing(self) -> list[tuple[str, str]]:
-        return runs(CITING)
 
 
 def gather(study: Study, build: str | Path, *, facts: dict[str, str], parameters: str) -> Content:
     """The content of the report of ``study``. ``build``: holds the folders of CHAPTERS."""
     shown = {kind: _words(Path(build), kind) for kind in ("figures", "tables")}
     return Content(abstract(study), caveats(study), tiles(study), **shown, facts=facts, parameters=parameters)
-
-
-def runs(text: str) -> list[tuple[str, str]]:
-    """``text`` in pieces (kind, text); kind is plain, code (between backticks) or strong (between double asterisks).
-
-    >>> runs("**Bold** and `code`")
-    [('strong', 'Bold'), ('plain', ' and '), ('code', 'code')]
-    """
-    pieces = re.split(r"(`[^`]+`|\*\*[^*]+\*\*)", " ".join(text.split()))
-    kinds = {"`": "code", "*": "strong"}
-    return [
-        (kinds.get(piece[0], "plain"), piece.strip("`*") if piece[0] in kinds else piece) for piece in pieces if piece
-    ]
 
 
 def caveats(study: Study) -> list[str]:

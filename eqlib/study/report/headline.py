@@ -42,14 +42,12 @@ def between(row: pd.Series, *, scale: float = 100, digits: int = 1, sign: str = 
 
 
 def interval(row: pd.Series, *, sign: str = "+") -> str:
-    """``95 % interval −0.9 to +5.8``, the level being that of the row's table."""
-    if not known(row):
-        return "no interval"
-    return f"{level(row)} interval {_number(100 * row['low'], 1, sign)} to {_number(100 * row['high'], 1, sign)}"
+    """``95 % interval [−0.9, +5.8]``, the level being that of the row's table."""
+    return f"{level(row)} interval {between(row, sign=sign)}" if known(row) else "no interval"
 
 
 def evidence(row: pd.Series) -> str:
-    """Interval and p of a row of differences: ``95 % interval −0.9 to +5.8; p = 0.11``."""
+    """Interval and p of a row of differences: ``95 % interval [−0.9, +5.8]; p = 0.11``."""
     return "; ".join(filter(None, [interval(row), probability(float(row["p_holm"]))]))
 
 
@@ -132,12 +130,7 @@ def outcome(study: Study, row: pd.Series) -> str:
             f"Whether {method} and {against} differ in the group score cannot be said: the difference is {point}, "
             f"without an interval ({row['clusters']:,} clusters of quads, {seeds_in_words(study)})."
         )
-    p = probability(float(row["p_holm"]))
-    told = f"No difference in the group score between {method} and {against} could be shown"
-    return (
-        f"{told}: {point}{f' ({p})' * bool(p)}; "
-        f"the {level(row)} interval runs from {points(row['low'])} to {points(row['high'])}."
-    )
+    return f"No difference in the group score between {method} and {against} could be shown: {point} ({evidence(row)})."
 
 
 def others(study: Study) -> str:

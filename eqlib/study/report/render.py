@@ -74,7 +74,7 @@ def query(content: Content, build: str | Path, selector: str) -> list[dict]:
 
 
 def _source(content: Content, build: str | Path) -> dict:
-    words = asdict(content) | {name: getattr(content, name) for name in ("reading", "made", "citing")}
+    words = asdict(content)
     words["figures"] = [figure | {"broad": figure["inches"][0] > COLUMN + 0.1} for figure in content.figures]
     words["facts"] = list(content.facts.items())
     return {

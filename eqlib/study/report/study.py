@@ -11,7 +11,7 @@ from pathlib import Path
 import pandas as pd
 
 from eqlib.errors import InputError
-from eqlib.quads import scores_of
+from eqlib.quads import SCORE_COLUMNS, scores_of
 from eqlib.scoring.equivariance import components
 from eqlib.scoring.matching import matching
 from eqlib.study.report.style import in_order
@@ -79,9 +79,9 @@ class Study:
         return TREATMENT if TREATMENT in others else (others[-1] if others else None)
 
     @property
-    def trio(self) -> list[str]:
-        """Pretrained, baseline and treatment, as far as the study has them."""
-        return in_order(method for method in (PRETRAINED, self.baseline, self.treatment) if method in self.methods)
+    def before(self) -> list[str]:
+        """What the treatment is to improve on: the pretrained model and the baseline, as far as the study has them."""
+        return [method for method in self.methods if method in (PRETRAINED, self.baseline)]
 
     def of(self, suite: str | None = None) -> pd.DataFrame:
         """The items of one suite (default: the main one)."""
@@ -105,6 +105,14 @@ def with_measures(items: pd.DataFrame) -> pd.DataFrame:
     parts = components(scores)
     gaps = {"text_gap": parts["a"] + parts["b"], "image_gap": parts["a"] - parts["b"]}
     return items.assign(**parts, **gaps, **matching(scores))
+
+
+def outcomes(items: pd.DataFrame) -> pd.DataFrame:
+    """One row a quad and method, index (quad, method), of ``items`` (see ``with_measures``): mean scores over seeds,
+    ``margin`` = I - abs(a) - abs(b) of those means, and the share of seeds right on ``text``, ``image``, ``group``."""
+    means = items.groupby(["quad", "method"])[[*SCORE_COLUMNS, "text", "image", "group"]].mean()
+    of = components(scores_of(means))
+    return means.assign(margin=of["I"] - abs(of["a"]) - abs(of["b"]))
 
 
 def rows(table: pd.DataFrame, **wanted) -> pd.DataFrame:

@@ -25,7 +25,7 @@ from eqlib.study.report.typeset import Words
 
 def motivation(study: Study, quad: str) -> Words:
     record = study.pictures().records.set_index("quad").loc[quad]
-    before = " and ".join(label(method) for method in study.trio if method != study.treatment)
+    before = " and ".join(map(label, study.before))
     return Words(
         "motivation",
         "One small change, and how the similarity follows it",

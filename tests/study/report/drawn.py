@@ -8,7 +8,7 @@ from eqlib.study.report.study import Study
 
 
 def _motivation(study: Study):
-    quad = examples.example(study.of(), [m for m in study.trio if m != study.treatment], study.treatment)
+    quad = examples.example(study.of(), study.before, study.treatment)
     return examples.motivation(study.pictures(), study.of(), quad), words.motivation(study, quad)
 
 

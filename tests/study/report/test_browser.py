@@ -15,11 +15,11 @@ from drawn import FIGURES
 from PIL import Image
 
 from eqlib.study.report import browser
-from eqlib.study.report.browser import choose, outcomes, render
+from eqlib.study.report.browser import choose, render
 from eqlib.study.report.content import gather
 from eqlib.study.report.notebooks import Body, body
 from eqlib.study.report.render import html
-from eqlib.study.report.study import with_measures
+from eqlib.study.report.study import outcomes, with_measures
 from eqlib.study.report.tables import tables
 from eqlib.study.report.typeset import publish, write
 

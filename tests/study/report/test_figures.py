@@ -20,6 +20,7 @@ from eqlib.study.report.figures.examples import example, examples, lines
 from eqlib.study.report.figures.runs import logged
 from eqlib.study.report.figures.scores import by_size, dose, forest, main_result, selection, settings, sizes
 from eqlib.study.report.figures.similarity import MASS, density, equivariance
+from eqlib.study.report.study import with_measures
 from eqlib.study.report.style import colours, style
 from eqlib.study.report.typeset import publish
 
@@ -304,7 +305,7 @@ def test_example_is_wrong_before_right_after_and_not_the_clearest():
     rows = []
     for quad, margin in after.items():
         rows += [(quad, "contrastive", *block(0.2 if quad == "never_wrong" else -0.2)), (quad, "eqsim", *block(margin))]
-    items = pd.DataFrame(rows, columns=["quad", "method", "s00", "s01", "s10", "s11"])
+    items = with_measures(pd.DataFrame(rows, columns=["quad", "method", "s00", "s01", "s10", "s11"]))
     assert example(items, ["contrastive"], "eqsim") == "q10"
     assert example(items[items["quad"] == "lost"], ["contrastive"], "eqsim") is None
 

@@ -27,14 +27,14 @@ def test_a_gain(study):
     text = headline(with_difference(study, 0.0123, 0.0041, 0.0202, 0.0004))
     assert text == (
         "EqSim raises the group score by 1.2 percentage points compared with contrastive fine-tuning "
-        "(95 % interval +0.4 to +2.0; p < 0.001)."
+        "(95 % interval [+0.4, +2.0]; p < 0.001)."
     )
 
 
 def test_a_loss_is_called_one(study):
     text = headline(with_difference(study, -0.02, -0.03, -0.01, 0.012))
     assert text.startswith("EqSim lowers the group score by 2.0 percentage points")
-    assert "−3.0 to −1.0" in text
+    assert "[−3.0, −1.0]" in text
 
 
 @pytest.mark.parametrize(("low", "high", "p"), [(-0.004, 0.012, 0.3), (0.0001, 0.012, 0.051), (-0.0001, 0.012, 0.049)])
@@ -43,7 +43,7 @@ def test_no_effect_is_said_and_bounded(study, low, high, p):
     assert text.startswith("No difference in the group score between EqSim and contrastive fine-tuning could be shown")
     assert "raises" not in text
     assert "±" not in text
-    assert text.endswith(f"the 95 % interval runs from {points(low)} to +1.2.")
+    assert text.endswith(f"(95 % interval [{points(low)}, +1.2]; {probability(p)}).")
 
 
 def test_the_level_is_the_one_of_the_tables(study):
@@ -51,7 +51,7 @@ def test_the_level_is_the_one_of_the_tables(study):
     seen = with_difference(study, 0.025, 0.001, 0.048, 0.07)
     assert headline(seen).startswith("No difference")
     seen = replace(seen, summary=seen.summary.assign(level=0.9), differences=seen.differences.assign(level=0.9))
-    assert headline(seen).endswith("(90 % interval +0.1 to +4.8; p = 0.070).")
+    assert headline(seen).endswith("(90 % interval [+0.1, +4.8]; p = 0.070).")
     assert headline(seen).startswith("EqSim raises the group score by 2.5")
     said = " ".join([*abstract(seen), *(tile.evidence for tile in tiles(seen))])
     assert "95 %" not in said
@@ -101,8 +101,8 @@ def test_a_control_says_where_a_gain_comes_from(study):
     assert others(study) == ""
     told = (
         "Pairwise, the control, raises the group score by 6.0 percentage points compared with contrastive fine-tuning "
-        "(95 % interval +4.5 to +7.5; p < 0.001). EqSim lowers the group score by 2.1 percentage points compared with "
-        "pairwise fine-tuning (95 % interval −3.0 to −1.0; p = 0.002)."
+        "(95 % interval [+4.5, +7.5]; p < 0.001). EqSim lowers the group score by 2.1 percentage points compared with "
+        "pairwise fine-tuning (95 % interval [−3.0, −1.0]; p = 0.002)."
     )
     assert others(with_control(study)) == told
     assert abstract(with_control(study))[0] == f"{headline(study)} {told}"

@@ -136,12 +136,12 @@ def test_a_long_table_goes_over_pages(content, folder_of):
 
 
 def test_pieces_of_a_paragraph():
-    assert runs("`a < b`, **so**\n there") == [
+    assert runs("`a < b`, **so**\n there") == (
         ("code", "a < b"),
         ("plain", ", "),
         ("strong", "so"),
         ("plain", " there"),
-    ]
+    )
 
 
 def test_caveats_follow_the_study(study):

@@ -46,7 +46,7 @@ def test_a_table_that_does_not_say_its_level_is_named(folder, tmp_path):
 def test_roles(study):
     assert study.level == 0.95
     assert (study.main, study.baseline, study.treatment) == ("test", "contrastive", "eqsim")
-    assert study.trio == ["pretrained", "contrastive", "eqsim"]
+    assert study.before == ["pretrained", "contrastive"]
 
 
 def test_the_headline_is_not_about_validation(folder, tmp_path):

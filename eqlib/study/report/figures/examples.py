@@ -15,7 +15,7 @@ from PIL import Image
 
 from eqlib.files import under
 from eqlib.quads import SCORE_COLUMNS
-from eqlib.study.report.study import with_measures
+from eqlib.study.report.study import outcomes
 from eqlib.study.report.style import INK, PAGE, QUIET, RIGHT, WRONG, colours, in_order, label, panels, style
 from eqlib.suites.images import open_image
 from eqlib.suites.suite import QuadSuite
@@ -132,9 +132,7 @@ def example(items: pd.DataFrame, before: Sequence[str], after: str) -> str | Non
     How clear a quad is: the least distance of I from abs(a) + abs(b) under any of them. The one taken is clearer than
     nine in ten, not the clearest. None where there is no such quad.
     """
-    means = with_measures(items.groupby(["quad", "method"])[list(SCORE_COLUMNS)].mean().reset_index())
-    means = means.assign(margin=means["I"] - means["a"].abs() - means["b"].abs())
-    margin = means.pivot(index="quad", columns="method", values="margin").dropna()
+    margin = outcomes(items)["margin"].unstack("method").dropna()
     clear = np.minimum(margin[after], -margin[list(before)].max(axis=1))
     clear = clear[clear > 0].sort_index().sort_values(kind="stable")
     return None if clear.empty else str(clear.index[int(0.9 * (len(clear) - 1))])

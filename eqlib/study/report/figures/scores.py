@@ -60,15 +60,8 @@ def marks(ax: Axes, table: pd.DataFrame, place: str, order: Sequence[str], *, ly
         ends = table[["low", "high", "point"]].stack()
         margin = 0.05 * max(ends.max() - ends.min(), 1)
         write = so.Text(fontsize=5.8, halign="left", color=INK)
-        plot = plot.add(
-            write,
-            beside,
-            text="said",
-            color=None,
-            group="method",
-            **{along: [ends.max() + margin] * len(table)},
-            **same,
-        )
+        text = {"text": "said", "color": None, "group": "method", along: [ends.max() + margin] * len(table)}
+        plot = plot.add(write, beside, **text, **same)
         plot = plot.limit(**{along: (ends.min() - margin, ends.max() + margin)})
     shade, mark = colours(methods), markers(methods)
     plot = plot.scale(color=so.Nominal(shade, order=methods), marker=so.Nominal(mark, order=methods))
