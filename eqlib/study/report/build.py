@@ -126,8 +126,6 @@ def main(arguments: list[str] | None = None) -> int:
             given.build / "compare",
             finetune=given.build / "finetune",
             suites=read_suites(root, data["suites"]),
-            methods=chosen["methods"],
-            seeds=chosen["seeds"],
             baseline=chosen["baseline"],
             validation=data["validation"],
             selection=given.build / "select" / "selection.csv",

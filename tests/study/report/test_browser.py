@@ -265,8 +265,7 @@ def test_a_set_and_scores_of_ones_own(folder, study, tmp_path, capsys):
     quads = str(folder / "data" / "quads" / "test.json")
     for method in ("contrastive", "eqsim"):
         items = study.of()
-        columns = ["quad", "s00", "s01", "s10", "s11"]
-        items[(items["method"] == method) & (items["seed"] == 0)][columns].to_parquet(tmp_path / f"{method}.parquet")
+        items[(items["method"] == method) & (items["seed"] == 0)].to_parquet(tmp_path / f"{method}.parquet")
     given = [f"mine={tmp_path / 'eqsim.parquet'}", f"theirs={tmp_path / 'contrastive.parquet'}"]
     assert browser.main([*given, "--quads", quads, "--output", str(tmp_path / "own.html")]) == 0
     text = (tmp_path / "own.html").read_text()
@@ -274,8 +273,7 @@ def test_a_set_and_scores_of_ones_own(folder, study, tmp_path, capsys):
     assert '"label":"mine"' in text
     capsys.readouterr()
 
-    elsewhere = {"quad": ["elsewhere"], **dict.fromkeys(("s00", "s01", "s10", "s11"), 0.0)}
-    pd.DataFrame(elsewhere).to_parquet(tmp_path / "x.parquet")
+    study.of().iloc[:1].assign(quad="elsewhere").to_parquet(tmp_path / "x.parquet")
     for bad, expected in (("x.parquet", "x.parquet"), (f"m={tmp_path / 'x.parquet'}", "scores of quads of test")):
         assert browser.main([bad, "--quads", quads, "--output", str(tmp_path / "bad.html")]) == 1
         assert expected in capsys.readouterr().err

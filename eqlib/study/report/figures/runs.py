@@ -13,18 +13,6 @@ from matplotlib.ticker import MaxNLocator
 
 from eqlib.study.report.style import COLUMN, INK, PAGE, QUIET, colours, in_order, legend, markers, panels
 
-TITLES = {
-    "contrastive": "Contrastive term",
-    "siglip": "SigLIP term",
-    "eqsim_all_pairs": "EqSim term, all pairs",
-    "pairwise": "Pairwise term",
-    "eqsim_hard": "EqSim term, partners",
-    "eqsim_easy": "EqSim term, easy",
-    "cyclip_cross_modal": "CyCLIP term, cross-modal",
-    "cyclip_in_modal": "CyCLIP term, in-modal",
-}
-"""The terms that methods log; one that is not here is shown after these, under its own name."""
-
 TELEMETRY = {
     "eqsim_active": "EqSim hinge active",
     "mean_a2": r"mean $a^2$ in the batch",
@@ -45,8 +33,6 @@ def logged(histories: pd.DataFrame) -> list[str]:
     """The columns with a curve to draw: terms of the loss, then TELEMETRY; other telemetry stays in the CSV."""
     numbers = [str(name) for name in histories.select_dtypes("number") if histories[name].notna().any()]
     terms = [name for name in numbers if name not in TELEMETRY and not LEFT_OUT.fullmatch(name)]
-    known = list(TITLES)
-    terms.sort(key=lambda name: (known.index(name) if name in known else len(known), name))
     return terms + [name for name in TELEMETRY if name in numbers]
 
 
@@ -64,7 +50,7 @@ def training(
         look = {"hue": "method", "hue_order": methods, "palette": colours(methods), "legend": False}
         dots = {"marker": "o" if few else None, "markersize": 2.4, "markeredgewidth": 0}
         sns.lineplot(rows, x="step", y=column, errorbar=("pi", 100), err_kws={"linewidth": 0}, ax=ax, **look, **dots)
-        ax.set_title((TITLES | TELEMETRY).get(column, column.replace("_", " ")), fontweight="normal")
+        ax.set_title(TELEMETRY.get(column, f"term: {column.replace('_', ' ')}"), fontweight="normal")
         ax.set(ylabel="", xlabel="step" if number >= len(columns) - across else "")
         ax.margins(x=0.03)
         if column.endswith("_active"):

@@ -14,7 +14,7 @@ from matplotlib.ticker import MaxNLocator
 from eqlib.scoring import summarise
 from eqlib.scoring.matching import CHANCE
 from eqlib.study.report.headline import alpha, between, points
-from eqlib.study.report.study import TREATMENT, part_label, parts
+from eqlib.study.report.study import TREATMENT, part_label, parts, rows
 from eqlib.study.report.style import COLUMN, INK, LINE, PAGE, QUIET, colours, in_order, label, legend, markers, panels
 
 BINS = 4
@@ -206,21 +206,17 @@ def retrieval(table: pd.DataFrame, *, axes: Sequence[Axes] | None = None) -> np.
     methods, ks = in_order(table["method"]), sorted(table["k"].unique())
     places = [(direction, k) for direction in DIRECTIONS for k in ks]
     axes = panels(axes, len(places), 0.62 + 0.17 * len(methods), sharey=True)
-    runs = table.assign(recall=100 * table["recall"])
+    runs = table.assign(recall=100 * table["recall"], name=table["method"].map(label))
     reach = 0.6 * runs.groupby(["direction", "k"])["recall"].agg(np.ptp).max() + 0.5
     for ax, (direction, k) in zip(axes, places, strict=True):
-        rows = runs[(runs["direction"] == direction) & (runs["k"] == k)]
-        means = rows.groupby("method", as_index=False)["recall"].mean()
-        same = {"x": "recall", "y": "method", "hue": "method", "palette": colours(methods), "legend": False, "ax": ax}
-        sns.stripplot(rows, order=methods, hue_order=methods, jitter=False, size=2.6, alpha=0.6, **same)
-        sns.scatterplot(means, style="method", markers=markers(methods), s=22, linewidth=0, **same)
-        middle = (rows["recall"].max() + rows["recall"].min()) / 2
-        ax.set(xlim=(middle - reach, middle + reach), ylim=(len(methods) - 0.5, -0.5), xlabel=f"R@{k} (%)", ylabel="")
+        of = rows(runs, direction=direction, k=k)
+        means = of.groupby(["method", "name"], as_index=False)["recall"].mean().rename(columns={"recall": "point"})
+        each = of.rename(columns={"recall": "single"})
+        marks(ax, pd.concat([means, each]), "name", [label(method) for method in methods], lying=True)
+        middle = (of["recall"].max() + of["recall"].min()) / 2
+        ax.set(xlim=(middle - reach, middle + reach), xlabel=f"R@{k} (%)")
         ax.set_title(DIRECTIONS[direction] if k == ks[0] else "")
-        ax.set_yticks(range(len(methods)), [label(method) for method in methods])
-        ax.tick_params(axis="y", length=0)
         ax.xaxis.set_major_locator(MaxNLocator(3, integer=True))
-        ax.grid(axis="x")
     return axes
 
 
@@ -230,17 +226,17 @@ def settings(table: pd.DataFrame, method: str = TREATMENT) -> pd.DataFrame:
     Seeds are averaged; two forms of the similarity or of the hinge are two variants. Of equal scores the smaller
     weight, then the smaller margin comes first, as in the selection notebook.
     """
-    rows = table[table["method"] == method] if "method" in table else table
-    rows = rows.assign(variant=rows["variant"].fillna("") if "variant" in rows else "")
-    if "similarity" in rows:  # a row that names none has the loss's default
-        other = rows["similarity"].fillna("cosine")
-        rows = rows.assign(variant=rows["variant"] + np.where(other != "cosine", ", " + other, ""))
-    if "own_change" in rows:
-        own = rows["own_change"].fillna(False).astype(bool)
-        rows = rows.assign(variant=rows["variant"] + np.where(own, ", own change", ""))
-    dials = [name for name in ("weight", "margin") if name in rows]
-    rows = rows.groupby(["variant", *dials], as_index=False, dropna=False)["point"].mean()
-    return rows.sort_values(["point", *dials], ascending=[False, *(True for _ in dials)], kind="stable")
+    found = rows(table, method=method) if "method" in table else table
+    found = found.assign(variant=found["variant"].fillna("") if "variant" in found else "")
+    if "similarity" in found:  # a row that names none has the loss's default
+        other = found["similarity"].fillna("cosine")
+        found = found.assign(variant=found["variant"] + np.where(other != "cosine", ", " + other, ""))
+    if "own_change" in found:
+        own = found["own_change"].fillna(False).astype(bool)
+        found = found.assign(variant=found["variant"] + np.where(own, ", own change", ""))
+    dials = [name for name in ("weight", "margin") if name in found]
+    found = found.groupby(["variant", *dials], as_index=False, dropna=False)["point"].mean()
+    return found.sort_values(["point", *dials], ascending=[False, *(True for _ in dials)], kind="stable")
 
 
 def selection(table: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
@@ -250,13 +246,13 @@ def selection(table: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     """
     tried = []
     for method in in_order(table["method"]) if "method" in table else [TREATMENT]:
-        rows = settings(table, method)
-        tried.append(rows.assign(method=method, sure=[True] + [False] * (len(rows) - 1)))
-    rows = pd.concat(tried, ignore_index=True)
-    rows = rows.assign(point=100 * rows["point"], setting=[_setting(row) for _, row in rows.iterrows()])
-    [ax] = panels(ax, 1, 0.5 + 0.15 * max(len(rows), 4), width=PAGE * 0.72)
-    marks(ax, rows, "setting", list(rows["setting"]), lying=True)
-    for place, value in enumerate(rows["point"]):
+        best = settings(table, method)
+        tried.append(best.assign(method=method, sure=[True] + [False] * (len(best) - 1)))
+    every = pd.concat(tried, ignore_index=True)
+    every = every.assign(point=100 * every["point"], setting=[_setting(row) for _, row in every.iterrows()])
+    [ax] = panels(ax, 1, 0.5 + 0.15 * max(len(every), 4), width=PAGE * 0.72)
+    marks(ax, every, "setting", list(every["setting"]), lying=True)
+    for place, value in enumerate(every["point"]):
         ax.annotate(f"{value:.1f}", (value, place), xytext=(5, 0), textcoords="offset points", va="center", fontsize=6)
     ax.margins(x=0.16)
     ax.set_xlabel("Group score on validation (%)")
@@ -280,8 +276,8 @@ def published(table: pd.DataFrame, summary: pd.DataFrame | None = None, *, ax: A
     means = table.groupby("model")["value"].mean().sort_values(ascending=False, kind="stable")
     shown = list(means.index) if len(means) <= 8 else [None]
     for mark, model in zip("os^vDPX*", shown, strict=False):
-        rows = table if model is None else table[table["model"] == model]
-        ax.scatter(rows["value"], rows["subset"].map(list(EQBEN).index), s=15, marker=mark, facecolors="none",
+        of = table if model is None else rows(table, model=model)
+        ax.scatter(of["value"], of["subset"].map(list(EQBEN).index), s=15, marker=mark, facecolors="none",
                    edgecolors=QUIET, linewidths=0.7, label=model or f"{len(means)} published models")  # fmt: skip
     _chance(ax, "group", lying=True)
     ax.set(xlabel="Group score (%)", xlim=(0, 100), ylim=(len(EQBEN) - 0.5, -0.5))
