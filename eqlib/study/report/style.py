@@ -91,16 +91,18 @@ def panels(axes: Axes | Sequence[Axes] | None, number: int, height: float, **opt
     return made.ravel()[:number]
 
 
-def legend(owner: Axes | Figure, methods: Sequence[str], *, line: str = "none", mark: bool = True, **where) -> None:
-    """The methods' colours and marks above an axes, or at the top right of a figure; ``line``: its style."""
+def legend(
+    owner: Axes | Figure, methods: Iterable[str], *, line: str = "none", mark: bool = True, also: Sequence = (), **where
+) -> None:
+    """The methods' colours and marks above an axes, or at the top right of a figure, after the handles ``also``;
+    ``line``: a line's style."""
     shade, marks = colours(methods), markers(methods)
     drawn = [
-        Line2D([], [], color=shade[m], marker=marks[m] if mark else "", linestyle=line, label=label(m))
-        for m in in_order(methods)
+        Line2D([], [], color=shade[m], marker=marks[m] if mark else "", linestyle=line, label=label(m)) for m in shade
     ]
     above = {"loc": "lower right", "bbox_to_anchor": (1, 1)}
     place = {"loc": "outside upper right"} if isinstance(owner, Figure) else above
-    owner.legend(handles=drawn, **{**place, "ncols": len(drawn), **where})
+    owner.legend(handles=[*also, *drawn], **{**place, "ncols": len(drawn), **where})
 
 
 def save(figure: Figure, folder: str | Path, name: str) -> list[Path]:

@@ -216,6 +216,7 @@ def retrieval(table: pd.DataFrame, *, axes: Sequence[Axes] | None = None) -> np.
         middle = (of["recall"].max() + of["recall"].min()) / 2
         ax.set(xlim=(middle - reach, middle + reach), xlabel=f"R@{k} (%)")
         ax.set_title(DIRECTIONS[direction] if k == ks[0] else "")
+        ax.tick_params(labelleft=ax is axes[0])
         ax.xaxis.set_major_locator(MaxNLocator(3, integer=True))
     return axes
 
@@ -285,9 +286,6 @@ def published(table: pd.DataFrame, summary: pd.DataFrame | None = None, *, ax: A
     ax.grid(axis="x")
     ax.grid(axis="y", visible=False)
     ax.tick_params(axis="y", length=0)
-    ax.legend(loc="upper left", bbox_to_anchor=(1.01, 1))
-    if summary is not None:
-        models = ax.get_legend()
-        legend(ax, in_order(own["method"]), loc="lower left", bbox_to_anchor=(1.01, 0), ncols=1)
-        ax.add_artist(models)
+    methods, models = [] if summary is None else summary["method"], ax.get_legend_handles_labels()[0]
+    legend(ax, methods, also=models, loc="center left", bbox_to_anchor=(1.01, 0.5), ncols=1)
     return ax

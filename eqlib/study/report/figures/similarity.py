@@ -89,7 +89,7 @@ def inconsistency(items: pd.DataFrame, *, axes: Sequence[Axes] | None = None) ->
             drawn.append(Line2D([], [], **look, label=f"{label(method)} (RMS {rms:.3f})"))
         ax.axvline(0, color=QUIET, linewidth=0.6, linestyle=(0, (1.5, 2)))
         ax.set(xlim=(-reach, reach), yticks=[], ylabel="", xlabel=formula, title=title)
-        ax.set_ylim(0, ax.get_ylim()[1] * (1.05 + 0.1 * len(methods)))
+        ax.set_ylim(0, ax.get_ylim()[1] * 1.05 / (1 - 0.08 * min(len(methods), 9)))
         ax.spines["left"].set_visible(False)
         ax.grid(False)
         ax.legend(handles=drawn, loc="upper right", handlelength=2.4)
