@@ -19,12 +19,12 @@ import pandas as pd
 from eqlib.errors import InputError
 from eqlib.files import whole
 from eqlib.quads import SCORE_COLUMNS
-from eqlib.study.report.figures.picture import load
-from eqlib.study.report.page import environment
-from eqlib.study.report.study import with_measures
+from eqlib.study.report.figures.examples import load, marked
+from eqlib.study.report.render import environment
+from eqlib.study.report.study import outcomes, with_measures
 from eqlib.study.report.style import colours, in_order, label
-from eqlib.study.report.words import marked
 from eqlib.suites import read
+from eqlib.suites.score_files import read_table
 from eqlib.suites.suite import QuadSuite
 
 _HERE = Path(__file__).parent
@@ -34,16 +34,6 @@ SIDE = 160
 
 BUDGET = 4_500_000
 """Bytes of pictures in one page; fewer quads are shown where they would be more."""
-
-
-def outcomes(items: pd.DataFrame) -> pd.DataFrame:
-    """One row a quad and method, index (quad, method): mean scores over seeds, ``margin`` = I - abs(a) - abs(b) of
-    those means, and the share of seeds that are right on ``text``, ``image``, ``group``.
-    """
-    means = items.groupby(["quad", "method"])[[*SCORE_COLUMNS, "text", "image", "group"]].mean()
-    a, b = means["s00"] - means["s11"], means["s10"] - means["s01"]
-    gap = means["s00"] + means["s11"] - means["s01"] - means["s10"]
-    return means.assign(margin=gap - a.abs() - b.abs())
 
 
 def choose(items: pd.DataFrame, most: int) -> list[str]:
@@ -127,33 +117,26 @@ def _words(record: pd.Series) -> tuple[list[tuple[str, bool]], list[tuple[str, b
 
 
 def read_items(tables: list[str], suite: QuadSuite) -> pd.DataFrame:
-    """Score tables given as ``method=FILE.parquet``, with their measures; only quads of ``suite`` are kept.
+    """Score tables given as ``method=FILE`` (``read_table``), with their measures; only quads of ``suite`` are kept.
 
-    Raises InputError for a file that cannot be read, or shares no quad with the suite.
+    Raises InputError for a file that is no score table, or shares no quad with the suite.
     """
     parts = []
     for given in tables:
-        method, equals, path = given.partition("=")
-        if not (method and equals and path):
-            raise InputError("method=FILE.parquet", repr(given))
-        try:
-            table = pd.read_parquet(path)
-        except Exception as error:  # pandas and pyarrow raise a dozen types on a damaged file
-            raise InputError("a readable parquet table", str(error).splitlines()[0], where=path) from error
-        if missing := {"quad", *SCORE_COLUMNS} - set(table):
-            raise InputError("a score table", f"no column {sorted(missing)}", where=path)
-        table = table[table["quad"].astype(str).isin(suite.records["quad"])]
+        method, _, path = given.partition("=")
+        if not (method and path):
+            raise InputError("method=FILE", repr(given))
+        table = read_table(path)
+        table = table[table["quad"].isin(suite.records["quad"])]
         if table.empty:
             raise InputError(f"scores of quads of {suite.name}", "none", where=path)
-        parts.append(table.assign(method=method, seed=table.get("seed", 0)))
-    items = pd.concat(parts, ignore_index=True).astype({"quad": str})
-    subset_of = suite.records.set_index("quad")["subset"]
-    return with_measures(items.assign(subset=items["quad"].map(subset_of)))
+        parts.append(table.assign(method=method, seed=0))
+    return with_measures(pd.concat(parts, ignore_index=True))
 
 
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m eqlib.study.report.browser", description=__doc__.splitlines()[0])
-    parser.add_argument("tables", nargs="+", metavar="METHOD=FILE.parquet", help="a score table and the name to print")
+    parser.add_argument("tables", nargs="+", metavar="METHOD=FILE", help="a score table and the name to print")
     parser.add_argument("--quads", required=True, help="the set, in a form that --reader reads")
     parser.add_argument("--reader", default="quads", help="a reader of eqlib.suites that gives quads")
     parser.add_argument("--output", type=Path, default=Path("browser.html"))

@@ -17,7 +17,7 @@ from ruamel.yaml import YAML
 
 from eqlib.errors import InputError
 from eqlib.files import made_here, whole, write_json
-from eqlib.study.report import browser, page, paper
+from eqlib.study.report import browser, render
 from eqlib.study.report.content import gather
 from eqlib.study.report.notebooks import body
 from eqlib.study.report.provenance import provenance
@@ -40,22 +40,16 @@ def build(study: Study, build: Path, output: Path, *, data: Path | None, params:
     facts = provenance(code=[Path(__file__).parents[2], sources], data=data, tables=tables)
     suite = study.pictures()
     address = "" if suite is None else "browser.html"
-    figures = build / "figures" / "figures"
-    content = gather(
-        study,
-        figures,
-        build / "figures" / "tables",
-        facts=facts,
-        parameters=params.read_text(encoding="utf-8") if params else "",
-    )
+    parameters = params.read_text(encoding="utf-8") if params else ""
+    content = gather(study, build, facts=facts, parameters=parameters)
     shown = {
         f"{kind}-{words['name']}": f"{kind.capitalize()} {number}. {words['title']}"
         for kind, these in (("figure", content.figures), ("table", content.tables))
         for number, words in enumerate(these, 1)
     }
     bodies = [body(path, name, shown) for name, path in executed.items()]
-    printed = paper.render(content, figures)
-    _write(output / "index.html", page.render(content, figures, notebooks=bodies, browser=address, paper="report.pdf"))
+    printed = render.pdf(content, build)
+    _write(output / "index.html", render.html(content, build, notebooks=bodies, browser=address, paper="report.pdf"))
     with whole(output / "report.pdf") as draft:
         draft.write_bytes(printed)
     if suite is None:
@@ -66,9 +60,9 @@ def build(study: Study, build: Path, output: Path, *, data: Path | None, params:
     for name, kinds in KINDS.items():
         with whole(output / name, replace_folder=True) as draft:
             draft.mkdir()
-            for path in sorted((build / "figures" / name).iterdir()):
-                if path.suffix in kinds:
-                    shutil.copyfile(path, draft / path.name)
+            for words in getattr(content, name):
+                for kind in kinds:
+                    shutil.copyfile(build / f"{words['file']}{kind}", draft / f"{words['name']}{kind}")
     if (build / "scenes" / "sheets").is_dir():  # the drawn benchmark's contact sheets
         with whole(output / "scenes", replace_folder=True) as draft:
             shutil.copytree(build / "scenes" / "sheets", draft)
@@ -79,12 +73,15 @@ def build(study: Study, build: Path, output: Path, *, data: Path | None, params:
 
 
 def notebooks(build: Path, sources: Path, study: Study) -> dict[str, Path]:
-    """Name to executed notebook, in the order of ``sources``; of a matrix stage the treatment's first seed."""
+    """Name to executed notebook, in the order of ``sources``; of a matrix stage the treatment's first seed.
+
+    A notebook's stage is the folder that its name ends with: finetune of 30_finetune, by_hand of 05_eqsim_by_hand.
+    """
     runs = [f"{method}-{seed}" for method in (study.treatment, study.baseline, PRETRAINED) for seed in study.seeds[:1]]
     found = {}
     for source in sorted(sources.glob("[0-9][0-9]_*.ipynb")):
-        stage = build / source.stem[3:]
-        places = [stage / "notebook.ipynb", *(stage / run / "notebook.ipynb" for run in runs)]
+        stages = [folder for folder in sorted(build.iterdir()) if source.stem.endswith(f"_{folder.name}")]
+        places = [stage / run / "notebook.ipynb" for stage in stages for run in ("", *runs)]
         if place := next((path for path in places if path.is_file()), None):
             found[source.stem] = place
     return found
@@ -129,8 +126,6 @@ def main(arguments: list[str] | None = None) -> int:
             given.build / "compare",
             finetune=given.build / "finetune",
             suites=read_suites(root, data["suites"]),
-            methods=chosen["methods"],
-            seeds=chosen["seeds"],
             baseline=chosen["baseline"],
             validation=data["validation"],
             selection=given.build / "select" / "selection.csv",

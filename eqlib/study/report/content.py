@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pandas as pd
 
+from eqlib.errors import InputError
 from eqlib.files import read_json
-from eqlib.study.report.figures.selection import settings
+from eqlib.study.report.figures.scores import settings
 from eqlib.study.report.headline import (
     abstract,
     difference,
@@ -31,7 +32,8 @@ READING = """A quad is two matched image–caption pairs that differ by one smal
 similarity of image i with caption c. Let `a = s00 − s11`, `b = s10 − s01`, `I = s00 + s11 − s01 − s10`. The **text**
 score asks that each image prefers its caption, the **image** score that each caption prefers its image, the **group**
 score both: `I > |a| + |b|`. **Group match** asks only `I > 0`; **headroom** is the gap between the two. EqSim
-penalises `a` and `b` and should leave `I` unchanged. Scores are percentages of quads; ties are wrong."""
+penalises `a` and `b` and should leave `I` unchanged. Scores are percentages of quads; a tie counts as
+wrong."""
 
 MADE = """Made by `make study`. The same code, parameters and data give this report again, byte for byte. The commit is
 found by `git log --find-object=TREE` with a tree named below."""
@@ -49,6 +51,40 @@ BIBTEX = """@inproceedings{wang2023equivariant,
 }"""
 
 
+def runs(text: str) -> tuple[tuple[str, str], ...]:
+    """``text`` in pieces (kind, text); kind is plain, code (between backticks) or strong (between double asterisks).
+
+    >>> runs("**Bold** and `code`")
+    (('strong', 'Bold'), ('plain', ' and '), ('code', 'code'))
+    """
+    pieces = filter(None, re.split(r"(`[^`]+`|\*\*[^*]+\*\*)", " ".join(text.split())))
+    kinds = {"`": "code", "*": "strong"}
+    return tuple((kinds.get(p[0], "plain"), p.strip("`*") if p[0] in kinds else p) for p in pieces)
+
+
+@dataclass(frozen=True)
+class Chapter:
+    """``title`` (empty: none is printed) and the names of the figures and tables in the report's order."""
+
+    title: str
+    figures: tuple[str, ...]
+    tables: tuple[str, ...]
+
+
+# By folder of build/, which holds figures/ and tables/. To add a figure: a function that draws it (figures/), its words
+# (words.py), `publish` in a notebook, and its name here. What a chapter names and its folder lacks is left out; what
+# the folder holds besides comes last, by name.
+CHAPTERS = {
+    "figures": Chapter(
+        "",
+        ("motivation", "benchmark", "main_result", "forest", "equivariance", "inconsistency", "training", "dose",
+         "retrieval", "tradeoff", "selection", "published"),
+        ("main", "subsets", "differences", "equivariance", "suites", "retrieval", "ablation", "conformance"),
+    ),
+    "released": Chapter("Released models", (), ()),
+}  # fmt: skip
+
+
 @dataclass(frozen=True)
 class Tile:
     """A number at the top: what, how much, how sure."""
@@ -61,8 +97,9 @@ class Tile:
 
 @dataclass(frozen=True)
 class Content:
-    """``figures`` and ``tables``: what ``catalogue.publish`` and ``typeset.write`` left, in order; ``facts``: label to
-    value; ``parameters``: the text of params.yaml. ``reading``, ``made`` and ``citing`` are ``runs``.
+    """``figures`` and ``tables``: what ``typeset.publish`` and ``typeset.write`` left, in order, each with its
+    ``chapter`` and ``file`` (under build/, without suffix); ``facts``: label to value; ``parameters``: the text of
+    params.yaml. ``reading``, ``made`` and ``citing`` are ``runs``.
     """
 
     abstract: list[str]
@@ -74,37 +111,16 @@ class Content:
     parameters: str
     kicker: str = KICKER
     title: str = TITLE
+    reading: tuple[tuple[str, str], ...] = runs(READING)
+    made: tuple[tuple[str, str], ...] = runs(MADE)
+    citing: tuple[tuple[str, str], ...] = runs(CITING)
     bibtex: str = BIBTEX
 
-    @property
-    def reading(self) -> list[tuple[str, str]]:
-        return runs(READING)
 
-    @property
-    def made(self) -> list[tuple[str, str]]:
-        return runs(MADE)
-
-    @property
-    def citing(self) -> list[tuple[str, str]]:
-        return runs(CITING)
-
-
-def gather(study: Study, figures: str | Path, tables: str | Path, *, facts: dict[str, str], parameters: str) -> Content:
-    """The content of the report of ``study``. ``figures`` and ``tables``: folders of their files, with JSON words."""
-    return Content(abstract(study), caveats(study), tiles(study), _words(figures), _words(tables), facts, parameters)
-
-
-def runs(text: str) -> list[tuple[str, str]]:
-    """``text`` in pieces (kind, text); kind is plain, code (between backticks) or strong (between double asterisks).
-
-    >>> runs("**Bold** and `code`")
-    [('strong', 'Bold'), ('plain', ' and '), ('code', 'code')]
-    """
-    pieces = re.split(r"(`[^`]+`|\*\*[^*]+\*\*)", " ".join(text.split()))
-    kinds = {"`": "code", "*": "strong"}
-    return [
-        (kinds.get(piece[0], "plain"), piece.strip("`*") if piece[0] in kinds else piece) for piece in pieces if piece
-    ]
+def gather(study: Study, build: str | Path, *, facts: dict[str, str], parameters: str) -> Content:
+    """The content of the report of ``study``. ``build``: holds the folders of CHAPTERS."""
+    shown = {kind: _words(Path(build), kind) for kind in ("figures", "tables")}
+    return Content(abstract(study), caveats(study), tiles(study), **shown, facts=facts, parameters=parameters)
 
 
 def caveats(study: Study) -> list[str]:
@@ -113,20 +129,20 @@ def caveats(study: Study) -> list[str]:
     if study.main != "eqben":
         said.append(
             f"The quads of {study.main} are this study's own, not those of EqBen: the scores compare its methods with "
-            "each other and stand beside no published figure."
+            "each other and cannot be compared with published figures."
         )
     if len(study.seeds) == 1:
-        said.append("One seed a method: what another seed would have given is in no interval.")
+        said.append("One seed a method: the intervals do not include variation over seeds.")
     else:
         said.append(
             f"{seeds_in_words(study).capitalize()} a method: intervals include variation over quads and seeds; the "
             "spread over seeds is estimated from these few."
         )
     if study.treatment and "pretrained" in study.methods:
-        said.append("Every fine-tuned model starts from the same pretrained one; another start may answer otherwise.")
+        said.append("Every fine-tuned model starts from the same pretrained one; from another, results may differ.")
     if study.selection is not None:
         where = (
-            "on validation quads; no quad reported here was read for it."
+            "on validation quads; no quad reported here was used for it."
             if study.main != study.validation
             else "on the quads reported here, so their scores are better than on other quads."
         )
@@ -149,28 +165,42 @@ def _form(tried: pd.DataFrame) -> str:
 
 
 def tiles(study: Study) -> list[Tile]:
-    """Up to four numbers: the treatment's group score, its difference to the baseline, and what moved."""
+    """Up to four numbers: the difference of control and treatment to the baseline, and what moved under the treatment.
+
+    Without a control the treatment's own score comes first.
+    """
     made = []
     row = value(study, study.treatment) if study.treatment else None
-    if row is not None:
-        made.append(
-            Tile(f"Group score, {label(study.treatment)}", percent(float(row["point"])), interval(row, sign=""), "")
-        )
+    if row is not None and CONTROL not in study.methods:
+        name = f"Group score, {label(study.treatment)}"
+        made.append(Tile(name, percent(float(row["point"])), interval(row, sign=""), ""))
     against = f"to {label(study.baseline).lower()}" if study.baseline else ""
-    for score, name in (("group", "Group score"), ("headroom", "Headroom")):
-        row = difference(study, score)
+    wanted = [("group", "group score", CONTROL), ("group", "group score", study.treatment)]
+    wanted += [("headroom", "headroom", study.treatment)]
+    for score, name, method in dict.fromkeys(wanted):
+        row = difference(study, score, method=method) if method else None
         if row is not None:
-            made.append(
-                Tile(f"{name}, difference {against}", f"{points(row['point'])} pt", evidence(row), verdict(row))
-            )
+            named = f"{label(method)}, {name}, difference {against}"
+            made.append(Tile(named, f"{points(row['point'])} pt", evidence(row), verdict(row)))
     moved, start = difference(study, "abs_b"), value(study, study.baseline, "abs_b") if study.baseline else None
     if moved is not None and start is not None and float(start["point"]) > 0:
         relative = moved.copy()
         relative[["point", "low", "high"]] = moved[["point", "low", "high"]].astype(float) / float(start["point"])
         figure = f"{100 * relative['point']:+.0f} %".replace("-", "−")
-        made.append(Tile(f"Mean |b|, relative {against}", figure, evidence(relative), verdict(moved)))
+        name = f"{label(study.treatment)}, mean |b|, relative {against}"
+        made.append(Tile(name, figure, evidence(relative), verdict(moved)))
     return made
 
 
-def _words(folder: str | Path) -> list[dict]:
-    return sorted((read_json(path) for path in Path(folder).glob("*.json")), key=lambda words: words["order"])
+def _words(build: Path, kind: str) -> list[dict]:
+    """The words of every chapter's figures or tables. Raises InputError where two share a name: it is their file's."""
+    found: dict[str, dict] = {}
+    for folder, chapter in CHAPTERS.items():
+        there = {path.stem: path for path in sorted((build / folder / kind).glob("*.json"))}
+        named = [name for name in getattr(chapter, kind) if name in there]
+        for name in [*named, *(name for name in there if name not in named)]:
+            if name in found:
+                raise InputError(f"another name: {kind} hold {name!r} already", "the same", where=there[name])
+            file = f"{folder}/{kind}/{name}"
+            found[name] = read_json(there[name]) | {"chapter": chapter.title, "file": file}
+    return list(found.values())

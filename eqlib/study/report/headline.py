@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from eqlib.study.report.study import PRETRAINED, Study
+from eqlib.study.report.study import CONTROL, PRETRAINED, Study, rows
 from eqlib.study.report.style import in_order, label
 
 KINDS = {"higher": "raises", "lower": "lowers"}
@@ -42,14 +42,12 @@ def between(row: pd.Series, *, scale: float = 100, digits: int = 1, sign: str = 
 
 
 def interval(row: pd.Series, *, sign: str = "+") -> str:
-    """``95 % interval −0.9 to +5.8``, the level being that of the row's table."""
-    if not known(row):
-        return "no interval"
-    return f"{level(row)} interval {_number(100 * row['low'], 1, sign)} to {_number(100 * row['high'], 1, sign)}"
+    """``95 % interval [−0.9, +5.8]``, the level being that of the row's table."""
+    return f"{level(row)} interval {between(row, sign=sign)}" if known(row) else "no interval"
 
 
 def evidence(row: pd.Series) -> str:
-    """Interval and p of a row of differences: ``95 % interval −0.9 to +5.8; p = 0.11``."""
+    """Interval and p of a row of differences: ``95 % interval [−0.9, +5.8]; p = 0.11``."""
     return "; ".join(filter(None, [interval(row), probability(float(row["p_holm"]))]))
 
 
@@ -85,24 +83,15 @@ def difference(
 
     Default: the study's treatment against its baseline.
     """
-    table = study.differences
-    wanted = {
-        "suite": study.main,
-        "subset": "micro",
-        "score": score,
-        "method": method or study.treatment,
-        "baseline": baseline or study.baseline,
-    }
-    for column, value in wanted.items():
-        table = table[table[column] == value]
+    method, baseline = method or study.treatment, baseline or study.baseline
+    place = {"suite": study.main, "subset": "micro", "score": score}
+    table = rows(study.differences, **place, method=method, baseline=baseline)
     return None if table.empty else table.iloc[0]
 
 
 def value(study: Study, method: str, score: str = "group", subset: str = "micro") -> pd.Series | None:
     """The row of ``summary`` for the main suite, None where absent."""
-    table = study.summary
-    for column, name in {"suite": study.main, "subset": subset, "score": score, "method": method}.items():
-        table = table[table[column] == name]
+    table = rows(study.summary, suite=study.main, subset=subset, score=score, method=method)
     return None if table.empty else table.iloc[0]
 
 
@@ -124,50 +113,50 @@ def headline(study: Study) -> str:
     row = difference(study)
     if row is None:
         return f"No method was compared with a baseline on {study.main}: there is no difference to report."
+    return outcome(study, row)
+
+
+def outcome(study: Study, row: pd.Series) -> str:
+    """A sentence for a row of group score differences: higher, lower, not shown, or not known."""
     method, baseline, kind = label(row["method"]), label(row["baseline"]).lower(), verdict(row)
     against = "the pretrained model" if row["baseline"] == PRETRAINED else f"{baseline} fine-tuning"
     point = f"{points(row['point'])} percentage points"
     if kind in KINDS:
         by = points(abs(row["point"]), signed=False)
-        return f"{method} {KINDS[kind]} the group score by {by} percentage points over {against} ({evidence(row)})."
+        told = f"{method} {KINDS[kind]} the group score by {by} percentage points compared with {against}"
+        return f"{told} ({evidence(row)})."
     if kind == "unknown":
         return (
             f"Whether {method} and {against} differ in the group score cannot be said: the difference is {point}, "
             f"without an interval ({row['clusters']:,} clusters of quads, {seeds_in_words(study)})."
         )
-    p = probability(float(row["p_holm"]))
-    told = f"No difference in the group score between {method} and {against} could be shown"
-    return (
-        f"{told}: {point}{f' ({p})' * bool(p)}; "
-        f"the {level(row)} interval leaves room for anything from {points(row['low'])} to {points(row['high'])}."
-    )
+    return f"No difference in the group score between {method} and {against} could be shown: {point} ({evidence(row)})."
 
 
-def control(study: Study) -> str:
-    """The sentence on the treatment against each further baseline that was compared: where a gain comes from."""
-    table = study.differences
+def others(study: Study) -> str:
+    """A sentence for each further method against the same baseline, the control first; then, where the treatment was
+    compared with other baselines as well, what came of that."""
     said = []
-    for name in sorted(set(table["baseline"]) - {study.baseline, PRETRAINED}):
+    for method in sorted(study.methods, key=lambda name: name != CONTROL):
+        row = difference(study, method=method)
+        if row is not None and method not in (PRETRAINED, study.treatment):
+            said.append(outcome(study, row).replace(label(method), f"{label(method)}, the control,", method == CONTROL))
+    for name in sorted(set(study.differences["baseline"]) - {study.baseline, PRETRAINED}):
         row = difference(study, baseline=name)
-        if row is None:
-            continue
-        by = points(abs(row["point"]), signed=False)
-        kind = verdict(row)
-        told = f"{by} points {kind}" if kind in KINDS else "not shown to be different"
-        against = f"Against {label(name).lower()} fine-tuning it is"
-        said.append(f"{against} {told} ({points(row['point'])}, {evidence(row)}).")
+        if row is not None:
+            said.append(outcome(study, row))
     return " ".join(said)
 
 
 def mechanism(study: Study) -> str:
     """The second sentence: what happened to the threshold abs(a) + abs(b), to I and to the headroom."""
-    rows = {score: difference(study, score) for score in ("abs_a", "abs_b", "I", "headroom")}
-    base = {score: value(study, study.baseline, score) if study.baseline else None for score in rows}
-    if any(row is None for row in (*rows.values(), *base.values())):
+    found = {score: difference(study, score) for score in ("abs_a", "abs_b", "I", "headroom")}
+    base = {score: value(study, study.baseline, score) if study.baseline else None for score in found}
+    if any(row is None for row in (*found.values(), *base.values())):
         return ""
 
     def moved(score: str, name: str) -> str:
-        row, start = rows[score], float(base[score]["point"])
+        row, start = found[score], float(base[score]["point"])
         now = start + float(row["point"])
         kind = verdict(row)
         if kind not in KINDS:
@@ -177,26 +166,26 @@ def mechanism(study: Study) -> str:
         return f"{name} {'grows' if kind == 'higher' else 'shrinks'} by {100 * change:.0f} % ({start:.3f} to {now:.3f})"
 
     before = float(base["headroom"]["point"])
-    room = f"{percent(before)} to {percent(before + float(rows['headroom']['point']))}"
+    room = f"{percent(before)} to {percent(before + float(found['headroom']['point']))}"
     return (
         f"Against {label(study.baseline).lower()}, the mean inconsistency {moved('abs_a', '|a|')}, "
-        f"{moved('abs_b', '|b|')}, and the evidence {moved('I', 'I')}; the headroom, quads whose right "
-        f"assignment wins and whose group score is wrong, goes from {room}."
+        f"{moved('abs_b', '|b|')}, and the evidence {moved('I', 'I')}; the headroom, the share "
+        f"of quads with I > 0 whose group score is wrong, goes from {room}."
     )
 
 
 def cost(study: Study) -> str:
     """What the fine-tuned methods pay in retrieval: recall at 1 against the baseline. Empty where it was not tested."""
-    table = study.differences
-    table = table[(table["score"] == "R@1") & (table["baseline"] == study.baseline) & (table["method"] != PRETRAINED)]
+    table = rows(study.differences, score="R@1", baseline=study.baseline)
+    table = table[table["method"] != PRETRAINED]
     said = []
     for method in in_order(table["method"]):
-        rows = table[table["method"] == method].set_index("subset")
+        of = rows(table, method=method).set_index("subset")
         told = [
             f"{points(row['point'])} {between(row, sign='+')} {words}"
             for side, words in (("text_retrieval", "image to text"), ("image_retrieval", "text to image"))
-            if side in rows.index
-            for row in [rows.loc[side]]
+            if side in of.index
+            for row in [of.loc[side]]
         ]
         said.append(f"{label(method)} {' and '.join(told)}")
     return f"R@1 against {label(study.baseline).lower()}: {'; '.join(said)}." if said else ""
@@ -217,7 +206,7 @@ def abstract(study: Study) -> list[str]:
         if row is not None:
             scores.append(f"{label(method)} {percent(row['point'])} {between(row)}")
     listed = f"Group score with its {100 * study.level:g} % interval: {', '.join(scores)}." if scores else ""
-    first = f"{headline(study)} {control(study)}".strip()
+    first = f"{headline(study)} {others(study)}".strip()
     return [
         text for text in (first, f"{setting} {listed}".strip(), f"{mechanism(study)} {cost(study)}".strip()) if text
     ]
@@ -225,5 +214,5 @@ def abstract(study: Study) -> list[str]:
 
 def scores_in_words(study: Study, score: str = "group") -> str:
     """``score`` of every method over all quads: Contrastive 43.2 %, EqSim 44.0 %."""
-    rows = [(method, value(study, method, score)) for method in study.methods]
-    return ", ".join(f"{label(method)} {percent(row['point'])}" for method, row in rows if row is not None)
+    found = [(method, value(study, method, score)) for method in study.methods]
+    return ", ".join(f"{label(method)} {percent(row['point'])}" for method, row in found if row is not None)

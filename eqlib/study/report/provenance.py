@@ -9,7 +9,18 @@ from pathlib import Path
 
 from eqlib.files import content_hash, read_json
 
-PACKAGES = ("torch", "open_clip_torch", "numpy", "pandas", "scipy", "statsmodels", "pyarrow", "pillow", "matplotlib")
+PACKAGES = (
+    "torch",
+    "open_clip_torch",
+    "numpy",
+    "pandas",
+    "scipy",
+    "statsmodels",
+    "pyarrow",
+    "pillow",
+    "matplotlib",
+    "seaborn",
+)
 
 _IGNORED = ("__pycache__", ".ipynb_checkpoints")
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pandas as pd
 
 from eqlib.errors import InputError
-from eqlib.quads import scores_of
+from eqlib.quads import SCORE_COLUMNS, scores_of
 from eqlib.scoring.equivariance import components
 from eqlib.scoring.matching import matching
 from eqlib.study.report.style import in_order
@@ -79,13 +79,18 @@ class Study:
         return TREATMENT if TREATMENT in others else (others[-1] if others else None)
 
     @property
-    def trio(self) -> list[str]:
-        """Pretrained, baseline and treatment, as far as the study has them."""
-        return in_order(method for method in (PRETRAINED, self.baseline, self.treatment) if method in self.methods)
+    def before(self) -> list[str]:
+        """What the treatment is to improve on: the pretrained model and the baseline, as far as the study has them."""
+        return [method for method in self.methods if method in (PRETRAINED, self.baseline)]
 
     def of(self, suite: str | None = None) -> pd.DataFrame:
         """The items of one suite (default: the main one)."""
-        return self.items[self.items["suite"] == (suite or self.main)]
+        return rows(self.items, suite=suite or self.main)
+
+    def tuned(self) -> pd.DataFrame:
+        """The differences of fine-tuned methods on the main suite."""
+        table = rows(self.differences, suite=self.main)
+        return table[table["method"] != PRETRAINED]
 
     def pictures(self) -> QuadSuite | None:
         """Records of the main suite."""
@@ -100,6 +105,21 @@ def with_measures(items: pd.DataFrame) -> pd.DataFrame:
     parts = components(scores)
     gaps = {"text_gap": parts["a"] + parts["b"], "image_gap": parts["a"] - parts["b"]}
     return items.assign(**parts, **gaps, **matching(scores))
+
+
+def outcomes(items: pd.DataFrame) -> pd.DataFrame:
+    """One row a quad and method, index (quad, method), of ``items`` (see ``with_measures``): mean scores over seeds,
+    ``margin`` = I - abs(a) - abs(b) of those means, and the share of seeds right on ``text``, ``image``, ``group``."""
+    means = items.groupby(["quad", "method"])[[*SCORE_COLUMNS, "text", "image", "group"]].mean()
+    of = components(scores_of(means))
+    return means.assign(margin=of["I"] - abs(of["a"]) - abs(of["b"]))
+
+
+def rows(table: pd.DataFrame, **wanted) -> pd.DataFrame:
+    """The rows of ``table`` whose columns have the ``wanted`` values."""
+    for column, value in wanted.items():
+        table = table[table[column] == value]
+    return table
 
 
 def is_average(subset: str) -> bool:
@@ -131,8 +151,6 @@ def read_study(
     *,
     finetune: str | Path = "",
     suites: Mapping[str, QuadSuite] | None = None,
-    methods: Sequence[str] = (),
-    seeds: Sequence[int] = (),
     baseline: str = "",
     validation: str = "",
     selection: str | Path = "",
@@ -142,38 +160,26 @@ def read_study(
 ) -> Study:
     """The study from the folders of the stages ``compare`` and ``finetune``, and the ``suites`` it was measured on.
 
-    ``methods`` and ``seeds``: exactly these are kept (the pretrained model always), all where empty; naming one that
-    the tables lack raises InputError, as does a missing table. The headline speaks about the suite "test", else about
-    the largest that is not ``validation``. ``selection``, ``path``, ``conformance``: optional CSV files;
-    ``published``: a CSV in the place of the package's own (``eqlib.suites.published``).
+    The headline speaks about the suite "test", else about the largest that is not ``validation``. ``selection``,
+    ``path``, ``conformance``: optional CSV files; ``published``: a CSV in the place of the package's own
+    (``eqlib.suites.published``). Raises InputError for a missing table. Histories of runs that the tables lack, left in
+    ``finetune`` by an earlier setting, are not read.
     """
     compare = Path(compare)
-    items = _table(compare / "items.parquet")
-    kept = [PRETRAINED, *methods] if methods else sorted(set(items["method"]))
-    for name, wanted in (("method", methods), ("seed", seeds)):
-        lacking = sorted(set(wanted) - set(items[name]))
-        if lacking:
-            raise InputError(f"runs of {name} {lacking}", f"only {sorted(set(items[name]))}", where=compare)
-    items = items[items["method"].isin(kept)]
-    if seeds:
-        items = items[items["seed"].isin(seeds) | (items["method"] == PRETRAINED)]
-    items = with_measures(items.reset_index(drop=True))
+    items = with_measures(_table(compare / "items.parquet"))
     sizes = items.groupby("suite")["quad"].nunique().sort_values(ascending=False, kind="stable")
     held_out = [str(name) for name in sizes.index if name != validation] or [validation]
 
-    def of_methods(file: str) -> pd.DataFrame | None:
-        table = _table(compare / file, optional=file == "retrieval.csv")
-        if table is not None and file != "retrieval.csv" and "level" not in table:
-            raise InputError("a column `level`, that of the intervals", "none", where=compare / file)
-        return table if table is None else table[table["method"].isin(kept)].reset_index(drop=True)
-
+    tables = {name: _table(compare / f"{name}.csv") for name in ("summary", "differences")}
+    for name, table in tables.items():
+        if "level" not in table:
+            raise InputError("a column `level`, that of the intervals", "none", where=compare / f"{name}.csv")
     return Study(
         items,
-        summary=of_methods("summary.csv"),
-        differences=of_methods("differences.csv"),
+        **tables,
         main="test" if "test" in held_out else held_out[0],
-        retrieval=of_methods("retrieval.csv"),
-        histories=_histories(finetune, kept, seeds),
+        retrieval=_table(compare / "retrieval.csv", optional=True),
+        histories=_histories(finetune, set(zip(items["method"], items["seed"], strict=True))),
         selection=_table(selection, optional=True),
         path=_table(path, optional=True),
         published=read_published(published or None),
@@ -194,11 +200,11 @@ def _table(path: str | Path, *, optional: bool = False) -> pd.DataFrame | None:
         raise InputError("a readable table", str(error).splitlines()[0], where=path) from error
 
 
-def _histories(folder: str | Path, methods: Sequence[str], seeds: Sequence[int]) -> pd.DataFrame | None:
+def _histories(folder: str | Path, runs: set[tuple[str, int]]) -> pd.DataFrame | None:
     tables = []
     for path in sorted(Path(folder).glob("*/history.csv")) if str(folder) else []:
         method, _, seed = path.parent.name.rpartition("-")
-        if method in methods and seed.isdigit() and (not seeds or int(seed) in seeds):
+        if seed.isdigit() and (method, int(seed)) in runs:
             tables.append(_table(path).assign(method=method, seed=int(seed)))
     return pd.concat(tables, ignore_index=True) if tables else None
 

@@ -1,13 +1,17 @@
-"""One style, one colour a method, one way to save a figure."""
+"""One style, one colour and mark a method, the printed sizes."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 
 import matplotlib as mpl
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from eqlib.files import whole
 
@@ -17,23 +21,24 @@ COLUMN, PAGE = 3.25, 6.875
 STYLE = Path(__file__).with_name("style.mplstyle")
 
 INK, QUIET, LINE = "#1d2128", "#646b77", "#8a909a"
-RIGHT, WRONG = "#009E73", "#B3372B"
+RIGHT, WRONG = "#00805D", "#B3372B"
 
-# Okabe & Ito (2008). Blue and vermilion, the pair that differs most, go to the two methods the study compares.
+# Contrast with white is at least 3:1. The default study's four stay apart with every common colour blindness: blue and
+# vermilion of Okabe & Ito (2008), a grey and a dark purple. The others also differ by their mark.
 METHODS = {
     "pretrained": ("Pretrained", "#7A7F87", "o"),
     "contrastive": ("Contrastive", "#0072B2", "s"),
-    "pairwise": ("Pairwise", "#56B4E9", "X"),
+    "pairwise": ("Pairwise", "#6B1F73", "X"),
     "eqsim": ("EqSim", "#D55E00", "D"),
     "cyclip": ("CyCLIP", "#009E73", "^"),
     "negclip": ("NegCLIP", "#CC79A7", "v"),
-    "eqsim_negclip": ("EqSim + NegCLIP", "#8F3B76", "*"),
-    "siglip": ("SigLIP", "#5B3A8C", "p"),
+    "eqsim_negclip": ("EqSim + NegCLIP", "#8C4A6B", "*"),
+    "siglip": ("SigLIP", "#004D3A", "p"),
     "itm": ("Matching head", "#8C6D1F", "<"),
     "eqsim_itm": ("EqSim on the head", "#B2182B", ">"),
-    "released": ("EqSim, released recipe", "#E69F00", "P"),
+    "released": ("EqSim, released recipe", "#5A3A00", "P"),
 }
-SPARE = ("#3B7A57", "#F0B400", "#4C4C8A", "#A65E2E", "#6FA8A0")
+SPARE = ("#3B7A57", "#A87900", "#4C4C8A", "#A65E2E", "#4E8F87")
 
 
 def style() -> AbstractContextManager:
@@ -67,6 +72,37 @@ def markers(methods: Iterable[str]) -> dict[str, str]:
     """Method to marker, so that no figure speaks by colour alone."""
     spare = (marker for _ in range(100) for marker in "hd8H")
     return {method: METHODS[method][2] if method in METHODS else next(spare) for method in in_order(methods)}
+
+
+def panels(axes: Axes | Sequence[Axes] | None, number: int, height: float, **options) -> np.ndarray:
+    """``axes`` as a flat array; for None ``number`` new ones, each row ``height`` inches high in the printed style.
+
+    ``options``: ``width`` of the figure in inches (default: the page), ``across``: axes in a row; the others are those
+    of ``plt.subplots``.
+    """
+    if axes is not None:
+        return np.ravel(axes)
+    width, across = options.pop("width", PAGE), options.pop("across", number)
+    down = -(-number // across)
+    with style():
+        _, made = plt.subplots(down, across, figsize=(width, down * height), squeeze=False, **options)
+    for ax in made.ravel()[number:]:
+        ax.remove()
+    return made.ravel()[:number]
+
+
+def legend(
+    owner: Axes | Figure, methods: Iterable[str], *, line: str = "none", mark: bool = True, also: Sequence = (), **where
+) -> None:
+    """The methods' colours and marks above an axes, or at the top right of a figure, after the handles ``also``;
+    ``line``: a line's style."""
+    shade, marks = colours(methods), markers(methods)
+    drawn = [
+        Line2D([], [], color=shade[m], marker=marks[m] if mark else "", linestyle=line, label=label(m)) for m in shade
+    ]
+    above = {"loc": "lower right", "bbox_to_anchor": (1, 1)}
+    place = {"loc": "outside upper right"} if isinstance(owner, Figure) else above
+    owner.legend(handles=[*also, *drawn], **{**place, "ncols": len(drawn), **where})
 
 
 def save(figure: Figure, folder: str | Path, name: str) -> list[Path]:

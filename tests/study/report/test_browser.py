@@ -11,16 +11,17 @@ from pathlib import Path
 import nbformat
 import pandas as pd
 import pytest
+from drawn import FIGURES
 from PIL import Image
 
-from eqlib.study.report import browser, page
-from eqlib.study.report.browser import choose, outcomes, render
-from eqlib.study.report.catalogue import publish
+from eqlib.study.report import browser
+from eqlib.study.report.browser import choose, render
 from eqlib.study.report.content import gather
 from eqlib.study.report.notebooks import Body, body
-from eqlib.study.report.study import with_measures
+from eqlib.study.report.render import html
+from eqlib.study.report.study import outcomes, with_measures
 from eqlib.study.report.tables import tables
-from eqlib.study.report.typeset import write
+from eqlib.study.report.typeset import publish, write
 
 PHONE, DESK = {"width": 390, "height": 844}, {"width": 1280, "height": 900}
 
@@ -30,12 +31,12 @@ def pages(study, tmp_path_factory) -> Path:
     """index.html and browser.html of the stand-in."""
     root = tmp_path_factory.mktemp("pages")
     for name in ("main_result", "motivation"):
-        publish(study, name, root / "figures")
-    for order, table in enumerate(tables(study)):
-        write(table, root / "tables", order)
+        publish(*FIGURES[name](study), root / "figures" / "figures")
+    for table in tables(study):
+        write(table, root / "figures" / "tables")
     facts = {"tables (SHA-256)": 64 * "a"}
-    content = gather(study, root / "figures", root / "tables", facts=facts, parameters=f"long: {80 * 'x'}")
-    text = page.render(content, root / "figures", notebooks=[_notebook(root)], browser="browser.html", paper="r.pdf")
+    content = gather(study, root, facts=facts, parameters=f"long: {80 * 'x'}")
+    text = html(content, root, notebooks=[_notebook(root)], browser="browser.html", paper="r.pdf")
     (root / "index.html").write_text(text)
     (root / "browser.html").write_text(render(study.pictures(), study.of(), report="index.html"))
     return root
@@ -264,8 +265,7 @@ def test_a_set_and_scores_of_ones_own(folder, study, tmp_path, capsys):
     quads = str(folder / "data" / "quads" / "test.json")
     for method in ("contrastive", "eqsim"):
         items = study.of()
-        columns = ["quad", "s00", "s01", "s10", "s11"]
-        items[(items["method"] == method) & (items["seed"] == 0)][columns].to_parquet(tmp_path / f"{method}.parquet")
+        items[(items["method"] == method) & (items["seed"] == 0)].to_parquet(tmp_path / f"{method}.parquet")
     given = [f"mine={tmp_path / 'eqsim.parquet'}", f"theirs={tmp_path / 'contrastive.parquet'}"]
     assert browser.main([*given, "--quads", quads, "--output", str(tmp_path / "own.html")]) == 0
     text = (tmp_path / "own.html").read_text()
@@ -273,8 +273,7 @@ def test_a_set_and_scores_of_ones_own(folder, study, tmp_path, capsys):
     assert '"label":"mine"' in text
     capsys.readouterr()
 
-    elsewhere = {"quad": ["elsewhere"], **dict.fromkeys(("s00", "s01", "s10", "s11"), 0.0)}
-    pd.DataFrame(elsewhere).to_parquet(tmp_path / "x.parquet")
+    study.of().iloc[:1].assign(quad="elsewhere").to_parquet(tmp_path / "x.parquet")
     for bad, expected in (("x.parquet", "x.parquet"), (f"m={tmp_path / 'x.parquet'}", "scores of quads of test")):
         assert browser.main([bad, "--quads", quads, "--output", str(tmp_path / "bad.html")]) == 1
         assert expected in capsys.readouterr().err

@@ -9,20 +9,20 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
+from drawn import FIGURES
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.collections import LineCollection, PathCollection
+from matplotlib.colors import to_rgb
+from matplotlib.legend import Legend
 
-from eqlib.study.report.catalogue import FIGURES, draw, publish
-from eqlib.study.report.figures.benchmark import examples
-from eqlib.study.report.figures.caption import lines
-from eqlib.study.report.figures.dose import with_change
-from eqlib.study.report.figures.equivariance import MASS, _density, _levels, equivariance
-from eqlib.study.report.figures.forest import forest
-from eqlib.study.report.figures.main_result import main_result
-from eqlib.study.report.figures.motivation import example
-from eqlib.study.report.figures.selection import selection, settings
-from eqlib.study.report.figures.training import logged
+from eqlib.scoring import summarise
+from eqlib.study.report.figures.examples import example, examples, lines
+from eqlib.study.report.figures.runs import logged
+from eqlib.study.report.figures.scores import by_size, dose, forest, main_result, selection, settings, sizes
+from eqlib.study.report.figures.similarity import MASS, density, equivariance
+from eqlib.study.report.study import with_measures
 from eqlib.study.report.style import colours, style
-
-NEEDS = {"training": "histories", "retrieval": "retrieval", "tradeoff": "path", "selection": "selection"}
+from eqlib.study.report.typeset import publish
 
 
 @pytest.fixture(scope="module")
@@ -41,11 +41,20 @@ def ax():
     plt.close(figure)
 
 
+def draw(study, name):
+    """The figure ``name`` of ``study`` and its words, closed."""
+    with style():
+        axes, words = FIGURES[name](study)
+    figure = np.ravel(axes)[0].figure
+    plt.close(figure)
+    return figure, words
+
+
 @pytest.mark.parametrize("name", FIGURES)
 def test_draws_with_words_and_the_same_bytes_twice(full, name, tmp_path):
     written = []
     for turn in ("one", "two"):
-        assert publish(full, name, tmp_path / turn) is not None
+        publish(*FIGURES[name](full), tmp_path / turn)
         written.append({path.name: path.read_bytes() for path in (tmp_path / turn).iterdir()})
     assert written[0] == written[1]
     assert set(written[0]) == {f"{name}.pdf", f"{name}.png", f"{name}.json"}
@@ -55,22 +64,38 @@ def test_draws_with_words_and_the_same_bytes_twice(full, name, tmp_path):
     assert words["inches"][0] <= 6.875
 
 
-@pytest.mark.parametrize("name", [*NEEDS, "published", "motivation", "benchmark", "dose"])
-def test_absent_input_leaves_the_figure_out(full, name, tmp_path, caplog):
-    bare = replace(full, suites={}, published=None, **dict.fromkeys(NEEDS.values()))
-    with caplog.at_level("WARNING"):
-        assert publish(bare, name, tmp_path) is None
-    assert name in caplog.text
-    assert list(tmp_path.iterdir()) == []
+@pytest.mark.parametrize("name", FIGURES)
+def test_nothing_written_lies_on_something_else_written(full, name):
+    """Titles, tick labels, legends and notes of a figure at its printed size."""
+    figure, _ = draw(full, name)
+    with style():
+        pen = FigureCanvasAgg(figure).get_renderer()
+        figure.draw(pen)
+    boxes = []
+    for ax in figure.axes:
+        inside = [
+            (tick, tick.get_position()[axis], (ax.get_xlim(), ax.get_ylim())[axis])
+            for axis, ticks in enumerate((ax.get_xticklabels(), ax.get_yticklabels()))
+            for tick in ticks
+        ]
+        ticks = [tick for tick, at, ends in inside if min(ends) <= at <= max(ends)]
+        titles = [ax.title, ax._left_title, ax._right_title, ax.xaxis.label, ax.yaxis.label]
+        notes = [text for text in ax.texts if name not in ("motivation", "benchmark") or len(text.get_text()) > 12]
+        for text in (*ticks, *titles, *notes):
+            if text.get_text() and text.get_visible():
+                boxes.append((text.get_text(), text.get_window_extent(pen)))
+    boxes += [("legend", legend.get_window_extent(pen)) for legend in figure.legends]
+    for number, (first, box) in enumerate(boxes):
+        for second, other in boxes[number + 1 :]:
+            assert not box.shrunk(0.98, 0.9).overlaps(other.shrunk(0.98, 0.9)), (first, second)
 
 
 @pytest.mark.parametrize("name", FIGURES)
 def test_the_level_in_a_caption_is_the_one_of_the_tables(full, name):
     tables = {"summary": full.summary.assign(level=0.9), "differences": full.differences.assign(level=0.9)}
-    made = draw(replace(full, **tables), name)
-    plt.close(made.figure)
-    assert "95 %" not in made.caption + made.alt
-    assert "0.05" not in made.caption
+    _, words = draw(replace(full, **tables), name)
+    assert "95 %" not in words.caption + words.alt
+    assert "0.05" not in words.caption
 
 
 @pytest.mark.parametrize("name", ["main_result", "forest"])
@@ -80,16 +105,15 @@ def test_a_point_without_an_interval_is_drawn_and_says_so(full, name):
         "summary": full.summary.assign(**nothing),
         "differences": full.differences.assign(**nothing, p=np.nan, p_holm=np.nan),
     }
-    made = draw(replace(full, **tables), name)
-    plt.close(made.figure)
-    texts = [text.get_text() for text in made.figure.axes[0].texts]
-    assert "nan" not in made.caption + made.alt + " ".join(texts)
+    figure, words = draw(replace(full, **tables), name)
+    texts = [text.get_text() for text in figure.axes[0].texts]
+    assert "nan" not in words.caption + words.alt + " ".join(texts)
     assert name != "forest" or sum("no interval" in text for text in texts) == 5
 
 
 def test_settings_chosen_on_the_reported_quads_are_said_to_be(full):
-    said = [draw(replace(full, validation=name), "selection").caption for name in ("", full.main)]
-    assert "No quad reported here was read" in said[0]
+    said = [draw(replace(full, validation=name), "selection")[1].caption for name in ("", full.main)]
+    assert "No quad reported here was used" in said[0]
     assert "also the quads reported here" in said[1]
 
 
@@ -98,10 +122,27 @@ def test_zero_shot_accuracy_stands_beside_retrieval(study):
         draw(replace(study, path=path), "tradeoff")
         for path in (study.path, study.path.assign(zero_shot_top1=study.path["recall"] / 2))
     )
-    labels = [[ax.get_xlabel() for ax in made.figure.axes] for made in (alone, both)]
+    labels = [[ax.get_xlabel() for ax in figure.axes] for figure, _ in (alone, both)]
     assert labels == [["R@1 (%)"], ["R@1 (%)", "Zero-shot accuracy (%)"]]
-    assert "Zero-shot" in both.caption
-    assert "Zero-shot" not in alone.caption
+    assert "Zero-shot" in both[1].caption
+    assert "Zero-shot" not in alone[1].caption
+
+
+def test_every_method_is_in_every_figure_of_methods(full):
+    """Also one that is neither the treatment nor its baseline: a winner must not be left out."""
+    methods = {"pretrained": "pretrained", "contrastive": "contrastive", "eqsim": "pairwise"}
+    more = {
+        name: pd.concat([table, table[table["method"] == "eqsim"].replace({"method": methods})], ignore_index=True)
+        for name in ("items", "summary", "differences", "retrieval", "histories", "path")
+        for table in [getattr(full, name)]
+    }
+    for name in set(FIGURES) - {"benchmark", "selection", "published"}:
+        figure, _ = draw(replace(full, **more), name)
+        legends = [*figure.legends, *(ax.get_legend() for ax in figure.axes if ax.get_legend())]
+        texts = [text.get_text() for legend in legends for text in legend.get_texts()]
+        texts += [ax.get_title(loc="left") for ax in figure.axes]
+        texts += [tick.get_text() for ax in figure.axes for tick in ax.get_yticklabels()]
+        assert any("Pairwise" in text for text in texts), name
 
 
 def test_a_hinge_at_the_own_change_is_a_panel_of_its_own():
@@ -117,69 +158,135 @@ def test_another_similarity_than_the_cosine_is_a_panel_of_its_own():
 
 
 def test_the_package_s_own_published_figures_are_drawn_and_say_why_the_study_is_not_among_them(study):
-    made = draw(study, "published")
-    assert "CLIP ViT-B/32 openai" in made.alt
-    assert "scored on test, whose quads are not EqBen's" in made.caption
-    assert "CLIP ViT-B/32 openai on YouCook2 (20k cap)" in made.caption
-    assert "EqSim" not in [text.get_text() for text in made.figure.axes[0].get_legend().get_texts()]
-    plt.close(made.figure)
+    figure, words = draw(study, "published")
+    assert "CLIP ViT-B/32 openai" in words.alt
+    assert "scored on test, whose quads are not EqBen's" in words.caption
+    assert "CLIP ViT-B/32 openai on YouCook2 (20k cap)" in words.caption
+    assert "EqSim" not in [text.get_text() for text in figure.axes[0].get_legend().get_texts()]
+
+
+def marks_of(ax, method):
+    """Where the marks of ``method`` stand: (x, y) of each, by its colour; small dots of seeds are left out."""
+    found = []
+    for drawn in ax.collections:
+        if not isinstance(drawn, PathCollection):
+            continue
+        at, colour = np.asarray(drawn.get_offsets()), drawn.get_edgecolors()
+        if len(drawn.get_sizes()) and len(at) == len(drawn.get_sizes()) == len(colour):
+            same = np.all(np.isclose(colour[:, :3], to_rgb(colours([method])[method])), axis=1)
+            found += [tuple(place) for place in at[same & (drawn.get_sizes() > 9)]]
+    return found
 
 
 def test_a_study_on_eqben_stands_among_the_published(study):
     rows = study.summary[study.summary["subset"] == "object"].assign(suite="eqben", subset="eqbensd")
-    made = draw(replace(study, summary=rows, main="eqben"), "published")
-    assert "In colour: this study" in made.caption
-    legend = [text.get_text() for text in made.figure.axes[0].get_legend().get_texts()]
-    assert {"EqSim", "Contrastive", "NegCLIP"} <= set(legend)
+    figure, words = draw(replace(study, summary=rows, main="eqben"), "published")
+    assert "In colour: this study" in words.caption
+    [ax] = figure.axes
+    legends = [ax.get_legend(), *(artist for artist in ax.artists if isinstance(artist, Legend))]
+    assert {"EqSim", "Contrastive", "NegCLIP"} <= {text.get_text() for one in legends for text in one.get_texts()}
     point = 100 * rows.query("method == 'eqsim' and score == 'group'")["point"].item()
-    drawn = next(line for line in made.figure.axes[0].lines if line.get_label() == "EqSim")
-    assert drawn.get_xdata() == pytest.approx([point])
-    plt.close(made.figure)
+    [(x, y)] = marks_of(ax, "eqsim")
+    assert (x, round(y)) == (pytest.approx(point), 6)
 
 
 def test_main_result_marks_stand_at_the_points(study, ax):
-    main_result(ax, study.summary, study.of())
+    main_result(study.summary, study.of(), ax=ax)
     rows = study.summary.query("score == 'group' and method == 'eqsim'").set_index("subset")["point"]
-    drawn = next(line for line in ax.lines if line.get_label() == "EqSim").get_ydata()
-    assert drawn == pytest.approx(100 * rows[["micro", "attribute", "count", "location", "object"]].to_numpy())
+    drawn = sorted(marks_of(ax, "eqsim"))
+    assert [y for _, y in drawn] == pytest.approx(100 * rows[["micro", "attribute", "count", "location", "object"]])
+    assert [round(x) for x, _ in drawn] == [0, 1, 2, 3, 4]
     assert ax.get_xticklabels()[0].get_text() == "All quads"
+
+
+def test_intervals_and_single_seeds_stand_at_their_mark(study, ax):
+    main_result(study.summary, study.of(), ax=ax)
+    x = sorted(place for place, _ in marks_of(ax, "eqsim"))
+    rows = study.summary.query("score == 'group' and method == 'eqsim'").set_index("subset")
+    ends = [
+        tuple(line[:, 1])
+        for drawn in ax.collections
+        if isinstance(drawn, LineCollection)
+        for line in drawn.get_segments()
+        if np.isclose(line[0, 0], x[0]) and line[0, 0] == line[1, 0]
+    ]
+    assert ends == [pytest.approx(100 * rows.loc["micro", ["low", "high"]].to_numpy(float))]
 
 
 def test_forest_fills_only_what_the_test_carries(ax):
     rows = [("micro", 0.01, 0.002, 0.02, 0.01), ("a", 0.02, -0.01, 0.05, 0.4), ("b", 0.02, 0.01, 0.05, 0.04)]
     table = pd.DataFrame(rows, columns=["subset", "point", "low", "high", "p_holm"])
     table = table.assign(method="eqsim", baseline="contrastive", score="group", level=0.95)
-    forest(ax, table, baseline="contrastive")
-    faces = [line.get_markerfacecolor() for line in ax.lines if line.get_marker() == "D"]
-    assert faces == [colours(["eqsim"])["eqsim"], "white", colours(["eqsim"])["eqsim"]]
+    forest(table, baseline="contrastive", ax=ax)
+    top = ax.collections[-1]
+    drawn = zip(top.get_offsets(), top.get_facecolors(), strict=True)
+    assert {round(float(y)): face[3] > 0 for (_, y), face in drawn} == {0: True, 1: False, 2: True}
     assert "+1.0  [+0.2, +2.0]" in [text.get_text() for text in ax.texts]
 
 
 def test_equivariance_panel_prints_the_scores(study):
+    items = study.of()
     with style():
-        figure, axes = plt.subplots(1, 2)
-        equivariance(axes, study.of(), ["contrastive", "eqsim"])
-    plt.close(figure)
-    eqsim = study.of()[study.of()["method"] == "eqsim"]
+        axes = equivariance(items[items["method"] != "pretrained"])
+    plt.close(axes[0].figure)
+    eqsim = items[items["method"] == "eqsim"]
     assert f"group right {100 * eqsim['group'].mean():.1f} %" in [text.get_text() for text in axes[1].texts]
 
 
-def test_contours_hold_the_share_they_name():
+def test_contours_hold_the_share_they_name(ax):
     rng = np.random.default_rng(0)
-    x, y = np.abs(rng.normal(0, 1, 20_000)), rng.normal(0, 1, 20_000)
-    density, across, up = _density(x, y, (0, 5), (-5, 5))
-    rows = np.clip(np.searchsorted(up, y), 0, len(up) - 1)
-    columns = np.clip(np.searchsorted(across, x), 0, len(across) - 1)
-    inside = [np.mean(density[rows, columns] >= level) for level in _levels(density)]
-    assert inside == pytest.approx(MASS, abs=0.02)
+    x, y = np.abs(rng.normal(0, 1, 4_000)), rng.normal(0, 1, 4_000)
+    density(ax, pd.Series(x), pd.Series(y), (5, -5, 5), "#D55E00")
+    points, levels = np.column_stack([x, y]), ax.collections[0].get_paths()
+    inside = np.cumsum([path.contains_points(points).mean() for path in reversed(levels)])
+    assert inside[::-1] == pytest.approx(MASS, abs=0.04)
 
 
-def test_selection_frames_the_best(ax):
-    grid = pd.DataFrame({"weight": [1, 1, 2, 2], "margin": [0, 0.1, 0, 0.1], "point": [0.4, 0.41, 0.43, 0.39]})
-    selection([ax], settings(grid))
-    frame = ax.patches[-1]
-    assert (frame.get_x(), frame.get_y()) == (0.5, 0.5)  # weight 2 is the second column, margin 0 the lower row
-    assert sorted(text.get_text() for text in ax.texts) == ["39.0", "40.0", "41.0", "43.0"]
+def test_a_dose_has_the_intervals_of_a_subset(study, ax):
+    """One bin of one part, by hand: the quads of the lower quarter, summarised as a suite of their own."""
+    joined = sizes(study.of(), study.pictures().records)
+    table = by_size(joined, level=0.95)
+    count = joined[joined["part"] == "count"]
+    lower = count[count["change"] <= count["change"].quantile(0.25)]
+    expected = summarise(lower, scores=("group",)).query("subset == 'micro' and method == 'eqsim'").iloc[0]
+    row = table.query("part == 'count' and method == 'eqsim'").sort_values("change").iloc[0]
+    assert row["point"] == pytest.approx(expected["point"])
+    assert row["n"] == expected["n"] == lower["quad"].nunique()
+    assert row["change"] == pytest.approx(lower["change"].mean())
+    assert row["low"] < row["point"] < row["high"]
+    dose(table[table["part"] == "count"], axes=ax)
+    assert ax.get_title(loc="left") == "count"
+
+
+def test_recall_axes_span_the_same_number_of_points(study):
+    figure, _ = draw(study, "retrieval")
+    spans = [float(np.ptp(ax.get_xlim())) for ax in figure.axes]
+    assert len(spans) == 6
+    assert spans == pytest.approx([spans[0]] * 6)
+    assert spans[0] < 20
+
+
+def test_selection_fills_the_chosen_setting_of_each_method(ax):
+    rows = [
+        ("contrastive", None, None, None, 0.37),
+        ("pairwise", None, 2, None, 0.41),
+        ("pairwise", None, 5, None, 0.42),
+    ]
+    rows += [("eqsim", "all_pairs", 2, 0.0, 0.36), ("eqsim", "hard", 0.5, 0.1, 0.35)]
+    table = pd.DataFrame(rows, columns=["method", "variant", "weight", "margin", "point"])
+    selection(table, ax=ax)
+    named = [tick.get_text() for tick in ax.get_yticklabels()]
+    assert named == [
+        "Contrastive",
+        "Pairwise: weight 5",
+        "Pairwise: weight 2",
+        "EqSim: all pairs, weight 2, margin 0",
+        "EqSim: hard, weight 0.5, margin 0.1",
+    ]
+    top = ax.collections[-1]
+    filled = {round(float(y)) for (_, y), face in zip(top.get_offsets(), top.get_facecolors(), strict=True) if face[3]}
+    assert filled == {0, 1, 3}
+    assert sorted(text.get_text() for text in ax.texts) == ["35.0", "36.0", "37.0", "41.0", "42.0"]
 
 
 def test_settings_are_of_eqsim_and_ties_go_to_the_smaller_weight():
@@ -198,7 +305,7 @@ def test_example_is_wrong_before_right_after_and_not_the_clearest():
     rows = []
     for quad, margin in after.items():
         rows += [(quad, "contrastive", *block(0.2 if quad == "never_wrong" else -0.2)), (quad, "eqsim", *block(margin))]
-    items = pd.DataFrame(rows, columns=["quad", "method", "s00", "s01", "s10", "s11"])
+    items = with_measures(pd.DataFrame(rows, columns=["quad", "method", "s00", "s01", "s10", "s11"]))
     assert example(items, ["contrastive"], "eqsim") == "q10"
     assert example(items[items["quad"] == "lost"], ["contrastive"], "eqsim") is None
 
@@ -211,9 +318,9 @@ def test_one_example_a_subset(study):
 def test_a_subset_of_one_size_has_no_dose(study):
     records = study.pictures().records.copy()
     records.loc[records["subset"] == "object", "change"] = 1.0
-    joined = with_change(study.of(), records)
+    joined = sizes(study.of(), records)
     assert set(joined["subset"]) == {"attribute", "count", "location"}
-    assert with_change(study.of(), records.drop(columns="change")) is None
+    assert sizes(study.of(), records.drop(columns="change")) is None
 
 
 def test_a_dose_never_mixes_two_aspects(study):
@@ -223,7 +330,7 @@ def test_a_dose_never_mixes_two_aspects(study):
     records["aspect"] = records["subset"].where(~colours, "colour").replace({"attribute": "size"})
     records.loc[colours, "change"] = np.linspace(0.2, 0.8, colours.sum())
     records.loc[records["aspect"] == "size", "change"] = 1.0
-    joined = with_change(study.of(), records)
+    joined = sizes(study.of(), records)
     assert "attribute: colour" in set(joined["part"])
     assert not {"attribute", "attribute: size"} & set(joined["part"])
     assert "count" in set(joined["part"])
@@ -258,15 +365,8 @@ def test_caption_lines_fit_and_keep_every_word():
                 "table",
             ]
         ]
-        rows = lines(words, 80, 6)
+        rows = lines(words, 80)
     assert [word for row in rows for word, _, _ in row] == [word for word, _ in words]
     assert len(rows) > 1
     assert all(row[0][2] == 0 for row in rows)
     assert all(x < 80 for row in rows for _, _, x in row)
-
-
-def test_no_figure_is_left_open(full):
-    before = plt.get_fignums()
-    for name in FIGURES:
-        plt.close(draw(full, name).figure)
-    assert plt.get_fignums() == before

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from eqlib.study.report.content import caveats, tiles
-from eqlib.study.report.headline import abstract, control, cost, headline, mechanism, points, probability, verdict
+from eqlib.study.report.headline import abstract, cost, headline, mechanism, others, points, probability, verdict
 
 NAN = float("nan")
 
@@ -26,15 +26,15 @@ def with_difference(study, point, low, high, p):
 def test_a_gain(study):
     text = headline(with_difference(study, 0.0123, 0.0041, 0.0202, 0.0004))
     assert text == (
-        "EqSim raises the group score by 1.2 percentage points over contrastive fine-tuning "
-        "(95 % interval +0.4 to +2.0; p < 0.001)."
+        "EqSim raises the group score by 1.2 percentage points compared with contrastive fine-tuning "
+        "(95 % interval [+0.4, +2.0]; p < 0.001)."
     )
 
 
 def test_a_loss_is_called_one(study):
     text = headline(with_difference(study, -0.02, -0.03, -0.01, 0.012))
     assert text.startswith("EqSim lowers the group score by 2.0 percentage points")
-    assert "−3.0 to −1.0" in text
+    assert "[−3.0, −1.0]" in text
 
 
 @pytest.mark.parametrize(("low", "high", "p"), [(-0.004, 0.012, 0.3), (0.0001, 0.012, 0.051), (-0.0001, 0.012, 0.049)])
@@ -43,7 +43,7 @@ def test_no_effect_is_said_and_bounded(study, low, high, p):
     assert text.startswith("No difference in the group score between EqSim and contrastive fine-tuning could be shown")
     assert "raises" not in text
     assert "±" not in text
-    assert text.endswith(f"the 95 % interval leaves room for anything from {points(low)} to +1.2.")
+    assert text.endswith(f"(95 % interval [{points(low)}, +1.2]; {probability(p)}).")
 
 
 def test_the_level_is_the_one_of_the_tables(study):
@@ -51,7 +51,7 @@ def test_the_level_is_the_one_of_the_tables(study):
     seen = with_difference(study, 0.025, 0.001, 0.048, 0.07)
     assert headline(seen).startswith("No difference")
     seen = replace(seen, summary=seen.summary.assign(level=0.9), differences=seen.differences.assign(level=0.9))
-    assert headline(seen).endswith("(90 % interval +0.1 to +4.8; p = 0.070).")
+    assert headline(seen).endswith("(90 % interval [+0.1, +4.8]; p = 0.070).")
     assert headline(seen).startswith("EqSim raises the group score by 2.5")
     said = " ".join([*abstract(seen), *(tile.evidence for tile in tiles(seen))])
     assert "95 %" not in said
@@ -78,19 +78,45 @@ def test_without_an_interval_nothing_is_said_about_a_difference(study, ends):
 def test_quads_that_settings_were_chosen_on_are_no_test(study):
     chosen = " ".join(caveats(study))
     assert "chosen on validation quads" in chosen
-    assert "no quad reported here was read" in chosen
+    assert "no quad reported here was used" in chosen
     same = " ".join(caveats(replace(study, validation=study.main)))
     assert "no quad reported here" not in same
     assert "chosen on the quads reported here" in same
 
 
+def with_control(study):
+    """``study`` whose control gains 6 points on the baseline, and EqSim loses 2.1 against the control."""
+    base = study.differences.query("method == 'eqsim' and baseline == 'contrastive'")
+    gain = base.assign(method="pairwise", point=0.06, low=0.045, high=0.075, p_holm=0.0002)
+    loss = base.assign(baseline="pairwise", point=-0.021, low=-0.03, high=-0.01, p_holm=0.002)
+    more = study.items.query("method == 'eqsim'").assign(method="pairwise")
+    return replace(
+        study,
+        differences=pd.concat([study.differences, gain, loss], ignore_index=True),
+        items=pd.concat([study.items, more], ignore_index=True),
+    )
+
+
 def test_a_control_says_where_a_gain_comes_from(study):
-    assert control(study) == ""
-    further = study.differences.assign(baseline="pairwise", point=-0.021, low=-0.03, high=-0.01, p_holm=0.002)
-    compared = replace(study, differences=pd.concat([study.differences, further], ignore_index=True))
-    told = "Against pairwise fine-tuning it is 2.1 points lower (−2.1, 95 % interval −3.0 to −1.0; p = 0.002)."
-    assert control(compared) == told
-    assert abstract(compared)[0] == f"{headline(study)} {told}"
+    assert others(study) == ""
+    told = (
+        "Pairwise, the control, raises the group score by 6.0 percentage points compared with contrastive fine-tuning "
+        "(95 % interval [+4.5, +7.5]; p < 0.001). EqSim lowers the group score by 2.1 percentage points compared with "
+        "pairwise fine-tuning (95 % interval [−3.0, −1.0]; p = 0.002)."
+    )
+    assert others(with_control(study)) == told
+    assert abstract(with_control(study))[0] == f"{headline(study)} {told}"
+
+
+def test_the_control_stands_first_among_the_numbers_at_the_top(study):
+    assert [tile.name for tile in tiles(study)][:2] == [
+        "Group score, EqSim",
+        "EqSim, group score, difference to contrastive",
+    ]
+    seen = tiles(with_control(study))
+    assert (seen[0].name, seen[0].figure) == ("Pairwise, group score, difference to contrastive", "+6.0 pt")
+    assert seen[1].name == "EqSim, group score, difference to contrastive"
+    assert len(seen) == 4
 
 
 def test_what_the_gain_costs_is_said_with_its_interval(study, with_recall):

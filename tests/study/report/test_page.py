@@ -5,17 +5,19 @@ from __future__ import annotations
 import json
 import re
 import shutil
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
 import nbformat
 import pytest
+from drawn import FIGURES
 
-from eqlib.study.report import build
-from eqlib.study.report.catalogue import FIGURES, publish
+from eqlib.study.report import build, render
+from eqlib.study.report.content import gather
 from eqlib.study.report.notebooks import body
 from eqlib.study.report.tables import tables
-from eqlib.study.report.typeset import write
+from eqlib.study.report.typeset import publish, write
 
 PARAMS = """
 study:
@@ -52,12 +54,13 @@ def stages(folder, study, tmp_path_factory) -> Path:
     root = tmp_path_factory.mktemp("stages")
     shutil.copytree(folder, root / "build")
     for name in ("main_result", "forest", "motivation"):
-        publish(study, name, root / "build" / "figures" / "figures")
-    for order, table in enumerate(tables(study)):
-        write(table, root / "build" / "figures" / "tables", order)
+        publish(*FIGURES[name](study), root / "build" / "figures" / "figures")
+    for table in tables(study):
+        write(table, root / "build" / "figures" / "tables")
     notebook(root / "build" / "compare" / "notebook.ipynb", "Compare: is it real?")
     notebook(root / "build" / "finetune" / "eqsim-0" / "notebook.ipynb", "Fine-tune")
-    for name in ("30_finetune", "50_compare", "60_figures"):
+    notebook(root / "build" / "by_hand" / "notebook.ipynb", "Four numbers")
+    for name in ("05_eqsim_by_hand", "30_finetune", "50_compare", "60_figures"):
         notebook(root / "notebooks" / f"{name}.ipynb", name)
     (root / "params.yaml").write_text(PARAMS.format(root=root / "build" / "data"))
     return root
@@ -143,7 +146,11 @@ def test_what_is_written(report):
     assert sorted(path.name for path in (report / "figures").iterdir()) == sorted(
         f"{name}.{kind}" for name in ("main_result", "forest", "motivation") for kind in ("pdf", "png")
     )
-    assert sorted(path.name for path in (report / "notebooks").iterdir()) == ["30_finetune.ipynb", "50_compare.ipynb"]
+    assert sorted(path.name for path in (report / "notebooks").iterdir()) == [
+        "05_eqsim_by_hand.ipynb",
+        "30_finetune.ipynb",
+        "50_compare.ipynb",
+    ]
     assert (report / "index.html").stat().st_size < 6_000_000
     assert (report / "browser.html").stat().st_size < 6_000_000
 
@@ -188,6 +195,33 @@ def test_figures_come_in_the_order_of_the_catalogue(report):
     places = [text.find(f'id="figure-{name}"') for name in FIGURES if name in ("main_result", "forest", "motivation")]
     assert places == sorted(places)
     assert min(places) > 0
+
+
+def test_a_chapter_of_another_notebook_comes_after_the_study_s(stages, study, tmp_path):
+    """Two figures and a table that another stage left: under a heading of their own, in the page and in the PDF."""
+    shutil.copytree(stages, tmp_path / "stages")
+    left = tmp_path / "stages" / "build" / "released"
+    axes, said = FIGURES["retrieval"](study)
+    publish(axes, replace(said, name="models"), left / "figures")
+    write(replace(tables(study)[0], name="models"), left / "tables")
+    assert make(tmp_path / "stages", tmp_path / "reports") == 0
+    text = (tmp_path / "reports" / "index.html").read_text()
+    assert text.count("<h3>Released models</h3>") == 2
+    assert text.index('id="figure-motivation"') < text.index("<h3>Released models") < text.index('id="figure-models"')
+    assert text.index('id="table-main"') < text.index('id="table-models"')
+    assert (tmp_path / "reports" / "figures" / "models.pdf").is_file()
+    assert (tmp_path / "reports" / "tables" / "models.tex").is_file()
+    content = gather(study, tmp_path / "stages" / "build", facts={}, parameters="")
+    assert (content.figures[-1]["name"], content.figures[-1]["chapter"]) == ("models", "Released models")
+    headings = [element["body"] for element in render.query(content, tmp_path / "stages" / "build", "heading")]
+    assert sum("Released models" in json.dumps(body) for body in headings) == 2
+
+
+def test_two_figures_of_one_name_are_an_error(stages, study, tmp_path, capsys):
+    shutil.copytree(stages, tmp_path / "stages")
+    publish(*FIGURES["forest"](study), tmp_path / "stages" / "build" / "released" / "figures")
+    assert make(tmp_path / "stages", tmp_path / "reports") == 1
+    assert "figures hold 'forest' already" in capsys.readouterr().err
 
 
 def test_formulas_need_no_script(tmp_path):

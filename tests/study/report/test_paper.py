@@ -8,12 +8,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from drawn import FIGURES
 
-from eqlib.study.report import paper
-from eqlib.study.report.catalogue import publish
+from eqlib.study.report import render
 from eqlib.study.report.content import Content, caveats, gather, runs
 from eqlib.study.report.tables import tables
-from eqlib.study.report.typeset import Cell, Table, write
+from eqlib.study.report.typeset import Cell, Table, publish, write
 
 SHOWN = ("motivation", "main_result", "tradeoff", "selection")
 HOSTILE = r"""#panic("x") $x^2$ @nobody \ < > *b* _i_ `r` [c] // /* {} <figure-motivation> "quoted" ~ --- #let"""
@@ -23,23 +23,21 @@ HOSTILE = r"""#panic("x") $x^2$ @nobody \ < > *b* _i_ `r` [c] // /* {} <figure-m
 def folder_of(study, tmp_path_factory) -> Path:
     root = tmp_path_factory.mktemp("paper")
     for name in SHOWN:
-        publish(study, name, root / "figures")
-    for order, table in enumerate(tables(study)):
-        write(table, root / "tables", order)
+        publish(*FIGURES[name](study), root / "figures" / "figures")
+    for table in tables(study):
+        write(table, root / "figures" / "tables")
     return root
 
 
 @pytest.fixture(scope="module")
 def content(study, folder_of) -> Content:
     facts = {"tables (SHA-256)": 64 * "a"}
-    return gather(
-        study, folder_of / "figures", folder_of / "tables", facts=facts, parameters="study:\n  seeds: 1 # one"
-    )
+    return gather(study, folder_of, facts=facts, parameters="study:\n  seeds: 1 # one")
 
 
 @pytest.fixture(scope="module")
 def made(content, folder_of) -> bytes:
-    return paper.render(content, folder_of / "figures")
+    return render.pdf(content, folder_of)
 
 
 def plain(pdf: bytes) -> bytes:
@@ -63,14 +61,14 @@ def words(element) -> str:
 
 
 def test_the_same_bytes_twice_and_small(made, content, folder_of):
-    assert made == paper.render(content, folder_of / "figures")
+    assert made == render.pdf(content, folder_of)
     assert made.startswith(b"%PDF-")
     assert len(made) < 1_500_000
     assert str(folder_of).encode() not in plain(made)
 
 
 def test_every_page_is_counted(made, content, folder_of):
-    [pages] = paper.query(content, folder_of / "figures", "<pages>")
+    [pages] = render.query(content, folder_of, "<pages>")
     assert len(re.findall(rb"/Type\s*/Page\b(?!s)", plain(made))) == pages["value"]
     assert 3 <= pages["value"] <= 8
 
@@ -86,20 +84,20 @@ def test_fonts_are_inside_and_texts_for_those_who_cannot_see(made, content):
 
 
 def test_every_figure_and_table_is_there_with_its_words(content, folder_of):
-    figures = paper.query(content, folder_of / "figures", "figure.where(kind: image)")
+    figures = render.query(content, folder_of, "figure.where(kind: image)")
     assert [figure["label"] for figure in figures] == [f"<figure-{figure['name']}>" for figure in content.figures]
     for found, given in zip(figures, content.figures, strict=True):
         assert words(found["caption"]["body"]) == f"{given['title']}. {given['caption']}"
         assert found["body"]["width"] == f"0% + {72 * given['inches'][0]:g}pt"
         assert found["body"]["alt"] == given["alt"]
-    found = paper.query(content, folder_of / "figures", "figure.where(kind: table)")
+    found = render.query(content, folder_of, "figure.where(kind: table)")
     assert [table["label"] for table in found] == [f"<table-{table['name']}>" for table in content.tables]
 
 
 def test_hostile_letters_stay_letters(content, folder_of):
     table = Table("bad", HOSTILE, HOSTILE, ["a", HOSTILE], [[Cell(HOSTILE, HOSTILE), Cell("1", value=1.0)]], None)
     rows = [[vars(cell) for cell in row] for row in table.rows]
-    given = {"order": 0, "name": table.name, "title": HOSTILE, "caption": HOSTILE, "columns": table.columns}
+    given = {"chapter": "", "name": table.name, "title": HOSTILE, "caption": HOSTILE, "columns": table.columns}
     hostile = replace(
         content,
         abstract=[HOSTILE, HOSTILE],
@@ -109,34 +107,41 @@ def test_hostile_letters_stay_letters(content, folder_of):
         facts={HOSTILE: HOSTILE},
         parameters=HOSTILE,
     )
-    figures = paper.query(hostile, folder_of / "figures", "figure")
+    figures = render.query(hostile, folder_of, "figure")
     assert len(figures) == len(content.figures) + 1
     assert all(words(figure["caption"]["body"]) == f"{HOSTILE}. {HOSTILE}" for figure in figures)
-    assert paper.render(hostile, folder_of / "figures").startswith(b"%PDF-")
+    assert render.pdf(hostile, folder_of).startswith(b"%PDF-")
 
 
 def test_a_study_without_figures_or_tables_is_still_a_paper(content, folder_of):
     bare = replace(content, figures=[], tables=[], tiles=[], caveats=[], parameters="", abstract=["Nothing."])
-    assert paper.query(bare, folder_of / "figures", "figure") == []
-    [pages] = paper.query(bare, folder_of / "figures", "<pages>")
+    assert render.query(bare, folder_of, "figure") == []
+    [pages] = render.query(bare, folder_of, "<pages>")
     assert pages["value"] == 2
 
 
 def test_a_long_table_goes_over_pages(content, folder_of):
     rows = [[vars(Cell(f"row {n}")), vars(Cell(str(n), value=float(n)))] for n in range(150)]
-    long = {"order": 0, "name": "long", "title": "Long", "caption": "Many rows.", "columns": ["a", "b"], "rows": rows}
+    long = {
+        "chapter": "",
+        "name": "long",
+        "title": "Long",
+        "caption": "Many rows.",
+        "columns": ["a", "b"],
+        "rows": rows,
+    }
     short = replace(content, figures=[], tables=[long | {"rows": rows[:3]}])
-    count = lambda c: paper.query(c, folder_of / "figures", "<pages>")[0]["value"]  # noqa: E731
+    count = lambda c: render.query(c, folder_of, "<pages>")[0]["value"]  # noqa: E731
     assert count(replace(short, tables=[long])) > count(short)
 
 
 def test_pieces_of_a_paragraph():
-    assert runs("`a < b`, **so**\n there") == [
+    assert runs("`a < b`, **so**\n there") == (
         ("code", "a < b"),
         ("plain", ", "),
         ("strong", "so"),
         ("plain", " there"),
-    ]
+    )
 
 
 def test_caveats_follow_the_study(study):

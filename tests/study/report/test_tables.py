@@ -8,7 +8,7 @@ from dataclasses import replace
 import pandas as pd
 import pytest
 
-from eqlib.study.report.figures.retrieval import recalls
+from eqlib.study.report.figures.scores import recalls
 from eqlib.study.report.tables import (
     ablation_table,
     best,
@@ -198,8 +198,8 @@ def test_latex_escapes(plain, escaped):
 
 def test_files_are_the_same_bytes_twice_and_the_csv_holds_the_numbers(study, tmp_path):
     for turn in ("one", "two"):
-        for order, table in enumerate(tables(study)):
-            write(table, tmp_path / turn, order)
+        for table in tables(study):
+            write(table, tmp_path / turn)
     files = {path.name: path.read_bytes() for path in sorted((tmp_path / "one").iterdir())}
     assert files == {path.name: path.read_bytes() for path in sorted((tmp_path / "two").iterdir())}
     assert {name.rpartition(".")[2] for name in files} == {"csv", "md", "tex", "json"}

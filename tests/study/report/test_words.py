@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eqlib.study.report.words import marked
+from eqlib.study.report.figures.examples import marked
 
 CAPTION = st.lists(st.sampled_from(["a", "the", "red", "blue", "cube", "ball", "on", "left"]), max_size=8).map(" ".join)
 

@@ -1,1 +1,2 @@
-"""One figure a file: ``name(ax or axes, data, ...)`` draws on what it returns. See ``eqlib.study.report.catalogue``."""
+"""One function a figure. Each draws a table on axes that it is given, or on new ones of the printed size, and returns
+them, as seaborn's functions do. What is said below a figure is in ``eqlib.study.report.words``."""

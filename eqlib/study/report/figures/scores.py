@@ -1,0 +1,291 @@
+"""Scores with the intervals that ``eqlib.scoring`` gives: by subset, as differences, by size of the change."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+import seaborn as sns
+import seaborn.objects as so
+from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
+
+from eqlib.scoring import summarise
+from eqlib.scoring.matching import CHANCE
+from eqlib.study.report.headline import alpha, between, points
+from eqlib.study.report.study import TREATMENT, part_label, parts, rows
+from eqlib.study.report.style import COLUMN, INK, LINE, PAGE, QUIET, colours, in_order, label, legend, markers, panels
+
+BINS = 4
+"""Sizes of a change that a panel of ``dose`` tells apart."""
+
+DIRECTIONS = {"image_to_text": "Image to text", "text_to_image": "Text to image"}
+
+EQBEN = {
+    "eqbenag": "Action Genome",
+    "eqbenyoucook2": "YouCook2",
+    "eqbengebc": "GEBC",
+    "eqbenkubric_loc": "Kubric location",
+    "eqbenkubric_cnt": "Kubric counting",
+    "eqbenkubric_attr": "Kubric attribute",
+    "eqbensd": "Stable Diffusion",
+}
+
+
+def marks(ax: Axes, table: pd.DataFrame, place: str, order: Sequence[str], *, lying: bool = False) -> Axes:
+    """Each row of ``table`` (``place``, method, point) as a mark at its place, the methods of a place side by side.
+
+    Optional columns: ``low`` and ``high``, an interval; ``single``, a small dot beside the mark (one seed); ``sure``,
+    False for a hollow mark; ``said``, text at the right edge. ``lying``: places downward, points to the right.
+    """
+    at, along = ("y", "x") if lying else ("x", "y")
+    methods = in_order(table["method"])
+    table = table.assign(**{place: pd.Categorical(table[place], order)}).reset_index(drop=True)
+    same = {"legend": False, "orient": at}
+    beside = so.Dodge(empty="fill")
+    plot = so.Plot(table, color="method", marker="method", **{at: place, along: "point"})
+    if "low" in table and table["low"].notna().any():
+        ends = {f"{along}min": "low", f"{along}max": "high"}
+        plot = plot.add(so.Range(linewidth=1.5, artist_kws={"zorder": 1}), beside, **ends, **same)
+    if "single" in table and table["single"].notna().any():
+        dot, shift = so.Dot(marker="o", pointsize=2, alpha=0.6, edgewidth=0), so.Shift(**{at: 0.25 / len(methods)})
+        plot = plot.add(dot, beside, shift, marker=None, **{along: "single"}, **same)
+    if "sure" in table:  # white below, or the interval shows through a hollow mark
+        plot = plot.add(so.Dot(pointsize=4.5, color="white"), beside, color=None, group="method", **same)
+        plot = plot.add(so.Dot(pointsize=4.5), beside, fill="sure", **same).scale(fill=so.Boolean([True, False]))
+    else:
+        plot = plot.add(so.Dot(pointsize=4.5), beside, **same)
+    if "said" in table:
+        ends = table[["low", "high", "point"]].stack()
+        margin = 0.05 * max(ends.max() - ends.min(), 1)
+        write = so.Text(fontsize=5.8, halign="left", color=INK)
+        text = {"text": "said", "color": None, "group": "method", along: [ends.max() + margin] * len(table)}
+        plot = plot.add(write, beside, **text, **same)
+        plot = plot.limit(**{along: (ends.min() - margin, ends.max() + margin)})
+    shade, mark = colours(methods), markers(methods)
+    plot = plot.scale(color=so.Nominal(shade, order=methods), marker=so.Nominal(mark, order=methods))
+    plot.label(**{at: None, along: None}).on(ax).plot()
+    for text in ax.texts:
+        text.set_clip_on(False)
+    getattr(ax, f"set_{at}lim")(*((len(order) - 0.5, -0.5) if lying else (-0.5, len(order) - 0.5)))
+    ax.grid(axis=along)
+    ax.tick_params(axis=at, length=0)
+    return ax
+
+
+def percent(table: pd.DataFrame) -> pd.DataFrame:
+    """``table`` with ``point``, ``low`` and ``high`` in percent and each subset's printed name as ``part``."""
+    hundred = {name: 100 * table[name].astype(float) for name in ("point", "low", "high")}
+    return table.assign(**hundred, part=table["subset"].map(part_label))
+
+
+def main_result(
+    summary: pd.DataFrame, items: pd.DataFrame | None = None, *, score: str = "group", ax: Axes | None = None
+) -> Axes:
+    """``score`` of one suite's ``summary`` (subset, method, point, low, high) in percent, the average over quads first.
+
+    ``items`` with a bool column ``score`` adds one small dot a seed.
+    """
+    table = percent(summary[summary["score"] == score])
+    shown = parts(table)
+    [ax] = panels(ax, 1, 2.15, width=PAGE if len(shown) > 2 else COLUMN)
+    if items is not None:
+        every = pd.concat([items.assign(subset="micro"), items.astype({"subset": str})])
+        seeds = every.groupby(["subset", "method", "seed"])[score].mean().mul(100).rename("single").reset_index()
+        seeds = seeds[seeds.groupby("method")["seed"].transform("nunique") > 1]
+        table = pd.concat([table, seeds.assign(part=seeds["subset"].map(part_label))])
+    marks(ax, table[table["subset"].isin(shown)], "part", [part_label(name) for name in shown])
+    ax.set(ylim=(0, min(104, ax.get_ylim()[1] + 3)), ylabel=f"{score.replace('_', ' ').capitalize()} score (%)")
+    if score in CHANCE:
+        _chance(ax, score)
+    if shown[0] == "micro" and len(shown) > 1:
+        ax.axvspan(-0.5, 0.5, color="#f3f4f6", zorder=0, linewidth=0)
+        ax.get_xticklabels()[0].set_fontweight("bold")
+    legend(ax, in_order(table["method"]))
+    return ax
+
+
+def _chance(ax: Axes, score: str, *, lying: bool = False) -> None:
+    at, quiet = 100 * CHANCE[score], {"fontsize": 5.8, "color": QUIET, "textcoords": "offset points"}
+    (ax.axvline if lying else ax.axhline)(at, color=QUIET, linewidth=0.7, linestyle=(0, (1.5, 2)), zorder=1)
+    if lying:
+        ax.annotate("chance", (at, 1), xycoords=("data", "axes fraction"), xytext=(2, -1), va="top", **quiet)
+    else:
+        ax.annotate("chance", (1, at), xycoords=("axes fraction", "data"), xytext=(-1, 2), ha="right", **quiet)
+
+
+def forest(differences: pd.DataFrame, *, baseline: str, score: str = "group", ax: Axes | None = None) -> Axes:
+    """Paired ``score`` differences to ``baseline`` in percentage points: one row a subset and method.
+
+    Filled marks: Holm-corrected p below 1 - level; hollow marks: not told apart from zero. Right: point and interval.
+    """
+    table = differences[(differences["score"] == score) & (differences["baseline"] == baseline)]
+    said = [f"{points(row['point'])}  {between(row, sign='+')}" for _, row in table.iterrows()]
+    table = percent(table.assign(said=said, sure=[row["p_holm"] < alpha(row) for _, row in table.iterrows()]))
+    shown, methods = parts(table), in_order(table["method"])
+    [ax] = panels(ax, 1, 0.7 + 0.17 * len(shown) * max(len(methods), 1.5), width=PAGE * 0.72)
+    marks(ax, table[table["subset"].isin(shown)], "part", [part_label(name) for name in shown], lying=True)
+    ax.axvline(0, color=QUIET, linewidth=0.8, zorder=1)
+    if shown[0] == "micro" and len(shown) > 1:
+        ax.get_yticklabels()[0].set_fontweight("bold")
+        ax.axhline(0.5, color=LINE, linewidth=0.5)
+    ax.spines["left"].set_visible(False)
+    ax.set_xlabel(f"{score.replace('_', ' ')} score, difference to {label(baseline)} (points)")
+    legend(ax, methods, line="-", loc="lower left", bbox_to_anchor=(0, 1), ncols=min(len(methods), 4))
+    return ax
+
+
+def sizes(items: pd.DataFrame, records: pd.DataFrame) -> pd.DataFrame | None:
+    """``items`` joined with the records' numeric ``change`` by quad, where a part has three sizes or more.
+
+    Adds ``part``: the subset, with the records' ``aspect`` where the subset has several. None where no part has three
+    sizes. A size means something else in every part (a colour distance, a share of a number, a way across the picture),
+    so sizes are never pooled over parts.
+    """
+    if "change" not in records or not pd.api.types.is_numeric_dtype(records["change"]):
+        return None
+    columns = ["quad", "change", *records.columns.intersection(["aspect"])]
+    joined = items.merge(records[columns], on="quad", how="inner").dropna(subset=["change"])
+    joined["part"] = joined["subset"].map(part_label)
+    if "aspect" in joined:
+        several = joined.groupby("subset")["aspect"].transform("nunique") > 1
+        joined.loc[several, "part"] += ": " + joined["aspect"]
+    graded = joined.groupby("part")["change"].nunique()
+    joined = joined[joined["part"].isin(graded.index[graded > 2])]
+    return None if joined.empty else joined
+
+
+def by_size(items: pd.DataFrame, *, level: float, score: str = "group") -> pd.DataFrame:
+    """Mean ``score`` of ``items`` (see ``sizes``) in BINS about equally filled bins of each part's ``change``.
+
+    One row a part, bin and method, with the interval at ``level`` that ``summarise`` gives a subset; ``change`` is the
+    bin's mean.
+    """
+    tables = []
+    for part, of in items.groupby("part"):
+        bins = pd.qcut(of["change"], BINS, duplicates="drop").cat.codes
+        binned = of.assign(subset=bins.map("{:02d}".format))
+        table = summarise(binned, scores=(score,), level=level)
+        middle = binned.groupby("subset")["change"].mean()
+        tables.append(table[table["subset"].isin(middle.index)].assign(part=part, change=table["subset"].map(middle)))
+    return pd.concat(tables, ignore_index=True)
+
+
+def dose(table: pd.DataFrame, *, axes: Sequence[Axes] | None = None) -> np.ndarray:
+    """One panel a part of ``table`` (part, change, method, point, low, high: see ``by_size``): score in percent against
+    the size of the change."""
+    methods, names = in_order(table["method"]), sorted(set(table["part"]))
+    axes = panels(axes, len(names), 1.95, width=PAGE if len(names) > 1 else COLUMN, sharey=True)
+    shade, mark = colours(methods), markers(methods)
+    for ax, name in zip(axes, names, strict=True):
+        part = percent(table[table["part"] == name])
+        step = 0.012 * np.ptp(part["change"])  # or the intervals of one size lie on each other
+        aside = part["method"].map({method: step * number for number, method in enumerate(methods)})
+        part = part.assign(change=part["change"] + aside - aside.mean())
+        sns.lineplot(part, x="change", y="point", hue="method", style="method", hue_order=methods, style_order=methods,
+                     palette=shade, markers=mark, dashes=False, markeredgewidth=0, markersize=3.4, linewidth=0.9,
+                     legend=False, ax=ax)  # fmt: skip
+        ax.vlines(part["change"], part["low"], part["high"], color=part["method"].map(shade), linewidth=0.8, alpha=0.7)
+        ax.set(title=name, xlabel="size of the change", ylabel="Group score (%)", ylim=(0, 103))
+        ax.xaxis.set_major_locator(MaxNLocator(4))
+    legend(axes[0].figure, methods, line="-")
+    return axes
+
+
+def recalls(table: pd.DataFrame) -> pd.DataFrame:
+    """One row a run, direction and k (method, seed, direction, k, recall) from ``table`` (... r1, r5, r10)."""
+    names = [name for name in table if str(name).startswith("r") and str(name)[1:].isdigit()]
+    long = table.melt(["method", "seed", "direction"], names, "k", "recall")
+    return long.assign(k=long["k"].str[1:].astype(int)).dropna(subset=["recall"])
+
+
+def retrieval(table: pd.DataFrame, *, axes: Sequence[Axes] | None = None) -> np.ndarray:
+    """One panel a direction and k of ``recalls``: recall in percent by method, mean over seeds and every seed. All axes
+    span the same number of points, not from zero, so that differences can be seen and compared."""
+    methods, ks = in_order(table["method"]), sorted(table["k"].unique())
+    places = [(direction, k) for direction in DIRECTIONS for k in ks]
+    axes = panels(axes, len(places), 0.62 + 0.17 * len(methods), sharey=True)
+    runs = table.assign(recall=100 * table["recall"], name=table["method"].map(label))
+    reach = 0.6 * runs.groupby(["direction", "k"])["recall"].agg(np.ptp).max() + 0.5
+    for ax, (direction, k) in zip(axes, places, strict=True):
+        of = rows(runs, direction=direction, k=k)
+        means = of.groupby(["method", "name"], as_index=False)["recall"].mean().rename(columns={"recall": "point"})
+        each = of.rename(columns={"recall": "single"})
+        marks(ax, pd.concat([means, each]), "name", [label(method) for method in methods], lying=True)
+        middle = (of["recall"].max() + of["recall"].min()) / 2
+        ax.set(xlim=(middle - reach, middle + reach), xlabel=f"R@{k} (%)")
+        ax.set_title(DIRECTIONS[direction] if k == ks[0] else "")
+        ax.tick_params(labelleft=ax is axes[0])
+        ax.xaxis.set_major_locator(MaxNLocator(3, integer=True))
+    return axes
+
+
+def settings(table: pd.DataFrame, method: str = TREATMENT) -> pd.DataFrame:
+    """The settings of ``method`` in ``table`` (weight, margin, point; perhaps method, variant, seed), best first.
+
+    Seeds are averaged; two forms of the similarity or of the hinge are two variants. Of equal scores the smaller
+    weight, then the smaller margin comes first, as in the selection notebook.
+    """
+    found = rows(table, method=method) if "method" in table else table
+    found = found.assign(variant=found["variant"].fillna("") if "variant" in found else "")
+    if "similarity" in found:  # a row that names none has the loss's default
+        other = found["similarity"].fillna("cosine")
+        found = found.assign(variant=found["variant"] + np.where(other != "cosine", ", " + other, ""))
+    if "own_change" in found:
+        own = found["own_change"].fillna(False).astype(bool)
+        found = found.assign(variant=found["variant"] + np.where(own, ", own change", ""))
+    dials = [name for name in ("weight", "margin") if name in found]
+    found = found.groupby(["variant", *dials], as_index=False, dropna=False)["point"].mean()
+    return found.sort_values(["point", *dials], ascending=[False, *(True for _ in dials)], kind="stable")
+
+
+def selection(table: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
+    """Validation score in percent of every setting tried, by method and score; filled: the one chosen for its method.
+
+    ``table``: weight, margin, point; perhaps method, variant, similarity, own_change, seed.
+    """
+    tried = []
+    for method in in_order(table["method"]) if "method" in table else [TREATMENT]:
+        best = settings(table, method)
+        tried.append(best.assign(method=method, sure=[True] + [False] * (len(best) - 1)))
+    every = pd.concat(tried, ignore_index=True)
+    every = every.assign(point=100 * every["point"], setting=[_setting(row) for _, row in every.iterrows()])
+    [ax] = panels(ax, 1, 0.5 + 0.15 * max(len(every), 4), width=PAGE * 0.72)
+    marks(ax, every, "setting", list(every["setting"]), lying=True)
+    for place, value in enumerate(every["point"]):
+        ax.annotate(f"{value:.1f}", (value, place), xytext=(5, 0), textcoords="offset points", va="center", fontsize=6)
+    ax.margins(x=0.16)
+    ax.set_xlabel("Group score on validation (%)")
+    return ax
+
+
+def _setting(row: pd.Series) -> str:
+    """EqSim: minimal pairs, own change, weight 5, margin 0.1."""
+    dials = [f"{name} {row[name]:g}" for name in ("weight", "margin") if name in row and pd.notna(row[name])]
+    said = ", ".join([*filter(None, [row["variant"].replace("_", " ")]), *dials])
+    return f"{label(row['method'])}: {said}" if said else label(row["method"])
+
+
+def published(table: pd.DataFrame, summary: pd.DataFrame | None = None, *, ax: Axes | None = None) -> Axes:
+    """Published group scores of EqBen in percent (``table``: subset, model, value), a grey mark a model; the study's
+    own methods in colour where ``summary`` holds them. Up to eight models have each a mark, more share one."""
+    [ax] = panels(ax, 1, 2.3)
+    if summary is not None:
+        own = percent(summary[(summary["score"] == "group") & summary["subset"].isin(EQBEN)])
+        marks(ax, own.assign(part=own["subset"].map(EQBEN)), "part", list(EQBEN.values()), lying=True)
+    means = table.groupby("model")["value"].mean().sort_values(ascending=False, kind="stable")
+    shown = list(means.index) if len(means) <= 8 else [None]
+    for mark, model in zip("os^vDPX*", shown, strict=False):
+        of = table if model is None else rows(table, model=model)
+        ax.scatter(of["value"], of["subset"].map(list(EQBEN).index), s=15, marker=mark, facecolors="none",
+                   edgecolors=QUIET, linewidths=0.7, label=model or f"{len(means)} published models")  # fmt: skip
+    _chance(ax, "group", lying=True)
+    ax.set(xlabel="Group score (%)", xlim=(0, 100), ylim=(len(EQBEN) - 0.5, -0.5))
+    ax.set_yticks(range(len(EQBEN)), EQBEN.values())
+    ax.grid(axis="x")
+    ax.grid(axis="y", visible=False)
+    ax.tick_params(axis="y", length=0)
+    methods, models = [] if summary is None else summary["method"], ax.get_legend_handles_labels()[0]
+    legend(ax, methods, also=models, loc="center left", bbox_to_anchor=(1.01, 0.5), ncols=1)
+    return ax

@@ -1,0 +1,96 @@
+"""How the similarities of a quad are distributed: the evidence against its threshold, and the two inconsistencies."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+import seaborn as sns
+from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
+
+from eqlib.study.report.style import INK, QUIET, colours, in_order, label, panels
+
+MASS = (0.95, 0.8, 0.6, 0.4, 0.2)
+"""Share of the quads inside each contour, from the outermost in."""
+
+SIDES = {
+    "text_gap": ("Text side", r"$(s_{00}-s_{01})-(s_{11}-s_{10}) = a+b$"),
+    "image_gap": ("Image side", r"$(s_{00}-s_{10})-(s_{11}-s_{01}) = a-b$"),
+}
+
+DASHES = ("-", (0, (5, 1.2)), (0, (2.5, 1)), (0, (5, 1, 1, 1)))
+
+
+def equivariance(items: pd.DataFrame, *, axes: Sequence[Axes] | None = None) -> np.ndarray:
+    """One panel a method: contours around 95, 80, 60, 40, 20 % of the quads (all seeds), I upward, abs(a) + abs(b) to
+    the right; the dot is the mean.
+
+    Above the diagonal the group score is right; between the diagonal and zero the right assignment wins but the group
+    score is wrong: that band is the headroom of a more equivariant similarity.
+    """
+    methods, shades = in_order(items["method"]), colours(items["method"])
+    axes = panels(axes, len(methods), 2.1, across=min(len(methods), 4), sharey=True)
+    items = items.assign(threshold=items["a"].abs() + items["b"].abs())
+    right = float(items["threshold"].quantile(0.995))
+    top, bottom = items["I"].quantile([0.995, 0.005])
+    top, bottom = max(float(top), 0.6 * right), min(float(bottom), -0.2 * right)
+    for ax, method in zip(axes, methods, strict=True):
+        of = items[items["method"] == method]
+        density(ax, of["threshold"], of["I"], (right, bottom, top), shades[method])
+        ax.plot(of["threshold"].mean(), of["I"].mean(), "o", markersize=4.5, markerfacecolor="white",
+                markeredgecolor=INK, zorder=4)  # fmt: skip
+        ax.fill_between([0, right], 0, [0, right], color="#fff3d6", zorder=0, linewidth=0)
+        ax.plot([0, right], [0, right], color=INK, linewidth=0.8, zorder=3)
+        ax.axhline(0, color=QUIET, linewidth=0.6, zorder=3)
+        group, match = 100 * of["group"].mean(), 100 * of["group_match"].mean()
+        zero = -bottom / (top - bottom)
+        for text, y, va, colour in (
+            (f"group right {group:.1f} %", 0.97, "top", INK),
+            (f"headroom {match - group:.1f} %", zero + 0.03, "bottom", "#8a5a00"),
+            (f"assignment wrong {100 - match:.1f} %", 0.03, "bottom", QUIET),
+        ):
+            box = {"facecolor": "white", "alpha": 0.82, "edgecolor": "none", "pad": 1.2}
+            ax.text(0.97, y, text, va=va, ha="right", color=colour, bbox=box, fontsize=6, transform=ax.transAxes)
+        ax.set(xlim=(0, right), ylim=(bottom, top), xlabel=r"threshold $|a| + |b|$", ylabel=r"evidence $I$")
+        ax.set_title(label(method), color=shades[method])
+        ax.xaxis.set_major_locator(MaxNLocator(4, prune="upper"))
+        ax.grid(False)
+    return axes
+
+
+def density(ax: Axes, x: pd.Series, y: pd.Series, window: tuple[float, float, float], colour: str) -> Axes:
+    """Contours of MASS in ``window`` (right, bottom, top). ``x`` is never negative: it is mirrored at zero, or a kernel
+    would lose mass there; bandwidth is narrowed for the wider spread that this gives."""
+    right, bottom, top = window
+    both = pd.DataFrame({"x": np.concatenate([x, -x]), "y": np.concatenate([y, y])})
+    sns.kdeplot(both, x="x", y="y", fill=True, cmap=sns.light_palette(colour, as_cmap=True), bw_adjust=0.75,
+                gridsize=72, clip=((0, right), (bottom, top)), levels=[*(1 - share for share in MASS), 1], ax=ax,
+                zorder=1)  # fmt: skip
+    return ax
+
+
+def inconsistency(items: pd.DataFrame, *, axes: Sequence[Axes] | None = None) -> np.ndarray:
+    """Two panels, text and image side: density of the signed inconsistency by method, its RMS in the legend."""
+    methods = in_order(items["method"])
+    shades = colours(methods)
+    dash = dict(zip(methods, DASHES * len(methods), strict=False))
+    axes = panels(axes, 2, 1.85)
+    reach = float(items[list(SIDES)].abs().quantile(0.995).max())
+    for ax, (column, (title, formula)) in zip(axes, SIDES.items(), strict=True):
+        drawn = []
+        for method in methods:
+            values = items.loc[items["method"] == method, column]
+            look = {"color": shades[method], "linestyle": dash[method]}
+            sns.kdeplot(values, clip=(-reach, reach), ax=ax, warn_singular=False, **look)
+            rms = float(np.sqrt(np.mean(values**2)))
+            drawn.append(Line2D([], [], **look, label=f"{label(method)} (RMS {rms:.3f})"))
+        ax.axvline(0, color=QUIET, linewidth=0.6, linestyle=(0, (1.5, 2)))
+        ax.set(xlim=(-reach, reach), yticks=[], ylabel="", xlabel=formula, title=title)
+        ax.set_ylim(0, ax.get_ylim()[1] * 1.05 / (1 - 0.08 * min(len(methods), 9)))
+        ax.spines["left"].set_visible(False)
+        ax.grid(False)
+        ax.legend(handles=drawn, loc="upper right", handlelength=2.4)
+    return axes
