@@ -18,7 +18,7 @@ CORE = (
     ("cli",),
 )
 WORKSHOP = (
-    ("parameters", "scenes"),
+    ("parameters", "released", "scenes"),
     ("training",),
     ("report",),
     ("notebook", "profile", "weights"),
@@ -54,7 +54,7 @@ def test_imports_run_one_way(root):
                 assert below == room or LEVEL[below] < LEVEL[room], f"{path.relative_to(root)} imports {other}"
 
 
-@pytest.mark.parametrize("room", ["quads", "scoring", "suites", "study.scenes", "study.report"])
+@pytest.mark.parametrize("room", ["quads", "scoring", "suites", "study.scenes", "study.released", "study.report"])
 def test_no_torch_where_none_is_needed(room):
     code = f"import sys, eqlib.{room}; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
