@@ -41,7 +41,7 @@ def endpoints(logits: np.ndarray, *, seed: int = 0, level: float = 0.95) -> pd.D
     ``low``, ``high`` and the two-sided ``p`` come from DRAWS resamples of quads; ``p_holm`` is given for the three
     endpoints alone: right among decided, group - mirrored, group - noise.
     """
-    early, late = (_means(logits[list(epochs)]) for epochs in (EARLY, LATE))
+    early, late = (means(logits[list(epochs)]) for epochs in (EARLY, LATE))
     noise, _ = with_noise(logits[list(EARLY)], late["decided"].mean(), seed=seed)
     n = logits.shape[1]
     drawn = np.random.default_rng(seed).multinomial(n, np.full(n, 1 / n), DRAWS)
@@ -86,7 +86,7 @@ def with_noise(logits: np.ndarray, share: float, *, draws: int = 40, seed: int =
             least = np.mean([decided(scores + middle * spread * part)["decided"].mean() for part in noise])
             low, high = (middle, high) if least < share else (low, middle)
         sizes.append(low)
-        found.append(_means(scores + low * spread * noise))
+        found.append(means(scores + low * spread * noise))
     return {name: np.mean([part[name] for part in found], axis=0) for name in found[0]}, np.array(sizes)
 
 
@@ -97,9 +97,10 @@ def shrunk(logits: np.ndarray, share: float) -> tuple[dict, np.ndarray]:
     for scores in logits:
         factor = 1 / np.quantile(ratio(scores), share)
         parts = components(scores)
-        found.append({"group": (parts["I"] > 0) & (ratio(scores) * factor < 1)})
+        won = ratio(scores) * factor < 1
+        found.append({"group": won & (parts["I"] > 0), "mirrored": won & (parts["I"] < 0)})
         factors.append(factor)
-    return {"group": np.mean([part["group"] for part in found], axis=0)}, np.array(factors)
+    return {name: np.mean([part[name] for part in found], axis=0) for name in found[0]}, np.array(factors)
 
 
 def trends(overview: pd.DataFrame) -> pd.DataFrame:
@@ -119,7 +120,7 @@ def trends(overview: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def _means(runs: np.ndarray) -> dict[str, np.ndarray]:
+def means(runs: np.ndarray) -> dict[str, np.ndarray]:
     """Outcomes per quad, (n,) means over ``runs`` (runs, n, 2, 2)."""
     each = [matching(scores) | decided(scores) for scores in runs]
     return {name: np.mean([part[name] for part in each], axis=0) for name in each[0]}
