@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.figure import Figure
 
@@ -43,6 +44,7 @@ def publish(chapter: Chapter, name: str, folder: str | Path) -> Figure:
     inches = [round(float(side), 3) for side in printed.figure.get_size_inches()]
     more = {"caption": printed.caption, "pictures": printed.pictures, "inches": inches}
     write_json(Path(folder) / f"{name}.json", words | more)
+    plt.close(printed.figure)  # or the notebook shows it twice
     return printed.figure
 
 
@@ -109,12 +111,12 @@ def findings(chapter: Chapter) -> list[str]:
         f"rises from {100 * matched['early']:.1f} to {100 * matched['late']:.1f} %.",
         f"It is not noise. Quads won by the wrong assignment change by {_points(change.loc['mirrored, difference'])} "
         f"points, where noise would have brought them from {bar['early', 'mirrored']:.1f} to "
-        f"{bar['+ noise', 'mirrored']:.1f} %, and group ends {_points(change.loc['group - noise'])} points above noise. "
-        f"It is not equivariance alone: shrinking a and b in the first checkpoints gives "
+        f"{bar['+ noise', 'mirrored']:.1f} %; group ends {_points(change.loc['group - noise'])} points above noise. "
+        "It is not equivariance alone: shrinking a and b in the first checkpoints gives "
         f"{bar['a, b shrunk', 'group']:.1f} %, {alone:.0f} % of the rise. The correlation of group with the log ratio "
         f"over the epochs, {trend['values']:.2f}, says little, since through a training most things rise or fall "
         f"together: of their changes from one epoch to the next it is {trend['changes']:.2f}.",
-        f"Fine-tuning BLIP for retrieval changes group by {tuned[0]} points and group match by {tuned[1]}. Its matching "
+        f"Fine-tuning BLIP for retrieval changes group by {tuned[0]} points, group match by {tuned[1]}. Its matching "
         f"head, in place of the contrastive head of the same weights, changes group by {heads[0]} and group match by "
         f"{heads[1]}.",
     ]

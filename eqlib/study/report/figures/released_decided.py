@@ -34,9 +34,8 @@ def released_decided(ax: Axes, systems: pd.DataFrame, trajectory: pd.DataFrame) 
     for row, side in ((path.iloc[0], "first"), (path.iloc[-1], "last")):
         ax.annotate(side, (row["decided"], row["right"]), xytext=(4, -7), textcoords="offset points", fontsize=6)
     handles, labels = ax.get_legend_handles_labels()
-    ax.legend(
-        handles, [FAMILIES[name][0] for name in labels], loc="lower right", frameon=True, framealpha=1, edgecolor="none"
-    )
+    legend = ax.legend(handles, [FAMILIES[name][0] for name in labels], loc="lower right", frameon=True, framealpha=1)
+    legend.get_frame().set_linewidth(0)
     ax.set(xlabel="Decided: one assignment wins all four comparisons (%)", ylabel="Of these, the right one (%)")
     ax.set(xlim=(3, 26), ylim=(40, 102))
     return ax

@@ -45,7 +45,7 @@ def test_tables_hold_every_system(chapter, tmp_path):
     assert systems.rows[0][4].text == "21.5"
     assert {row[0].text for row in elsewhere.rows} == set(ELSEWHERE)
     cells = {tuple(cell.text for cell in row[:4]): row[4].text for row in elsewhere.rows}
-    assert cells["vsr", "micro", "ALBEF 14M", "accuracy"] == "72.4"
+    assert cells["vsr", "micro", "ALBEF 14M", "accuracy"] == "58.3"
     assert cells["valse", "micro", "ALBEF 14M", "pairwise"] == "69.4"
     for order, table in enumerate((systems, elsewhere)):
         write(table, tmp_path, order)
