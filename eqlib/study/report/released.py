@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from pathlib import Path
+from collections.abc import Callable, Sequence
 
-import matplotlib.pyplot as plt
 import pandas as pd
-from matplotlib.figure import Figure
+from matplotlib.axes import Axes
 
-from eqlib.files import write_json
 from eqlib.study.released.chapter import Chapter
 from eqlib.study.report.figures import (
     released_decided,
@@ -18,34 +15,23 @@ from eqlib.study.report.figures import (
     released_systems,
     released_trajectory,
 )
-from eqlib.study.report.printed import Printed
-from eqlib.study.report.style import save, style
-from eqlib.study.report.typeset import Cell, Table
+from eqlib.study.report.style import style
+from eqlib.study.report.typeset import Cell, Table, Words
 
-FIGURES: dict[str, Callable[[Chapter], Printed]] = {
-    "released_systems": released_systems.printed,
-    "released_plane": released_plane.printed,
-    "released_decided": released_decided.printed,
-    "released_trajectory": released_trajectory.printed,
-    "released_pairs": released_pairs.printed,
+FIGURES: dict[str, Callable[[Chapter], tuple]] = {
+    "released_systems": released_systems.drawn,
+    "released_plane": released_plane.drawn,
+    "released_decided": released_decided.drawn,
+    "released_trajectory": released_trajectory.drawn,
+    "released_pairs": released_pairs.drawn,
 }
-FIRST = -100
-"""Where the chapter stands among the report's figures and tables: before the study's, which count from 0."""
-
 NAMES = {"text": "Text", "image": "Image", "group": "Group", "group_match": "Group match", "headroom": "Headroom"}
 
 
-def publish(chapter: Chapter, name: str, folder: str | Path) -> Figure:
-    """Draw ``name`` of FIGURES; write PDF, PNG and its words under ``folder`` as ``catalogue.publish`` does."""
+def draw(chapter: Chapter, name: str) -> tuple[Axes | Sequence[Axes], Words]:
+    """The figure ``name`` of FIGURES in the project's style, and its words: what ``typeset.publish`` takes."""
     with style():
-        printed = FIGURES[name](chapter)
-    save(printed.figure, folder, name)
-    words = {"order": FIRST + list(FIGURES).index(name), "name": name, "title": printed.title, "alt": printed.alt}
-    inches = [round(float(side), 3) for side in printed.figure.get_size_inches()]
-    more = {"caption": printed.caption, "pictures": printed.pictures, "inches": inches}
-    write_json(Path(folder) / f"{name}.json", words | more)
-    plt.close(printed.figure)  # or the notebook shows it twice
-    return printed.figure
+        return FIGURES[name](chapter)
 
 
 def tables(chapter: Chapter) -> list[Table]:

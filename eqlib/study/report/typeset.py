@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import matplotlib.pyplot as plt
+import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
 from eqlib.files import whole, write_json
+from eqlib.study.report.style import save
 
 _TEX = {
     "\\": r"\textbackslash{}",
@@ -19,6 +25,20 @@ _TEX = {
     "→": r"$\to$",
     "–": "--",
 }
+
+
+@dataclass(frozen=True)
+class Words:
+    """What is said of the figure ``name``; ``alt``: a text for those who cannot see it.
+
+    ``pictures``: it shows photographs or renderings, which must not be recoloured for a dark page.
+    """
+
+    name: str
+    title: str
+    caption: str
+    alt: str
+    pictures: bool = False
 
 
 @dataclass(frozen=True)
@@ -41,6 +61,16 @@ class Table:
     columns: list[str]
     rows: list[list[Cell]]
     data: pd.DataFrame
+
+
+def publish(axes: Axes | Sequence[Axes], words: Words, folder: str | Path) -> Figure:
+    """Write the figure that ``axes`` stand in as ``words.name`` under ``folder``: PDF, PNG and the words as JSON."""
+    figure = np.ravel(axes)[0].figure
+    save(figure, folder, words.name)
+    inches = [round(float(side), 3) for side in figure.get_size_inches()]
+    write_json(Path(folder) / f"{words.name}.json", vars(words) | {"inches": inches})
+    plt.close(figure)  # or a notebook shows it twice
+    return figure
 
 
 def markdown(table: Table) -> str:

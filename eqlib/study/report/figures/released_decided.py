@@ -10,8 +10,8 @@ from matplotlib.axes import Axes
 
 from eqlib.study.released.chapter import Chapter
 from eqlib.study.report.figures.released_systems import FAMILIES
-from eqlib.study.report.printed import Printed
 from eqlib.study.report.style import LINE, PAGE, QUIET
+from eqlib.study.report.typeset import Words
 
 
 def released_decided(ax: Axes, systems: pd.DataFrame, trajectory: pd.DataFrame) -> Axes:
@@ -41,13 +41,13 @@ def released_decided(ax: Axes, systems: pd.DataFrame, trajectory: pd.DataFrame) 
     return ax
 
 
-def printed(chapter: Chapter) -> Printed:
-    """How the figure is printed."""
-    figure, ax = plt.subplots(figsize=(0.72 * PAGE, 3.4))
+def drawn(chapter: Chapter) -> tuple[Axes, Words]:
+    """The figure at its printed size, and what is said of it."""
+    _, ax = plt.subplots(figsize=(0.72 * PAGE, 3.4))
     released_decided(ax, chapter.systems, chapter.trajectory)
     share, systems = chapter.shares.set_index(["kind", "part"])["value"], chapter.systems["model"].nunique()
-    return Printed(
-        figure,
+    return ax, Words(
+        "released_decided",
         "Systems differ in how many quads they decide",
         "Group score = share of quads decided x share of those that are right (dashed: equal group score). Independent "
         f"random scores decide 33 % and are right in half. Of the variance of log group between the {systems} systems "

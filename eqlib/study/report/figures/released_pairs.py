@@ -9,8 +9,8 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from eqlib.study.released.chapter import Chapter
-from eqlib.study.report.printed import Printed
 from eqlib.study.report.style import PAGE, QUIET, RIGHT
+from eqlib.study.report.typeset import Words
 
 SCORES = {"group": ("Group", RIGHT), "group_match": ("Group match", "#0072B2")}
 
@@ -37,10 +37,10 @@ def released_pairs(axes: Sequence[Axes], pairs: pd.DataFrame) -> Sequence[Axes]:
     return axes
 
 
-def printed(chapter: Chapter) -> Printed:
-    """How the figure is printed."""
+def drawn(chapter: Chapter) -> tuple[Sequence[Axes], Words]:
+    """The figure at its printed size, and what is said of it."""
     pairs = chapter.pairs
-    figure, axes = plt.subplots(1, 2, figsize=(PAGE, 3.6), sharex=True, sharey=True)
+    _, axes = plt.subplots(1, 2, figsize=(PAGE, 3.6), sharex=True, sharey=True)
     released_pairs(axes, pairs)
     means = pairs[pairs["label"].str.startswith("mean")].set_index(["set", "score"])
 
@@ -48,8 +48,8 @@ def printed(chapter: Chapter) -> Printed:
         row = means.loc[(which, score)]
         return f"{100 * row['point']:+.1f} [{100 * row['low']:+.1f}, {100 * row['high']:+.1f}]"
 
-    return Printed(
-        figure,
+    return axes, Words(
+        "released_pairs",
         "The same weights, another head, or fine-tuned for retrieval",
         "BLIP on Winoground, paired differences in points with 95 % intervals. Matching less contrastive head of the "
         f"same weights: group {told('heads', 'group')}, group match {told('heads', 'group_match')}. Fine-tuned for "

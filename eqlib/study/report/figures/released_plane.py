@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
@@ -13,8 +15,8 @@ from eqlib.scoring import matching
 from eqlib.scoring.equivariance import components
 from eqlib.study.released.chapter import PLANES, Chapter
 from eqlib.study.report.figures.released_systems import FAMILIES
-from eqlib.study.report.printed import Printed
 from eqlib.study.report.style import PAGE, QUIET, WRONG
+from eqlib.study.report.typeset import Words
 
 UNITS = {"probability": "logit", "1 / loss": "log-likelihood"}
 
@@ -40,11 +42,11 @@ def released_plane(ax: Axes, table: pd.DataFrame) -> Axes:
     return ax
 
 
-def printed(chapter: Chapter) -> Printed:
-    """How the figure is printed."""
+def drawn(chapter: Chapter) -> tuple[Sequence[Axes], Words]:
+    """The figure at its printed size, and what is said of it."""
     tables = dict(list(chapter.planes.groupby("model")))
     shown = [(model, tables[model]) for model in PLANES]
-    figure, axes = plt.subplots(1, len(shown), figsize=(PAGE, 2.0))
+    _, axes = plt.subplots(1, len(shown), figsize=(PAGE, 2.0))
     for ax, (model, table) in zip(axes, shown, strict=True):
         released_plane(ax, table)
         ax.set_title(model, color=FAMILIES[table["family"].iloc[0]][1])
@@ -53,8 +55,8 @@ def printed(chapter: Chapter) -> Printed:
     axes[0].set_ylabel("|a| + |b|")
     found = chapter.systems[(chapter.systems["score"] == "group_match")].set_index("model")["point"]
     right = 100 * found[[model for model, _ in shown]]
-    return Printed(
-        figure,
+    return axes, Words(
+        "released_plane",
         "What a quad is decided by",
         "One dot a quad, each system in the units of its own score. Below the lines |I| > |a| + |b|: the right "
         "assignment wins all four comparisons (right) or the wrong one does (left, red). Grey: undecided, because the "

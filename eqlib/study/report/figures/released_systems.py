@@ -10,8 +10,8 @@ from matplotlib.axes import Axes
 
 from eqlib.scoring.matching import CHANCE
 from eqlib.study.released.chapter import Chapter
-from eqlib.study.report.printed import Printed
 from eqlib.study.report.style import PAGE, QUIET
+from eqlib.study.report.typeset import Words
 
 FAMILIES = {
     "matching": ("Matching head", "#D55E00", "D"),
@@ -52,16 +52,16 @@ def released_systems(axes: Sequence[Axes], overview: pd.DataFrame) -> Sequence[A
     return axes
 
 
-def printed(chapter: Chapter) -> Printed:
-    """How the figure is printed."""
+def drawn(chapter: Chapter) -> tuple[Sequence[Axes], Words]:
+    """The figure at its printed size, and what is said of it."""
     found = chapter.systems
     count = found["model"].nunique()
-    figure, axes = plt.subplots(1, 2, figsize=(PAGE, 0.6 + 0.115 * count), width_ratios=(2, 1), sharey=True)
+    _, axes = plt.subplots(1, 2, figsize=(PAGE, 0.6 + 0.115 * count), width_ratios=(2, 1), sharey=True)
     released_systems(axes, found)
     group, match = (100 * found[found["score"] == score]["point"] for score in ("group", "group_match"))
     above = int((found[found["score"] == "group"]["low"] > CHANCE["group"]).sum())
-    return Printed(
-        figure,
+    return axes, Words(
+        "released_systems",
         "Released systems on Winoground",
         f"{count} systems, scores as published, 400 quads. Group is {group.min():.1f} to {group.max():.1f} %, for "
         f"{above} of them above chance ({100 * CHANCE['group']:.1f} %, dotted) with the whole interval; group match is "

@@ -12,8 +12,8 @@ from matplotlib.axes import Axes
 from eqlib.scoring.matching import CHANCE
 from eqlib.study.released.chapter import Chapter
 from eqlib.study.released.trajectory import EARLY, LATE
-from eqlib.study.report.printed import Printed
 from eqlib.study.report.style import LINE, PAGE, QUIET, RIGHT, WRONG
+from eqlib.study.report.typeset import Words
 
 SHADES = {"group_match": "#0072B2", "group": RIGHT, "mirrored": WRONG}
 NAMES = {"group_match": "Group match", "group": "Group", "mirrored": "Mirrored"}
@@ -52,15 +52,15 @@ def released_trajectory(axes: Sequence[Axes], overview: pd.DataFrame, bars: pd.D
     return axes
 
 
-def printed(chapter: Chapter) -> Printed:
-    """How the figure is printed."""
+def drawn(chapter: Chapter) -> tuple[Sequence[Axes], Words]:
+    """The figure at its printed size, and what is said of it."""
     found = chapter.endpoints.set_index("name")
     bars = chapter.bars.assign(value=100 * chapter.bars["value"])
-    figure, axes = plt.subplots(1, 3, figsize=(PAGE, 2.3), width_ratios=(1.25, 1, 1.35))
+    _, axes = plt.subplots(1, 3, figsize=(PAGE, 2.3), width_ratios=(1.25, 1, 1.35))
     released_trajectory(axes, chapter.trajectory, bars)
     noise = found.loc["group - noise"]
-    return Printed(
-        figure,
+    return axes, Words(
+        "released_trajectory",
         "One training, epoch by epoch",
         "ALBEF on 4 million pictures, 30 checkpoints on Winoground. Left, middle: outcomes and ratio with 95 % "
         "intervals; dotted: independent random scores; grey: the first and last five epochs, which the test compares. "
