@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import re
 from pathlib import Path
@@ -64,6 +65,18 @@ def statement_lines(path: str | Path, *, suite: str = "vsr", edition: str | None
     table["accuracy"] = (table["score"] >= 0.5) == (table["label"] == 1)
     table = table.assign(suite=suite, edition=edition or f"{len(rows)} items", subset="all")
     return table[["suite", "edition", "subset", "quad", "cluster", "label", "score", "accuracy"]]
+
+
+def first_keys(path: Path) -> set[str]:
+    """The keys of the first record of a JSONL file: which form it has. Empty for any other file."""
+    if path.suffix != ".jsonl":
+        return set()
+    try:
+        with path.open(encoding="utf-8-sig") as file:
+            first = json.loads(file.readline())
+    except (OSError, ValueError, RecursionError):  # the reader of the form says what is wrong
+        return set()
+    return set(first) if isinstance(first, dict) else set()
 
 
 def finite(row: Row, key: str) -> float:

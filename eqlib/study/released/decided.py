@@ -10,16 +10,16 @@ from __future__ import annotations
 import numpy as np
 
 from eqlib.quads import check_scores
+from eqlib.scoring import matching
 from eqlib.scoring.equivariance import components
-from eqlib.scoring.matching import group_right
 
 
 def decided(scores: object) -> dict[str, np.ndarray]:
     """``mirrored``: the wrong assignment wins all four comparisons (group, with the captions exchanged);
     ``decided``: one of the two does, ``|I| > |a| + |b|``. Each (n,) bool; chance 1/6 and 1/3."""
     scores = check_scores(scores)
-    mirrored = group_right(scores[:, :, ::-1])
-    return {"mirrored": mirrored, "decided": mirrored | group_right(scores)}
+    mirrored = matching(scores[:, :, ::-1])["group"]
+    return {"mirrored": mirrored, "decided": mirrored | matching(scores)["group"]}
 
 
 def ratio(scores: object) -> np.ndarray:
