@@ -124,7 +124,16 @@ SUITES = {
         _arrays,
     ),
 }
-PROTOCOLS = ("cosine", "matching-logit", "matching-probability", "p-yes", "log-odds", "choice", "generation")
+PROTOCOLS = (
+    "cosine",
+    "matching-logit",
+    "matching-probability",
+    "p-yes",
+    "log-p-yes",
+    "log-odds",
+    "choice",
+    "generation",
+)
 
 
 GIVEN = ("annotation", "index", "info", "layout", "clusters", "edition")
@@ -250,7 +259,7 @@ def _score(options: argparse.Namespace) -> int:
         print(score_text(record, names, differences))
         print(f"\nprotocol: {options.protocol or 'not declared (--protocol)'}")
         if "unparsed" in record:
-            print(f"{record['unparsed']:,} answers were neither of those asked for, and are wrong")
+            print(f"answers that are none of those asked for, counted wrong: {record['unparsed']:,}")
     return 0
 
 

@@ -32,9 +32,9 @@ image 0, on image 1; 1 where the first option (yes, A) is right."""
 
 def sample_quads(path: str | Path, *, suite: str, edition: str | None = None) -> pd.DataFrame:
     """Score table of lmms-eval's samples of a task of ours: one line a cell, ``{..., "eqlib_group": {"id", "image",
-    "caption", "score", "unparsed", "subset"}}``, in any order; with the column ``unparsed``, (n,) answers of four."""
+    "caption", "value", "unparsed", "subset", "cluster"}}``, in any order; and ``unparsed``, (n,) answers of four."""
     path = Path(path)
-    found, unparsed, subsets = {}, {}, {}
+    found, unparsed, names = {}, {}, {}
     for number, record in enumerate(read_records(path), start=1):
         row = Row(Row(record, path, f"line {number}").get("eqlib_group"), path, f"line {number}, eqlib_group")
         item, image, caption = row.label("id"), row.number("image"), row.number("caption")
@@ -42,17 +42,25 @@ def sample_quads(path: str | Path, *, suite: str, edition: str | None = None) ->
             raise row.fail("image and caption 0 or 1", (image, caption))
         if (item, image, caption) in found:
             raise row.fail("each cell once", f"{item}_c{caption}_i{image} again")
-        found[item, image, caption] = finite(row, "score")
+        found[item, image, caption] = finite(row, "value")
         unparsed[item] = unparsed.get(item, 0) + bool(row.record.get("unparsed"))
-        subsets[item] = row.optional_label("subset", "all")
+        names[item] = (row.optional_label("subset", "all"), row.optional_label("cluster", item))
     scores = np.empty((len(unparsed), 2, 2))
     for place, item in enumerate(unparsed):
         for image, caption in np.ndindex(2, 2):
             if (item, image, caption) not in found:
                 raise InputError(f"a score of {item}_c{caption}_i{image}", "none", where=path)
             scores[place, image, caption] = found[item, image, caption]
-    names = {"suite": suite, "edition": edition or f"{len(scores)} items", "quad": list(unparsed)}
-    return score_table(scores, subset=list(subsets.values()), **names).assign(unparsed=list(unparsed.values()))
+    subset, cluster = (list(values) for values in zip(*names.values(), strict=True))
+    table = score_table(
+        scores,
+        suite=suite,
+        edition=edition or f"{len(scores)} items",
+        quad=list(unparsed),
+        subset=subset,
+        cluster=cluster,
+    )
+    return table.assign(unparsed=list(unparsed.values()))
 
 
 def array_quads(
