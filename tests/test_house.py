@@ -15,7 +15,7 @@ CORE = (
     ("quads",),
     ("losses", "scoring", "suites"),
     ("models",),
-    ("cli",),
+    ("cli", "lmms_eval"),
 )
 WORKSHOP = (
     ("parameters", "released", "scenes"),

@@ -1,6 +1,6 @@
 """What evaluation harnesses leave, by item id: lmms-eval's samples, VLMEvalKit's predictions, t2v_metrics' arrays.
 
-- lmms-eval ``*_samples_*.jsonl``: a line a request; our tasks (``eqlib/suites/lmms_eval``) log which cell of which quad
+- lmms-eval ``*_samples_*.jsonl``: a line a request; our tasks (``eqlib/lmms_eval``) log which cell of which quad
   it is, NaturalBench's log the index and the answer that was read
 - VLMEvalKit ``<model>_<dataset>.xlsx``, ``.tsv``, ``.json``: a row a question: ``index``, ``answer``, ``prediction``
 - t2v_metrics ``.pt``, or ``.npy``: scores (n, image, caption) without names, in the order of a file that has them
@@ -13,11 +13,12 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 import pandas as pd
 
-from eqlib.errors import InputError, needs
+from eqlib.errors import InputError
 from eqlib.quads import check_scores, score_table
 from eqlib.suites.fields import Row
 from eqlib.suites.line_scores import finite
@@ -165,11 +166,12 @@ def _rows(path: Path) -> list[Row]:
     how = {"dtype": str, "keep_default_na": False}
     try:
         if path.suffix == ".xlsx":
-            needs("reading .xlsx", "xlsx", "openpyxl")
             table = pd.read_excel(path, **how)
         else:
             table = pd.read_csv(path, sep="\t", **how)
-    except (OSError, ValueError, KeyError) as error:  # a damaged archive is a BadZipFile, an OSError's cousin
+    except ImportError as error:
+        raise InputError('openpyxl to read .xlsx (pip install "eqlib[xlsx]"), or .tsv', "none", where=path) from error
+    except (OSError, ValueError, KeyError, BadZipFile) as error:
         raise InputError(f"a {path.suffix} table", str(error).splitlines()[0], where=path) from error
     return [Row({k: v for k, v in record.items() if v != ""}, path, f"row {n}")
             for n, record in enumerate(table.to_dict("records"), start=1)]  # fmt: skip
@@ -180,8 +182,10 @@ def _array(path: Path) -> np.ndarray:
         from eqlib.suites.score_files import read_scores
 
         return read_scores(path)
-    import torch
-
+    try:
+        import torch
+    except ImportError as error:
+        raise InputError('torch to read .pt (pip install "eqlib[torch]"), or .npy', "none", where=path) from error
     try:
         found = torch.load(path, map_location="cpu", weights_only=True)
     except OSError as error:
