@@ -165,10 +165,7 @@ def _rows(path: Path) -> list[Row]:
         return [Row(record, path, f"row {n}") for n, record in enumerate(read_records(path), start=1)]
     how = {"dtype": str, "keep_default_na": False}
     try:
-        if path.suffix == ".xlsx":
-            table = pd.read_excel(path, **how)
-        else:
-            table = pd.read_csv(path, sep="\t", **how)
+        table = pd.read_excel(path, **how) if path.suffix == ".xlsx" else pd.read_csv(path, sep="\t", **how)
     except ImportError as error:
         raise InputError('openpyxl to read .xlsx (pip install "eqlib[xlsx]"), or .tsv', "none", where=path) from error
     except (OSError, ValueError, KeyError, BadZipFile) as error:

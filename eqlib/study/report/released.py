@@ -1,37 +1,110 @@
-"""The chapter on released systems: its figures and tables in order, and what it says, made from its numbers."""
+"""The chapter on released systems: its figures, tables and sentences, with their numbers from the committed scores."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-
+import matplotlib.pyplot as plt
 import pandas as pd
-from matplotlib.axes import Axes
 
-from eqlib.study.released.chapter import Chapter
-from eqlib.study.report.figures import (
-    released_decided,
-    released_pairs,
-    released_plane,
-    released_systems,
-    released_trajectory,
-)
-from eqlib.study.report.style import style
+from eqlib.scoring import CHANCE
+from eqlib.study.released.chapter import PLANES, Chapter
+from eqlib.study.report.figures import released as figures
+from eqlib.study.report.style import PAGE, style
 from eqlib.study.report.typeset import Cell, Table, Words
 
-FIGURES: dict[str, Callable[[Chapter], tuple]] = {
-    "released_systems": released_systems.drawn,
-    "released_plane": released_plane.drawn,
-    "released_decided": released_decided.drawn,
-    "released_trajectory": released_trajectory.drawn,
-    "released_pairs": released_pairs.drawn,
-}
 NAMES = {"text": "Text", "image": "Image", "group": "Group", "group_match": "Group match", "headroom": "Headroom"}
 
 
-def draw(chapter: Chapter, name: str) -> tuple[Axes | Sequence[Axes], Words]:
-    """The figure ``name`` of FIGURES in the project's style, and its words: what ``typeset.publish`` takes."""
+def draw(chapter: Chapter, name: str) -> tuple:
+    """Axes and Words of the figure ``name`` of FIGURES, in the project's style: what ``typeset.publish`` takes."""
     with style():
         return FIGURES[name](chapter)
+
+
+def _systems(chapter):
+    found = chapter.systems
+    count = found["model"].nunique()
+    _, axes = plt.subplots(1, 2, figsize=(PAGE, 0.6 + 0.115 * count), width_ratios=(2, 1), sharey=True)
+    group, match = (found[found["score"] == score] for score in ("group", "group_match"))
+    above = int((group["low"] > CHANCE["group"]).sum())
+    return figures.systems(axes, found), Words(
+        "released_systems",
+        "Released systems on Winoground",
+        f"{count} systems, scores as published, 400 quads. Group is {_span(group)}, for {above} of them above chance "
+        f"({100 * CHANCE['group']:.1f} %, dotted) with the whole interval; group match is {_span(match)}. Bars: 95 % "
+        "intervals. Right: how much larger |a| + |b| is than |I| in the median quad; group needs less than 1 (line) and "
+        "I > 0. Group match and the ratio are on logits where the published score is a probability.",
+        f"Dot plot of group score, group match and median ratio of {count} systems, sorted by group score.",
+    )
+
+
+def _plane(chapter):
+    tables = dict(list(chapter.planes.groupby("model")))
+    _, axes = plt.subplots(1, len(PLANES), figsize=(PAGE, 2.0))
+    for ax, model in zip(axes, PLANES, strict=True):
+        figures.plane(ax, tables[model])
+    axes[0].set_ylabel("|a| + |b|")
+    match = chapter.systems[(chapter.systems["score"] == "group_match") & chapter.systems["model"].isin(PLANES)]
+    return axes, Words(
+        "released_plane",
+        "What a quad is decided by",
+        "One dot a quad, each system in the units of its own score. Below the lines |I| > |a| + |b|: the right "
+        "assignment wins all four comparisons (right) or the wrong one does (left, red). Grey: undecided, because the "
+        "picture alone or the caption alone moves the score by more than I. Most dots lie right of 0 (group match, "
+        f"{_span(match)}) and above the lines. Few quads lie outside the axes.",
+        f"Scatter plots of I against |a| + |b| for {', '.join(PLANES)}.",
+    )
+
+
+def _decided(chapter):
+    _, ax = plt.subplots(figsize=(0.72 * PAGE, 3.4))
+    share = 100 * chapter.shares.set_index(["kind", "part"])["value"]["share"]
+    return figures.decided(ax, pd.concat([chapter.systems, chapter.trajectory])), Words(
+        "released_decided",
+        "Systems differ in how many quads they decide",
+        "Group score = share of quads decided x share of those that are right (dashed: equal group score). Independent "
+        "random scores decide 33 % and are right in half. Of the variance of log group between the systems "
+        f"{share['decided']:.0f} % goes with the first factor, {share['right among decided']:.0f} % with the second. "
+        "Grey: 30 checkpoints of one training.",
+        "Scatter plot of the share decided against the share right among decided, one mark a system.",
+    )
+
+
+def _trajectory(chapter):
+    _, axes = plt.subplots(1, 3, figsize=(PAGE, 2.3), width_ratios=(1.25, 1, 1.35))
+    noise = chapter.endpoints.set_index("name").loc["group - noise"]
+    return figures.trajectory(axes, chapter.trajectory, chapter.bars), Words(
+        "released_trajectory",
+        "One training, epoch by epoch",
+        "ALBEF on 4 million pictures, 30 checkpoints on Winoground. Left, middle: outcomes and ratio with 95 % "
+        "intervals; dotted: independent random scores; grey: the first and last five epochs, which the test compares. "
+        "Right: group (green) and mirrored (red: the wrong assignment wins all four comparisons) of those epochs, and "
+        "what the first five would give if as many quads were decided as in the last five, by independent noise in "
+        f"every score or by shrinking a and b alone. Late group less noise: {_points(noise)} points.",
+        "Three panels: group, mirrored and group match by epoch; the median ratio by epoch; bars of four states.",
+    )
+
+
+def _pairs(chapter):
+    _, axes = plt.subplots(1, 2, figsize=(PAGE, 3.6), sharex=True, sharey=True)
+    tuned, heads = (_means(chapter, which) for which in ("tuned", "heads"))
+    return figures.pairs(axes, chapter.pairs), Words(
+        "released_pairs",
+        "The same weights, another head, or fine-tuned for retrieval",
+        "BLIP on Winoground, paired differences in points with 95 % intervals. Matching less contrastive head of the "
+        f"same weights: group {heads[0]}, group match {heads[1]}. Fine-tuned for retrieval on COCO or Flickr30K less "
+        f"before: group {tuned[0]}, group match {tuned[1]}. Filled: p < 0.05, by Holm over the eight pairs; diamonds: "
+        "mean over the eight, quad by quad.",
+        "Forest plot of the differences in group and group match between pairs of BLIP models.",
+    )
+
+
+FIGURES = {
+    "released_systems": _systems,
+    "released_plane": _plane,
+    "released_decided": _decided,
+    "released_trajectory": _trajectory,
+    "released_pairs": _pairs,
+}
 
 
 def tables(chapter: Chapter) -> list[Table]:
@@ -79,11 +152,8 @@ def findings(chapter: Chapter) -> list[str]:
     rise = bar["late", "group"] - bar["early", "group"]
     alone = 100 * (bar["a, b shrunk", "group"] - bar["early", "group"]) / rise
     median = chapter.trajectory[chapter.trajectory["score"] == "ratio"].sort_values("model")["point"]
-    mean = chapter.pairs[chapter.pairs["label"].str.startswith("mean")].set_index(["set", "score"])
     trend = chapter.trends.set_index("with").loc["log ratio"]
-    tuned, heads = (
-        [_points(mean.loc[(which, score)]) for score in ("group", "group_match")] for which in ("tuned", "heads")
-    )
+    tuned, heads = (_means(chapter, which) for which in ("tuned", "heads"))
     return [
         f"{len(group)} released systems on Winoground match {_span(match)} of the quads and win {_span(group)}. Of the "
         f"{len(chapter.ranks)} neighbouring pairs by group score {apart or 'none'} can be told apart (Holm). "
@@ -121,6 +191,13 @@ def _points(row) -> str:
     return (
         f"{100 * row['point' if 'point' in row else 'change']:+.1f} [{100 * row['low']:+.1f}, {100 * row['high']:+.1f}]"
     )
+
+
+def _means(chapter: Chapter, which: str) -> list[str]:
+    """Group and group match of the mean over a set of pairs."""
+    rows = chapter.pairs[(chapter.pairs["set"] == which) & chapter.pairs["label"].str.startswith("mean")]
+    rows = rows.set_index("score")
+    return [_points(rows.loc[score]) for score in ("group", "group_match")]
 
 
 def _times(row) -> str:
