@@ -31,8 +31,8 @@ def _systems(chapter):
         "Released systems on Winoground",
         f"{count} systems, scores as published, 400 quads. Group is {_span(group)}, for {above} of them above chance "
         f"({100 * CHANCE['group']:.1f} %, dotted) with the whole interval; group match is {_span(match)}. Bars: 95 % "
-        "intervals. Right: how much larger |a| + |b| is than |I| in the median quad; group needs less than 1 (line) and "
-        "I > 0. Group match and the ratio are on logits where the published score is a probability.",
+        "intervals. Right: how much larger |a| + |b| is than |I| in the median quad; group needs less than 1 (line), "
+        "and I > 0. Group match and the ratio are on logits where the published score is a probability.",
         f"Dot plot of group score, group match and median ratio of {count} systems, sorted by group score.",
     )
 
