@@ -41,6 +41,8 @@ def _parser() -> argparse.ArgumentParser:
         suite.add_argument("--against", type=Path, metavar="FILE", help="another model's scores, paired: ours - theirs")
         suite.add_argument("--items", type=Path, metavar="FILE", help="write one row an item (.parquet or .csv)")
         suite.add_argument("--edition", help="stamp this edition instead of the one guessed from counts and suffixes")
+        how = "how the scores came about, printed beside them; probabilities are checked to be in [0, 1]"
+        suite.add_argument("--protocol", choices=PROTOCOLS, help=how)
         suite.add_argument("--json", action="store_true", help="print JSON, proportions in 0..1")
         suite.add_argument("--level", type=_level, default=0.95, help="level of the intervals (default 0.95)")
         suite.set_defaults(run=_score, suite=name)
@@ -79,6 +81,11 @@ def _nothing(suite: argparse.ArgumentParser) -> None:
     pass
 
 
+def _arrays(suite: argparse.ArgumentParser) -> None:
+    _quads(suite)
+    suite.add_argument("--quads", type=Path, metavar="FILE", help="quad file with the ids of an array's rows, in order")
+
+
 def _quads(suite: argparse.ArgumentParser) -> None:
     summary = "also equivariance (a, b, I and inconsistencies, in units of the scores) or shortcuts (one side decides)"
     suite.add_argument("--also", action="append", default=[], choices=("equivariance", "shortcuts"), help=summary)
@@ -88,24 +95,45 @@ FOILS = (
     "What score_suite gives, as a table (.parquet, .csv, .jsonl), or any with columns caption, foil (scores) and "
     "optionally subset, item, cluster"
 )
+HARNESS = "lmms-eval's samples of our tasks (.jsonl); or an array (n, image, caption) as of t2v_metrics (.pt, .npy)"
 SUITES = {
     "eqben": (
         "EqBen submission",
         "One score a row of the annotation (.npy, .json), with --annotation or --index and --info or --layout",
         _eqben,
     ),
-    "winoground": ("Winoground score lines", 'Lines {"label": "0_c0_i1", "score": 0.97}', _quads),
-    "valse": ("VALSE scores of captions and foils", FOILS, _probabilities),
+    "winoground": ("Winoground scores", f'Lines {{"label": "0_c0_i1", "score": 0.97}}; {HARNESS}', _arrays),
+    "valse": ("VALSE scores of captions and foils", f'{FOILS}; or lines {{"label": "0_c", "score"}}', _probabilities),
+    "vsr": (
+        "VSR statements, true or false",
+        'Lines {"id", "label": 0 or 1, "score": p(true)}, or VLMEvalKit\'s predictions (.xlsx, .tsv, .json)',
+        _nothing,
+    ),
+    "naturalbench": (
+        "NaturalBench, four answers a group",
+        "lmms-eval's samples (.jsonl), or VLMEvalKit's predictions (.xlsx, .tsv, .json)",
+        _nothing,
+    ),
     "sugarcrepe": ("SugarCrepe scores, or right/wrong", f"{FOILS}; or a SUGARCREPE_CORRECT file", _nothing),
     "bivlc": ("BiVLC right/wrong", "A results file of the BiVLC repository (.csv)", _nothing),
     "colorswap": ("ColorSwap answers", "Answers to the text task, with --image-answers (.json)", _colorswap),
     "table": (
         "Any set of quads or foils as a score table",
         "What score_suite gives, as a table (.parquet, .csv, .jsonl): suite, edition, subset, quad, cluster, then "
-        "s00, s01, s10, s11 (s image caption), or s_caption, s_foil",
-        _quads,
+        f"s00, s01, s10, s11 (s image caption), or s_caption, s_foil; {HARNESS}",
+        _arrays,
     ),
 }
+PROTOCOLS = (
+    "cosine",
+    "matching-logit",
+    "matching-probability",
+    "p-yes",
+    "log-p-yes",
+    "log-odds",
+    "choice",
+    "generation",
+)
 
 
 GIVEN = ("annotation", "index", "info", "layout", "clusters", "edition")
@@ -122,6 +150,8 @@ def _read(options: argparse.Namespace, path: Path):
 
         given = {name: getattr(options, name) for name in GIVEN}
         return eqben_table(path, **given), quads
+    if (found := _harness(options, path)) is not None:
+        return found if found[1] else (found[0], quads)
     if options.suite == "winoground":
         from eqlib.suites.winoground_scores import winoground_table
 
@@ -141,6 +171,28 @@ def _read(options: argparse.Namespace, path: Path):
     else:
         table, names = _foils(options, path)
     return _stamped(table, options.edition), names
+
+
+def _harness(options: argparse.Namespace, path: Path):
+    """(table, score names) where a harness wrote the file; no names for quads, None for our own forms."""
+    from eqlib.suites import harness_scores as harness
+    from eqlib.suites import line_scores as lines
+
+    given = {"edition": options.edition}
+    if options.suite == "naturalbench":
+        return harness.naturalbench_answers(path, **given), ("acc", "q_acc", "i_acc", "group")
+    if options.suite == "vsr":
+        read = lines.statement_lines if path.suffix == ".jsonl" else harness.statement_answers
+        return read(path, **given), ("accuracy",)
+    keys = lines.first_keys(path)
+    if options.suite == "valse" and "label" in keys:
+        return _outcomes(lines.foil_lines(path, **given), options, path)
+    if options.suite not in ("winoground", "table"):
+        return None
+    suite = "winoground" if options.suite == "winoground" else options.quads.stem if options.quads else "quads"
+    if path.suffix in (".pt", ".npy"):
+        return harness.array_quads(path, suite=suite, items=options.quads, **given), ()
+    return (harness.sample_quads(path, suite=suite, **given), ()) if "eqlib_group" in keys else None
 
 
 def _foils(options: argparse.Namespace, path: Path):
@@ -186,7 +238,11 @@ def _score(options: argparse.Namespace) -> int:
     for warning in said:
         print(f"eqlib: warning: {warning}", file=sys.stderr)
     how = {"scores": names, "level": options.level}
-    record = score_record(table, where=options.scores, **how) | {"warnings": said}
+    if options.protocol in ("matching-probability", "p-yes"):
+        _check_probabilities(table, options.scores)
+    record = score_record(table, where=options.scores, **how) | {"warnings": said, "protocol": options.protocol}
+    if "unparsed" in table:
+        record["unparsed"] = int(table["unparsed"].sum())
     if "p_c" in names:
         for cell in (*record["subsets"].values(), *filter(None, record["average"].values())):
             cell["min_pc_pf"] = min(cell["p_c"]["point"], cell["p_f"]["point"])
@@ -201,7 +257,19 @@ def _score(options: argparse.Namespace) -> int:
         print(json.dumps(record, indent=1, allow_nan=False))
     else:
         print(score_text(record, names, differences))
+        print(f"\nprotocol: {options.protocol or 'not declared (--protocol)'}")
+        if "unparsed" in record:
+            print(f"answers that are none of those asked for, counted wrong: {record['unparsed']:,}")
     return 0
+
+
+def _check_probabilities(table, path: Path) -> None:
+    scores = table[[name for name in table if name in ("s00", "s01", "s10", "s11", "s_caption", "s_foil", "score")]]
+    outside = ((scores < 0) | (scores > 1)).any(axis=1).to_numpy()
+    if outside.any():
+        item = table["quad"].iloc[int(outside.argmax())]
+        got = scores[outside].iloc[0].to_list()
+        raise InputError("probabilities in [0, 1]", got, where=path, row=f"item {item}")
 
 
 def _by_subset(differences) -> dict:

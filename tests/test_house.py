@@ -15,10 +15,10 @@ CORE = (
     ("quads",),
     ("losses", "scoring", "suites"),
     ("models",),
-    ("cli",),
+    ("cli", "lmms_eval"),
 )
 WORKSHOP = (
-    ("parameters", "scenes", "trials"),
+    ("parameters", "released", "scenes", "trials"),
     ("training",),
     ("report",),
     ("notebook", "profile", "sets", "weights"),
@@ -54,7 +54,7 @@ def test_imports_run_one_way(root):
                 assert below == room or LEVEL[below] < LEVEL[room], f"{path.relative_to(root)} imports {other}"
 
 
-@pytest.mark.parametrize("room", ["quads", "scoring", "suites", "study.scenes", "study.report"])
+@pytest.mark.parametrize("room", ["quads", "scoring", "suites", "study.scenes", "study.released", "study.report"])
 def test_no_torch_where_none_is_needed(room):
     code = f"import sys, eqlib.{room}; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
