@@ -126,7 +126,7 @@ def _fit(model, data, objective, recipe, accelerator, settings, validate, on_log
         with accelerator.autocast():
             outputs = encode(images, *texts)
         if len(texts) == 2:  # a caption without a hard negative has its own tokens in the negative's place
-            *outputs, brought["negatives"] = outputs
+            *outputs, brought["negative_text_features"] = outputs
             brought["present"] = (texts[0] != texts[1]).any(1)
         terms, telemetry = objective(*outputs, step=step, **brought)
         # scale and bias at no weight: a parameter that no loss reads would leave data-parallel gradients waiting

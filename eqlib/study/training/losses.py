@@ -1,15 +1,18 @@
-"""The losses that an objective can name. A new one is a file with a function or a class, and a line in `LOSSES`.
+"""The losses that an objective can name. A new one is a file with a function, and a line in `LOSSES`.
 
-A function is as those of `eqlib.losses`: ``(image_features, text_features, logit_scale, *, ...) -> terms``. Of its
-keywords those that a batch brings (`BROUGHT`) say what it needs, the others are its settings. A class is made with the
-settings as a dict and ``seed`` and ``dim``, says what it ``needs``, and gives ``(terms, telemetry)`` of `Features`.
+A loss is called as those of `eqlib.losses` are, with the features (b, d) of this process's pairs, the logit scale and
+what else of a batch it takes by keyword, and returns terms by name, or terms and telemetry:
+
+    logit_bias               (), where the model has one
+    partners                 (b, K) int64, places in the global batch         `batches(..., partners=True)`
+    negative_text_features   (b, d), of the hard-negative captions            `CaptionedImages(..., negatives=True)`
+    present                  (b,) bool, False where a caption has none        likewise
 """
 
 from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -18,85 +21,42 @@ from open_clip.loss import SigLipLoss
 from torch import Tensor
 
 from eqlib.errors import InputError
-from eqlib.losses import (
-    EqSimLoss,
-    StepGenerator,
-    contrastive_loss,
-    cyclip_loss,
-    eqsim_itm,
-    negclip_loss,
-    pairwise_loss,
-)
+from eqlib.losses import EqSimLoss, StepGenerator, contrastive_loss, cyclip_loss, negclip_loss, pairwise_loss
+from eqlib.losses import eqsim_itm as itm_criterion
 from eqlib.losses.ranks import Ranks
 from eqlib.models.matching import MatchingHead, matching_loss, matching_scores
 
 Scalars = dict[str, Tensor]
 MINIMAL_PAIRS = "minimal_pairs"
+BROUGHT = {"logit_bias": "", "partners": "partners", "negative_text_features": "negatives", "present": "negatives"}
+"""What a batch brings beside features and scale, and what an objective says that it ``needs`` for it."""
 
 
-@dataclass(frozen=True)
-class Features:
-    """What a loss sees of a step, of this process's pairs: ``image``, ``text`` (b, d) of unit length; ``scale``, the
-    factor of the logits, and ``bias``, where the model has one. Only where a loss of the objective needs them:
-    ``partners`` (b, K) int64, places in the global batch; ``negatives`` (b, d), the hard-negative captions, and
-    ``present`` (b,) bool, False where a caption has none."""
-
-    image: Tensor
-    text: Tensor
-    scale: Tensor
-    bias: Tensor | None = None
-    partners: Tensor | None = None
-    negatives: Tensor | None = None
-    present: Tensor | None = None
+def of_function(function: Callable[..., Scalars], settings: dict[str, Any]) -> Callable[..., Scalars]:
+    """``function`` under ``settings``, its other keywords. Raises InputError for settings that it does not take."""
+    keywords = {p.name for p in inspect.signature(function).parameters.values() if p.kind is p.KEYWORD_ONLY}
+    if unknown := settings.keys() - (keywords - BROUGHT.keys()):
+        name = function.__name__.removesuffix("_loss")
+        raise InputError(f"no such settings for {name}", ", ".join(sorted(unknown)), row="settings")
+    loss = partial(function, **settings)
+    loss.takes = keywords & BROUGHT.keys()
+    return loss
 
 
-BROUGHT = {
-    "logit_bias": "bias",
-    "partners": "partners",
-    "negative_text_features": "negatives",
-    "present": "present",
-}  # a function's keyword: the field of Features
-
-
-class OfFunction(torch.nn.Module):
-    """A function as a named loss. Raises InputError for settings that it does not take."""
-
-    def __init__(self, function: Callable[..., Scalars], settings: dict[str, Any]):
-        super().__init__()
-        keywords = {p.name for p in inspect.signature(function).parameters.values() if p.kind is p.KEYWORD_ONLY}
-        if unknown := settings.keys() - (keywords - BROUGHT.keys()):
-            name = function.__name__.removesuffix("_loss")
-            raise InputError(f"no such settings for {name}", ", ".join(sorted(unknown)), row="settings")
-        self.function, self.settings = function, settings
-        self.brought = {keyword: BROUGHT[keyword] for keyword in keywords & BROUGHT.keys()}
-        self.needs = {"partners", "negatives"} & set(self.brought.values())
-
-    def forward(self, features: Features) -> tuple[Scalars, Scalars]:
-        brought = {keyword: getattr(features, name) for keyword, name in self.brought.items()}
-        return self.function(features.image, features.text, features.scale, **brought, **self.settings), {}
-
-
-def siglip_loss(
-    image_features: Tensor, text_features: Tensor, logit_scale: Tensor, *, logit_bias: Tensor | None
-) -> Scalars:
-    """open_clip's SigLipLoss, for a model with a logit bias."""
+def siglip_loss(image_features: Tensor, text_features: Tensor, logit_scale: Tensor, *, logit_bias=None) -> Scalars:
+    """``siglip``: open_clip's SigLipLoss, for a model with a logit bias."""
     ranks = Ranks.current()
     loss = SigLipLoss(rank=ranks.rank, world_size=ranks.world)
     return {"siglip": loss(image_features, text_features, logit_scale, logit_bias)}
 
 
-class EqSim(torch.nn.Module):
+def eqsim(settings: dict[str, Any], *, seed: int, dim: int | None) -> EqSimLoss:
     """EqSimLoss under its own settings. ``variant`` may also be ``minimal_pairs``: the hard variant on the pairs that
     the data knows."""
-
-    def __init__(self, settings: dict[str, Any], *, seed: int, **_):
-        super().__init__()
-        pairs = settings.get("variant") == MINIMAL_PAIRS
-        self.needs = {"partners"} if pairs else set()
-        self.loss = EqSimLoss(**(settings | ({"variant": "hard"} if pairs else {})), seed=seed)
-
-    def forward(self, features: Features) -> tuple[Scalars, Scalars]:
-        return self.loss(features.image, features.text, features.scale, partners=features.partners)
+    pairs = settings.get("variant") == MINIMAL_PAIRS
+    loss = EqSimLoss(**(settings | ({"variant": "hard"} if pairs else {})), seed=seed)
+    loss.takes = {"partners"} if pairs else set()
+    return loss
 
 
 class Matching(torch.nn.Module):
@@ -108,7 +68,7 @@ class Matching(torch.nn.Module):
     its hard pairs; the ``state_dict`` holds both.
     """
 
-    needs = frozenset()
+    takes = frozenset()
 
     def __init__(self, settings: dict[str, Any], *, seed: int, dim: int | None, eqsim: bool = False):
         super().__init__()
@@ -117,21 +77,21 @@ class Matching(torch.nn.Module):
         with torch.random.fork_rng(devices=[]):
             torch.default_generator.manual_seed(seed)
             self.head = MatchingHead(dim, settings.pop("hidden", 256))
-        try:  # a wrong name or value is an error now, not at the first step
-            eqsim_itm(torch.eye(2, 4), **settings)
-        except TypeError as error:
-            raise InputError("settings of eqsim_itm", str(error), row="settings") from error
         if settings and not eqsim:
             raise InputError("no such settings for itm", ", ".join(sorted(settings)), row="settings")
+        try:  # a wrong name or value is an error now, not at the first step
+            itm_criterion(torch.eye(2, 4), **settings)
+        except TypeError as error:
+            raise InputError("settings of eqsim_itm", str(error), row="settings") from error
         self.eqsim, self.settings, self.draws = eqsim, settings, StepGenerator(seed)
 
-    def forward(self, features: Features) -> tuple[Scalars, Scalars]:
-        image, text = map(Ranks.current().all_gather, (features.image.float(), features.text.float()))
+    def forward(self, image: Tensor, text: Tensor, scale: Tensor) -> tuple[Scalars, Scalars]:
+        image, text = map(Ranks.current().all_gather, (image.float(), text.float()))
         draw = self.draws.generator(image.device)
-        scores = matching_scores(self.head, image, text, scale=features.scale.detach(), generator=draw)
+        scores = matching_scores(self.head, image, text, scale=scale.detach(), generator=draw)
         terms = {"matching": matching_loss(scores)}
         if self.eqsim:
-            terms["eqsim_itm"] = eqsim_itm(scores, **self.settings)
+            terms["eqsim_itm"] = itm_criterion(scores, **self.settings)
         with torch.no_grad():
             matched, hard_image, hard_text, other = scores.unbind(1)
             right = (scores > 0) == scores.new_tensor([True, False, False, True])
@@ -147,16 +107,19 @@ class Matching(torch.nn.Module):
 LOSSES: dict[str, Callable] = {
     "contrastive": contrastive_loss,
     "siglip": siglip_loss,
-    "eqsim": EqSim,
+    "eqsim": eqsim,
     "cyclip": cyclip_loss,
     "pairwise": pairwise_loss,
     "negclip": negclip_loss,
     "itm": Matching,
     "eqsim_itm": partial(Matching, eqsim=True),
 }
+"""A function of features, or what makes a module of settings, ``seed`` and ``dim``."""
 
 
-def loss_of(name: str, settings: dict[str, Any], *, seed: int, dim: int | None) -> torch.nn.Module:
-    """The loss of that name in `LOSSES`, with what it ``needs``."""
+def loss_of(name: str, settings: dict[str, Any], *, seed: int, dim: int | None) -> Callable:
+    """The loss of that name in `LOSSES`; ``takes`` says what of `BROUGHT` it takes."""
     entry = LOSSES[name]
-    return OfFunction(entry, settings) if inspect.isfunction(entry) else entry(settings, seed=seed, dim=dim)
+    if "settings" in inspect.signature(entry).parameters:
+        return entry(settings, seed=seed, dim=dim)
+    return of_function(entry, settings)

@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from eqlib.errors import InputError
 from eqlib.models.matching import MatchingHead
-from eqlib.study.training.losses import LOSSES, Features, Scalars, loss_of
+from eqlib.study.training.losses import BROUGHT, LOSSES, Scalars, loss_of
 
 METHODS = {
     "contrastive": ("contrastive",),
@@ -59,25 +60,39 @@ class Objective(torch.nn.Module):
             start, ramp = (_steps(own[name], key) for key in ("start", "ramp"))
             if start or ramp:
                 self.ramps[name] = (start, ramp)
-        self.losses = torch.nn.ModuleDict({name: loss_of(name, own[name], seed=seed, dim=dim) for name in names})
-        self.needs = frozenset().union(*(loss.needs for loss in self.losses.values()))
+        self.losses = {name: loss_of(name, own[name], seed=seed, dim=dim) for name in names}
+        for name, loss in self.losses.items():
+            if isinstance(loss, torch.nn.Module):
+                self.add_module(name, loss)
+        self.needs = {BROUGHT[name] for loss in self.losses.values() for name in loss.takes} - {""}
 
     @property
     def head(self) -> MatchingHead | None:
         """The matching head that trains beside the model, or None."""
         return next((loss.head for loss in self.losses.values() if hasattr(loss, "head")), None)
 
-    def forward(self, *features: torch.Tensor, step: int | None = None, **brought: Any) -> tuple[Scalars, Scalars]:
-        """``features`` and what is ``brought`` beside them: see `Features`. ``step``, counted from 1, places the run on
-        the ramps (None: behind them)."""
-        seen, terms, telemetry = Features(*features, **brought), {}, {}
+    def forward(
+        self,
+        image_features: Tensor,
+        text_features: Tensor,
+        logit_scale: Tensor,
+        logit_bias: Tensor | None = None,
+        *,
+        step: int | None = None,
+        **brought: Tensor,
+    ) -> tuple[Scalars, Scalars]:
+        """What is ``brought``: see `eqlib.study.training.losses`. ``step``, counted from 1, places the run on the ramps
+        (None: behind them)."""
+        terms, telemetry = {}, {}
+        brought["logit_bias"] = logit_bias
         for name, loss in self.losses.items():
-            found, more = loss(seen)
+            found = loss(image_features, text_features, logit_scale, **{key: brought.get(key) for key in loss.takes})
+            found, more = found if isinstance(found, tuple) else (found, {})
             if name in self.ramps:
                 start, ramp = self.ramps[name]
                 share = 1.0 if step is None else min(1.0, max(0.0, (step - start) / max(1, ramp)))
                 found = {term: share * value if term.startswith(name) else value for term, value in found.items()}
-                more = more | {"ramp": seen.scale.new_tensor(share)}
+                more = more | {"ramp": logit_scale.new_tensor(share)}
             terms |= found
             telemetry |= more
         return terms, telemetry

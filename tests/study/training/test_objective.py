@@ -18,7 +18,7 @@ def test_three_losses_by_their_names():
     objective = Objective("contrastive+eqsim+negclip", {"eqsim.variant": "minimal_pairs", "eqsim.weight": 2.0}, seed=0)
     assert objective.needs == {"partners", "negatives"}
     present = torch.ones(6, dtype=torch.bool)
-    terms, _ = objective(IMAGE, TEXT, SCALE, partners=PARTNERS, negatives=WRONG, present=present)
+    terms, _ = objective(IMAGE, TEXT, SCALE, partners=PARTNERS, negative_text_features=WRONG, present=present)
     eqsim, _ = EqSimLoss("hard", weight=2.0)(IMAGE, TEXT, SCALE, partners=PARTNERS)
     expected = contrastive_loss(IMAGE, TEXT, SCALE) | eqsim
     expected |= negclip_loss(IMAGE, TEXT, SCALE, negative_text_features=WRONG)
