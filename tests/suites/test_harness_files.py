@@ -206,7 +206,7 @@ def test_a_file_that_is_none_of_its_kind_is_named(tmp_path, name):
 
 @pytest.fixture
 def task(root):
-    spec = importlib.util.spec_from_file_location("utils", root / "eqlib/lmms_eval/utils.py")
+    spec = importlib.util.spec_from_file_location("lmms_quads", root / "eqlib/lmms_eval/quads.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
