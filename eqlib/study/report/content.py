@@ -81,7 +81,11 @@ CHAPTERS = {
          "retrieval", "tradeoff", "selection", "published"),
         ("main", "subsets", "differences", "equivariance", "suites", "retrieval", "ablation", "conformance"),
     ),
-    "released": Chapter("Released models", (), ()),
+    "released": Chapter(
+        "Released models",
+        ("released_systems", "released_plane", "released_decided", "released_trajectory", "released_pairs"),
+        ("released_systems", "released_elsewhere"),
+    ),
 }  # fmt: skip
 
 

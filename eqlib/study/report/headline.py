@@ -140,7 +140,9 @@ def others(study: Study) -> str:
     for method in sorted(study.methods, key=lambda name: name != CONTROL):
         row = difference(study, method=method)
         if row is not None and method not in (PRETRAINED, study.treatment):
-            said.append(outcome(study, row).replace(label(method), f"{label(method)}, the control,", method == CONTROL))
+            told = outcome(study, row)
+            name = label(method)
+            said.append(told.replace(name, f"{name}, the control,", 1) if method == CONTROL else told)
     for name in sorted(set(study.differences["baseline"]) - {study.baseline, PRETRAINED}):
         row = difference(study, baseline=name)
         if row is not None:

@@ -9,18 +9,7 @@ from pathlib import Path
 
 from eqlib.files import content_hash, read_json
 
-PACKAGES = (
-    "torch",
-    "open_clip_torch",
-    "numpy",
-    "pandas",
-    "scipy",
-    "statsmodels",
-    "pyarrow",
-    "pillow",
-    "matplotlib",
-    "seaborn",
-)
+PACKAGES = ["torch", "open_clip_torch", "numpy", "pandas", "scipy", "pyarrow", "pillow", "matplotlib", "seaborn"]
 
 _IGNORED = ("__pycache__", ".ipynb_checkpoints")
 

@@ -50,54 +50,25 @@ def _bold(study: Study, within: str = "column") -> str:
     return f"Bold: the highest in its {within}, and above every other fine-tuned method {test}."
 
 
-def _cell(study: Study, place: dict[str, str], *, scale: float = 100, digits: int = 1, bold: bool = True) -> Cell:
-    """The row of ``summary`` at ``place`` (suite, subset, method, score) with its interval; a dash where absent."""
+def _cell(study: Study, place: dict[str, str], *, scale: float = 100, digits: int = 1) -> Cell:
+    """The row of ``summary`` at ``place`` (suite, subset, method, score) with its interval; a dash where absent. Bold
+    where more is better and the tests carry the lead."""
     table = rows(study.summary, **place)
     if table.empty or table["point"].isna().any():
         return Cell("–")
     row, point = table.iloc[0], scale * float(table["point"].iloc[0])
-    first = bold and best(study, place["suite"], place["subset"], place["score"]) == place["method"]
+    better = place["score"] in set(SCORES) - {"headroom"}
+    first = better and best(study, place["suite"], place["subset"], place["score"]) == place["method"]
     return Cell(f"{point:.{digits}f}", between(row, scale=scale, digits=digits), first, round(point, 6))
 
 
 def main_table(study: Study) -> Table:
     """Matching scores of the main suite by method, over all quads, in percent."""
-    place = {"suite": study.main, "subset": "micro"}
-    body = [
-        [Cell(label(method))]
-        + [_cell(study, place | {"method": method, "score": score}, bold=score != "headroom") for score in SCORES]
-        for method in study.methods
-    ]
     caption = (
         f"Percent of {study.of()['quad'].nunique():,} quads of {study.main}, mean over seeds, {intervals(study)}. "
         f"{_bold(study)}"
     )
-    data = study.summary[(study.summary["suite"] == study.main) & study.summary["score"].isin(SCORES)]
-    return Table("main", "Main result", caption, ["Method", *SCORES.values()], body, data)
-
-
-def subset_table(study: Study) -> Table:
-    """Group score of the main suite by subset and method, and the averages over subsets."""
-    table = study.summary[study.summary["suite"] == study.main]
-    names = [*parts(table), *sorted(name for name in set(table["subset"]) if is_average(name) and name != "micro")]
-    body = [[Cell(part_label(name)), *_group(study, study.main, name)] for name in names]
-    caption = f"Group score in percent with {intervals(study)}, {study.main}. {_bold(study, 'row')}"
-    columns = ["Subset", *map(label, study.methods)]
-    return Table("subsets", "Group score by subset", caption, columns, body, table[table["score"] == "group"])
-
-
-def _group(study: Study, suite: str, subset: str) -> list[Cell]:
-    place = {"suite": suite, "subset": subset, "score": "group"}
-    return [_cell(study, place | {"method": method}) for method in study.methods]
-
-
-def suite_table(study: Study) -> Table:
-    """Group score over all quads of every suite that was scored."""
-    names = sorted(set(study.summary["suite"]), key=lambda name: (name != study.main, name))
-    body = [[Cell(str(name)), *_group(study, name, "micro")] for name in names]
-    table = study.summary[(study.summary["subset"] == "micro") & (study.summary["score"] == "group")]
-    caption = f"Group score over all quads in percent with {intervals(study)}. {_bold(study, 'row')}"
-    return Table("suites", "Every suite", caption, ["Suite", *map(label, study.methods)], body, table)
+    return _by_method(study, "main", "Main result", caption, SCORES)
 
 
 def equivariance_table(study: Study) -> Table:
@@ -109,18 +80,51 @@ def equivariance_table(study: Study) -> Table:
         "text_inconsistency": "Text side |a + b|",
         "image_inconsistency": "Image side |a − b|",
     }
-    place = {"suite": study.main, "subset": "micro"}
-    form = {"scale": 1, "digits": 3, "bold": False}
-    body = [
-        [Cell(label(method)), *(_cell(study, place | {"method": method, "score": score}, **form) for score in names)]
-        for method in study.methods
-    ]
     caption = (
         f"Means over all quads in units of the similarity, {intervals(study)}. EqSim penalises a and b and should "
         "leave I unchanged."
     )
-    data = study.summary[(study.summary["suite"] == study.main) & study.summary["score"].isin(names)]
-    return Table("equivariance", "Equivariance", caption, ["Method", *names.values()], body, data)
+    return _by_method(study, "equivariance", "Equivariance", caption, names, scale=1, digits=3)
+
+
+def _by_method(study: Study, name: str, title: str, caption: str, scores: dict[str, str], **form) -> Table:
+    """One row a method, one column a score, over all quads of the main suite."""
+    place = {"suite": study.main, "subset": "micro"}
+    body = [
+        [Cell(label(method)), *(_cell(study, place | {"method": method, "score": score}, **form) for score in scores)]
+        for method in study.methods
+    ]
+    table = rows(study.summary, suite=study.main)
+    return Table(name, title, caption, ["Method", *scores.values()], body, table[table["score"].isin(scores)])
+
+
+def subset_table(study: Study) -> Table:
+    """Group score of the main suite by subset and method, and the averages over subsets."""
+    table = rows(study.summary, suite=study.main, score="group")
+    names = [*parts(table), *sorted(name for name in set(table["subset"]) if is_average(name) and name != "micro")]
+    caption = f"Group score in percent with {intervals(study)}, {study.main}. {_bold(study, 'row')}"
+    places = {part_label(name): {"suite": study.main, "subset": name} for name in names}
+    return _by_place(study, "subsets", "Group score by subset", caption, "Subset", places, table)
+
+
+def suite_table(study: Study) -> Table:
+    """Group score over all quads of every suite that was scored."""
+    table = rows(study.summary, subset="micro", score="group")
+    names = sorted(set(table["suite"]), key=lambda name: (name != study.main, name))
+    caption = f"Group score over all quads in percent with {intervals(study)}. {_bold(study, 'row')}"
+    places = {str(name): {"suite": name, "subset": "micro"} for name in names}
+    return _by_place(study, "suites", "Every suite", caption, "Suite", places, table)
+
+
+def _by_place(
+    study: Study, name: str, title: str, caption: str, first: str, places: dict, table: pd.DataFrame
+) -> Table:
+    """Group score: one row a place (suite and subset), one column a method."""
+    body = [
+        [Cell(text), *(_cell(study, place | {"method": method, "score": "group"}) for method in study.methods)]
+        for text, place in places.items()
+    ]
+    return Table(name, title, caption, [first, *map(label, study.methods)], body, table)
 
 
 def difference_table(study: Study) -> Table:
