@@ -98,6 +98,6 @@ def _read(path: Path, benchmark: str) -> pd.DataFrame:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(prog="python -m eqlib.study.released.convert", description=__doc__.splitlines()[0])
     parser.add_argument("folder", type=Path, help="the native files, by the names in systems.csv")
-    parser.add_argument("out", type=Path, nargs="?", default=HERE / "data", help="default: the package's own data")
+    parser.add_argument("out", type=Path, nargs="?", default=HERE, help="default: the package's own")
     given = parser.parse_args()
     convert(given.folder, given.out)

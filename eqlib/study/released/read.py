@@ -10,7 +10,16 @@ import pandas as pd
 from eqlib.errors import InputError
 from eqlib.quads import SCORE_COLUMNS
 
-DATA = Path(__file__).parent / "data"
+HERE = Path(__file__).parent
+FILES = (
+    "winoground.parquet",
+    "eqben.parquet",
+    "valse.parquet",
+    "vsr.parquet",
+    "bivlc.parquet",
+    "sugarcrepe.parquet",
+    "colorswap.parquet",
+)
 TRAJECTORY = "trajectory"
 """The family of the 30 checkpoints; every other family is of released systems."""
 
@@ -18,11 +27,10 @@ TRAJECTORY = "trajectory"
 def read_released(benchmark: str) -> pd.DataFrame:
     """The table of one benchmark, as ``convert`` wrote it: a score table (or outcomes) with the system of each row in
     ``model``, ``family``, ``kind``, ``source``, ``commit`` and ``licence``; ``method`` is the model."""
-    path = DATA / f"{benchmark}.parquet"
-    if not path.is_file():
-        known = ", ".join(sorted(file.stem for file in DATA.glob("*.parquet")))
-        raise InputError(f"one of {known}", benchmark)
-    table = pd.read_parquet(path)
+    file = f"{benchmark}.parquet"
+    if file not in FILES:
+        raise InputError(f"one of {', '.join(FILES)}", file)
+    table = pd.read_parquet(HERE / file)
     table["quad"] = table["quad"].astype(str)
     words = table.select_dtypes("category").columns
     return table.astype(dict.fromkeys(words, str)).assign(method=table["model"].astype(str))

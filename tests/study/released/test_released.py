@@ -15,7 +15,7 @@ from eqlib.quads import scores_of
 from eqlib.scoring import matching, measure, tied
 from eqlib.study.released import convert
 from eqlib.study.released.decided import decided, ratio
-from eqlib.study.released.read import DATA, TRAJECTORY, on_log_scale, read_released
+from eqlib.study.released.read import FILES, HERE, TRAJECTORY, on_log_scale, read_released
 from eqlib.study.released.systems import HEADS, TUNED, mean_paired, neighbours, overview, paired, shares, with_outcomes
 from eqlib.study.released.trajectory import LATE, endpoints, shrunk, trends, with_noise
 
@@ -75,10 +75,11 @@ def test_every_printed_figure_is_equal():
 
 
 def test_what_is_committed_is_small_open_and_says_where_it_is_from():
-    files = sorted(DATA.glob("*.parquet"))
+    files = sorted(HERE.glob("*.parquet"))
     assert sum(file.stat().st_size for file in files) < 8_000_000
     listed = convert.systems()
     assert {file.stem for file in files} == set(listed["benchmark"])
+    assert {file.name for file in files} == set(FILES)
     for benchmark, rows in listed.groupby("benchmark"):
         table = read_released(benchmark)
         texts = table.drop(columns=["source", "commit", "method"]).select_dtypes(["object", "str"])
@@ -101,10 +102,10 @@ def test_the_converter_gives_the_committed_files(shared, tmp_path, monkeypatch):
     small = convert.systems().groupby("benchmark").head(2)
     monkeypatch.setattr(convert, "systems", lambda: small[~small["benchmark"].isin(["eqben", "colorswap"])])
     convert.convert(shared / "realdata/scores", tmp_path)
-    monkeypatch.setattr("eqlib.study.released.read.DATA", tmp_path)
+    monkeypatch.setattr("eqlib.study.released.read.HERE", tmp_path)
     for benchmark in ("winoground", "valse", "vsr", "bivlc", "sugarcrepe"):
         again = read_released(benchmark)
-        whole = pd.read_parquet(DATA / f"{benchmark}.parquet")
+        whole = pd.read_parquet(HERE / f"{benchmark}.parquet")
         whole = whole[whole["model"].isin(again["model"].unique())].reset_index(drop=True)
         for name in set(again) - {"method", "cluster"}:
             assert (again[name].astype(str) == whole[name].astype(str)).all(), name
