@@ -153,9 +153,13 @@ def _read(options: argparse.Namespace, path: Path):
     if (found := _harness(options, path)) is not None:
         return found if found[1] else (found[0], quads)
     if options.suite == "winoground":
+        from eqlib.suites.winoground import ITEMS
         from eqlib.suites.winoground_scores import winoground_table
 
-        return winoground_table(path, edition=options.edition), quads
+        table = winoground_table(path, edition=options.edition)
+        if (unknown := table["quad"].astype(int) >= ITEMS).any():
+            raise InputError(f"ids 0 to {ITEMS - 1}", f"{unknown.sum()} others", where=path)
+        return table, quads
     if options.suite == "table":
         from eqlib.suites.score_files import read_table
 

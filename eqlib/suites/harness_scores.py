@@ -26,6 +26,7 @@ from eqlib.suites.quadfile import read_quads, read_records
 from eqlib.suites.winoground import ITEMS
 
 OPTIONS = {"yes_no": ("yes", "no"), "multiple_choice": ("a", "b")}
+GROUPS = 1900
 RIGHT = (1, 0, 0, 1)
 """NaturalBench's questions of a group, in the order of their index: question 0 on image 0, on image 1, question 1 on
 image 0, on image 1; 1 where the first option (yes, A) is right."""
@@ -101,6 +102,8 @@ def naturalbench_answers(path: str | Path, *, edition: str | None = None) -> pd.
             raise row.fail("each index once", f"{index} again")
         if stated.strip().lower() not in {options[1 - RIGHT[index % 4]] for options in OPTIONS.values()}:
             raise row.fail(f"the answer {'yes or A' if RIGHT[index % 4] else 'no or B'} to question {index}", stated)
+        if index >= 4 * GROUPS:
+            raise row.fail(f"an index below {4 * GROUPS}", index)
         found[index] = said
     groups = sorted({index // 4 for index in found})
     for group in groups:
@@ -113,7 +116,8 @@ def naturalbench_answers(path: str | Path, *, edition: str | None = None) -> pd.
     table["acc"], table["group"] = right.mean(axis=(1, 2)), right.all(axis=(1, 2))
     table["q_acc"], table["i_acc"] = right.all(axis=2).mean(axis=1), right.all(axis=1).mean(axis=1)
     table["unparsed"] = [four.count(None) for four in answers]
-    edition = edition or ("1,900 groups" if len(groups) == 1900 else f"{len(groups):,} of 1,900 groups")
+    every = f"{GROUPS:,} groups"
+    edition = edition or (every if len(groups) == GROUPS else f"{len(groups):,} of {every}")
     return table.assign(suite="naturalbench", edition=edition, subset="all", cluster=table["quad"])
 
 

@@ -142,6 +142,12 @@ def test_the_command_line_says_the_protocol_and_what_was_not_understood(capsys):
     assert "item 0: expected probabilities in [0, 1]" in capsys.readouterr().err
 
 
+def test_an_id_that_winoground_does_not_have_is_named(tmp_path, capsys):
+    cells = [{"label": f"{item}_c{c}_i{i}", "score": 0.5} for item in (0, 400) for c in (0, 1) for i in (0, 1)]
+    assert main(["score", "winoground", "--scores", str(lines(tmp_path / "s.jsonl", cells))]) == 2
+    assert "expected ids 0 to 399, got 1 others" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("text", "kind", "said"),
     [("Yes.", "yes_no", 1), ("No, yes", "yes_no", 0), ("eyes know", "yes_no", None), ("", "yes_no", None),
@@ -177,6 +183,7 @@ def samples(path):
         (naturalbench_answers, [{**NATURAL[0], "answer": "no"}], "the answer yes or A to question 0"),
         (naturalbench_answers, [{**NATURAL[0], "type": "open"}], "the type yes_no or multiple_choice"),
         (naturalbench_answers, [{**NATURAL[0], "index": "a"}], "a number under 'index'"),
+        (naturalbench_answers, [{**NATURAL[0], "index": 7600}], "an index below 7600, got 7600"),
         (statement_answers, [{"index": 1, "answer": "maybe", "prediction": "yes"}], "the answer Yes or No"),
         (statement_answers, [{"index": 1, "answer": "Yes", "prediction": "yes"}] * 2, "each index once"),
         (foil_lines, FOIL[:1], "0: expected a caption and a foil, got c alone"),
