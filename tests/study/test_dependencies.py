@@ -49,6 +49,9 @@ def code_of(stage):
     """The files of eqlib that the command of ``stage`` imports, by itself and in its notebook."""
     words = stage["cmd"].split()
     names = [words[words.index("-m") + 1]]
+    if "${data.data_root}" in stage.get("deps", ()):  # the others read through the records of build/sets
+        files = [ROOT / "params.yaml", *sorted(ROOT.glob("profiles/*.yaml"))]
+        names += [name for file in files for name in re.findall(r"\b(eqlib[\w.]+):\w+", file.read_text())]  # readers
     for word in words:
         if word.startswith("build/source/"):
             cells = json.loads((ROOT / "notebooks" / Path(word).name).read_text())["cells"]
