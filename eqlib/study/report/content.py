@@ -64,7 +64,7 @@ def runs(text: str) -> tuple[tuple[str, str], ...]:
 
 @dataclass(frozen=True)
 class Chapter:
-    """``title`` (empty: none is printed) and the names of the figures and tables in the report's order."""
+    """``title`` and the names of the figures and tables in the report's order."""
 
     title: str
     figures: tuple[str, ...]
@@ -73,18 +73,18 @@ class Chapter:
 
 # By folder of build/, which holds figures/ and tables/. To add a figure: a function that draws it (figures/), its words
 # (words.py), `publish` in a notebook, and its name here. What a chapter names and its folder lacks is left out; what
-# the folder holds besides comes last, by name.
+# the folder holds besides comes last, by name. A findings.json there, sentences, stands under the chapter's title.
 CHAPTERS = {
-    "figures": Chapter(
-        "",
-        ("motivation", "benchmark", "main_result", "forest", "equivariance", "inconsistency", "training", "dose",
-         "retrieval", "tradeoff", "selection", "published"),
-        ("main", "subsets", "differences", "equivariance", "suites", "retrieval", "ablation", "conformance"),
-    ),
     "released": Chapter(
         "Released models",
         ("released_systems", "released_plane", "released_decided", "released_trajectory", "released_pairs"),
         ("released_systems", "released_elsewhere"),
+    ),
+    "figures": Chapter(
+        "The study on its own data",
+        ("motivation", "benchmark", "main_result", "forest", "equivariance", "inconsistency", "training", "dose",
+         "retrieval", "tradeoff", "selection", "published"),
+        ("main", "subsets", "differences", "equivariance", "suites", "retrieval", "ablation", "conformance"),
     ),
 }  # fmt: skip
 
@@ -102,8 +102,9 @@ class Tile:
 @dataclass(frozen=True)
 class Content:
     """``figures`` and ``tables``: what ``typeset.publish`` and ``typeset.write`` left, in order, each with its
-    ``chapter`` and ``file`` (under build/, without suffix); ``facts``: label to value; ``parameters``: the text of
-    params.yaml. ``reading``, ``made`` and ``citing`` are ``runs``.
+    ``chapter`` and ``file`` (under build/, without suffix); ``findings``: a chapter's title to what its notebook found,
+    in sentences; ``facts``: label to value; ``parameters``: the text of params.yaml. ``reading``, ``made`` and
+    ``citing`` are ``runs``.
     """
 
     abstract: list[str]
@@ -111,6 +112,7 @@ class Content:
     tiles: list[Tile]
     figures: list[dict]
     tables: list[dict]
+    findings: dict[str, list[str]]
     facts: dict[str, str]
     parameters: str
     kicker: str = KICKER
@@ -124,6 +126,8 @@ class Content:
 def gather(study: Study, build: str | Path, *, facts: dict[str, str], parameters: str) -> Content:
     """The content of the report of ``study``. ``build``: holds the folders of CHAPTERS."""
     shown = {kind: _words(Path(build), kind) for kind in ("figures", "tables")}
+    left = {chapter.title: Path(build, folder, "findings.json") for folder, chapter in CHAPTERS.items()}
+    shown["findings"] = {title: read_json(path) for title, path in left.items() if path.is_file()}
     return Content(abstract(study), caveats(study), tiles(study), **shown, facts=facts, parameters=parameters)
 
 

@@ -13,6 +13,7 @@ import nbformat
 import pytest
 from drawn import FIGURES
 
+from eqlib.files import write_json
 from eqlib.study.report import build, render
 from eqlib.study.report.content import gather
 from eqlib.study.report.notebooks import body
@@ -197,22 +198,26 @@ def test_figures_come_in_the_order_of_the_catalogue(report):
     assert min(places) > 0
 
 
-def test_a_chapter_of_another_notebook_comes_after_the_study_s(stages, study, tmp_path):
-    """Two figures and a table that another stage left: under a heading of their own, in the page and in the PDF."""
+def test_a_chapter_of_another_notebook_comes_with_its_findings(stages, study, tmp_path):
+    """A figure, a table and sentences that another stage left: under a heading of their own, before the study's, in the
+    page and in the PDF."""
     shutil.copytree(stages, tmp_path / "stages")
     left = tmp_path / "stages" / "build" / "released"
     axes, said = FIGURES["retrieval"](study)
     publish(axes, replace(said, name="models"), left / "figures")
     write(replace(tables(study)[0], name="models"), left / "tables")
+    write_json(left / "findings.json", ["Models differ & some <do not>."])
     assert make(tmp_path / "stages", tmp_path / "reports") == 0
     text = (tmp_path / "reports" / "index.html").read_text()
     assert text.count("<h3>Released models</h3>") == 2
-    assert text.index('id="figure-motivation"') < text.index("<h3>Released models") < text.index('id="figure-models"')
-    assert text.index('id="table-main"') < text.index('id="table-models"')
+    assert text.index("<h3>Released models") < text.index("Models differ &amp; some &lt;do not&gt;.")
+    assert text.index("Models differ") < text.index('id="figure-models"') < text.index("<h3>The study on its own data")
+    assert text.index('id="table-models"') < text.index('id="table-main"')
     assert (tmp_path / "reports" / "figures" / "models.pdf").is_file()
     assert (tmp_path / "reports" / "tables" / "models.tex").is_file()
     content = gather(study, tmp_path / "stages" / "build", facts={}, parameters="")
-    assert (content.figures[-1]["name"], content.figures[-1]["chapter"]) == ("models", "Released models")
+    assert (content.figures[0]["name"], content.figures[0]["chapter"]) == ("models", "Released models")
+    assert "Models differ" in json.dumps(render.query(content, tmp_path / "stages" / "build", "par"))
     headings = [element["body"] for element in render.query(content, tmp_path / "stages" / "build", "heading")]
     assert sum("Released models" in json.dumps(body) for body in headings) == 2
 
