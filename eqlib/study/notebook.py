@@ -87,6 +87,7 @@ def run(
     source, output, scratch = Path(source), Path(output), Path(scratch)
     notebook = bare(read(source))
     known = parameters.declared(notebook, where=source)
+    values = parameters.gathered(values, known)
     parameters.check(values, known, where=where)
     if not made_here(output, "notebook.ipynb"):
         raise InputError("a new folder, or one that a stage wrote", "a folder of other things", where=output)

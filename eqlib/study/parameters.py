@@ -67,6 +67,16 @@ def check(values: dict[str, Any], parameters: dict[str, tuple[str, Any]], *, whe
             raise InputError(annotation, f"{value!r} ({type(value).__name__})", where=where, row=name)
 
 
+def gathered(values: dict[str, Any], parameters: dict[str, tuple[str, Any]]) -> dict[str, Any]:
+    """``values`` with what the notebook does not declare in its dictionary ``settings``, over the defaults there; as
+    they are where it has none. Which names the dictionary may have is the notebook's to check."""
+    if "settings" not in parameters:
+        return values
+    known = {name: value for name, value in values.items() if name in parameters}
+    more = {name: value for name, value in values.items() if name not in parameters}
+    return known | {"settings": parameters["settings"][1] | known.get("settings", {}) | more}
+
+
 def section(path: str | Path, name: str) -> dict[str, Any]:
     """Section ``name`` (dots descend) of a YAML 1.2 file, read as DVC reads it: plain Python values. JSON is YAML."""
     try:

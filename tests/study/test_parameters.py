@@ -4,7 +4,7 @@ import nbformat
 import pytest
 
 from eqlib.errors import InputError
-from eqlib.study.parameters import accepts, check, declared, literal, section
+from eqlib.study.parameters import accepts, check, declared, gathered, literal, section
 
 
 def notebook(*cells):
@@ -69,6 +69,12 @@ def test_an_unknown_name_and_a_wrong_type_say_what_was_expected():
         check({"stpes": 3}, known, where="params.yaml")
     with pytest.raises(InputError, match=r"params\.yaml, steps: expected int, got 'three' \(str\)"):
         check({"steps": "three"}, known, where="params.yaml")
+
+
+def test_what_the_cell_does_not_name_goes_into_its_dictionary_of_settings():
+    known = {"seed": ("int", 0), "settings": ("dict", {"steps": 12, "lr": 1e-3})}
+    assert gathered({"seed": 3, "steps": 80}, known) == {"seed": 3, "settings": {"steps": 80, "lr": 1e-3}}
+    assert gathered({"seed": 3, "steps": 80}, {"seed": ("int", 0)}) == {"seed": 3, "steps": 80}
 
 
 def test_a_section_is_read_by_the_rules_of_yaml_1_2(tmp_path):
