@@ -42,7 +42,7 @@ def fit(
     settings: dict | None = None,
     validate: Callable[[torch.nn.Module], dict[str, float]] | None = None,
     on_log: Callable[[pd.DataFrame], None] | None = None,
-    export: Callable[[str], None] | None = None,
+    export: Callable[[str, pd.DataFrame], None] | None = None,
     scratch: str = "scratch/checkpoints",
 ) -> pd.DataFrame:
     """Train ``model`` (images, tokens -> features, features, scale[, bias]) in place, and with it the matching head of
@@ -51,7 +51,7 @@ def fit(
     Returns the history: one row a logged step (counted from 1) with lr, logit_scale, grad_norm, each loss term, the
     telemetry and, every ``validate_every`` steps and at the end, what ``validate`` returns. The same rows go to the
     trackers of ``accelerator``, and all so far to ``on_log``. ``export`` gets "step-N" every ``export_every`` steps and
-    "model" at the end, when ``model`` holds the weights to keep. The three are called on the main process alone.
+    "model" at the end, when ``model`` holds the weights to keep, and the history. All three are the main process's.
 
     A killed run goes on from its last checkpoint and ends with the same weights (to the bit on one process). The
     checkpoint is that of recipe, objective, data, initial weights, number of processes and ``settings``, which adds
@@ -169,7 +169,7 @@ def _fit(model, data, objective, recipe, accelerator, settings, validate, on_log
                 saving = broadcast_object_list([saving or late])[0]  # clocks differ, and all must save together
         if export and _due(step, recipe.export_every) and main:
             with _weights_of(average, bare):
-                export(f"step-{step}")
+                export(f"step-{step}", pd.DataFrame(history))
         if checkpoint and saving:
             states = {name: part.state_dict() for name, part in parts.items()}
             skipped = int(accelerator.reduce(torch.tensor(data.skipped, device=device), "sum"))
@@ -190,7 +190,8 @@ def _fit(model, data, objective, recipe, accelerator, settings, validate, on_log
         print(f"{speed:.0f} samples/s{more}", file=sys.stderr)
         accelerator.unwrap_model(model, keep_fp32_wrapper=False)
         if export:
-            export("model")
+            export("model", table)
+    accelerator.wait_for_everyone()
     if checkpoint:
         checkpoint.remove()
     return table
