@@ -199,7 +199,7 @@ def fit(
 
 @contextmanager
 def _left_as_found(model: torch.nn.Module, accelerator: Accelerator) -> Iterator[None]:
-    """After it ``model`` has no wrapper, random numbers go on as they would have, ``accelerator`` can prepare another."""
+    """After it ``model`` has no wrapper, random numbers go on as before and ``accelerator`` can prepare another."""
     with torch.random.fork_rng(devices=[torch.cuda.current_device()] if torch.cuda.is_available() else []):
         try:
             yield
