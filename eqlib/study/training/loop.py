@@ -42,7 +42,7 @@ def fit(
     settings: dict | None = None,
     validate: Callable[[torch.nn.Module], dict[str, float]] | None = None,
     on_log: Callable[[pd.DataFrame], None] | None = None,
-    export: Callable[[str], None] | None = None,
+    export: Callable[[str, pd.DataFrame], None] | None = None,
     scratch: str = "scratch/checkpoints",
 ) -> pd.DataFrame:
     """Train ``model`` (images, tokens -> features, features, scale[, bias]) in place, and with it the matching head of
@@ -51,7 +51,7 @@ def fit(
     Returns the history: one row a logged step (counted from 1) with lr, logit_scale, grad_norm, each loss term, the
     telemetry and, every ``validate_every`` steps and at the end, what ``validate`` returns. The same rows go to the
     trackers of ``accelerator``, and all so far to ``on_log``. ``export`` gets "step-N" every ``export_every`` steps and
-    "model" at the end, when ``model`` holds the weights to keep. The three are called on the main process alone.
+    "model" at the end, when ``model`` holds the weights to keep, and the history. All three are the main process's.
 
     A killed run goes on from its last checkpoint and ends with the same weights (to the bit on one process). The
     checkpoint is that of recipe, objective, data, initial weights, number of processes and ``settings``, which adds
@@ -63,137 +63,149 @@ def fit(
     """
     accelerator = accelerator or accelerator_for(recipe)
     _check_fit(objective, data, recipe)
+    with _left_as_found(model, accelerator):
+        device, rank, world = accelerator.device, accelerator.process_index, accelerator.num_processes
+        main, several = rank == 0, torch.nn.ModuleList([model, objective]).to(device)
+        # with channels last a ResNet is 10 to 20 % faster on a CPU; a ViT, with its one convolution, is slower
+        convolutions = sum(isinstance(module, torch.nn.Conv2d) for module in model.modules())
+        layout = torch.channels_last if convolutions > 1 else torch.contiguous_format
+        model.to(memory_format=layout)
+        optimizer = torch.optim.AdamW(
+            parameter_groups(several, recipe.weight_decay), lr=recipe.lr, betas=(0.9, 0.98), eps=1e-6, fused=True
+        )
+        average = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(recipe.ema)) if recipe.ema else None
+        # open_clip_train's ceiling of 100, but never below a released temperature: SigLIP's models come with more
+        scales = {
+            p: max(math.log(100), float(p.detach().max()))
+            for n, p in model.named_parameters()
+            if n.endswith("logit_scale")
+        }
+        keeping = recipe.checkpoint_every or recipe.checkpoint_minutes
+        experiment = keeping and {
+            "recipe": asdict(recipe), "method": objective.method, "settings": objective.settings, "more": settings,
+            "data": data.digest, "weights": _digest(several), "processes": world,
+        }  # fmt: skip
+        bare = model
+        model, optimizer = accelerator.prepare(model, optimizer)
+        history, best, first = [], {"value": -math.inf, "waited": 0, "weights": None}, 0
+        parts = {"objective": objective} | ({"average": average} if average else {})
+        checkpoint = Checkpoint(scratch, accelerator, experiment) if keeping else None
+        if checkpoint and (state := checkpoint.load()):
+            for name, part in parts.items():
+                part.load_state_dict(state[name])
+            first, history, best = state["step"], state["history"], state["best"]
+            data.skipped = state["skipped"] if main else 0  # summed over processes at the end
+        encode = partial(_encode, model)
+        rows = math.ceil(recipe.batch / world / recipe.accum)
+        if recipe.accum > 1:
+            encode = GradientCache(encode, chunk_size=rows, again=partial(_encode, bare)).encode
+        loader = batches(
+            data, batch=recipe.batch, first=first, last=recipe.steps, seed=recipe.seed, rank=rank, world=world,
+            workers=recipe.workers_of(max(1, torch.cuda.device_count()) if world > 1 else 1),
+            partners="partners" in objective.needs,
+        )  # fmt: skip
+        step, started = first, time.perf_counter()
+        saved, failed = started, torch.zeros((), dtype=torch.long, device=device)
+        bar = progress(desc="training", initial=first, total=recipe.steps, disable=not main)
+        while step < recipe.steps and not (recipe.patience and best["waited"] >= recipe.patience):
+            images, *texts = next(loader)
+            step += 1
+            _seed(recipe.seed, step, rank, device)
+            model.train()
+            for group in optimizer.param_groups:
+                group["lr"] = learning_rate(recipe, step - 1)
+            images = images.to(device, memory_format=layout, non_blocking=True)
+            texts = [tokens.to(device, non_blocking=True) for tokens in texts]
+            brought = {"partners": texts.pop()} if "partners" in objective.needs else {}
+            with accelerator.autocast():
+                outputs = encode(images, *texts)
+            if len(texts) == 2:  # a caption without a hard negative has its own tokens in the negative's place
+                *outputs, brought["negative_text_features"] = outputs
+                brought["present"] = (texts[0] != texts[1]).any(1)
+            terms, telemetry = objective(*outputs, step=step, **brought)
+            # scale and bias at no weight: a parameter that no loss reads would leave data-parallel gradients waiting
+            loss = sum(terms.values(), 0 * sum(output.sum() for output in outputs[2:]))
+            failed = torch.where((failed == 0) & ~loss.detach().isfinite(), step, failed)
+            accelerator.backward(loss)
+            for (
+                parameter
+            ) in objective.parameters():  # a matching head; the model's gradients are averaged by its wrapper
+                parameter.grad = accelerator.reduce(parameter.grad, "mean")
+            norm = accelerator.clip_grad_norm_(
+                [*model.parameters(), *objective.parameters()], recipe.max_norm or math.inf
+            )
+            optimizer.step()
+            optimizer.zero_grad()
+            with torch.no_grad():
+                for scale, ceiling in scales.items():
+                    scale.clamp_(0, ceiling)
+            if average:
+                average.update_parameters(bare)
+            bar.update()
+            last = step == recipe.steps
+            validating = validate is not None and (last or _due(step, recipe.validate_every))
+            logging, saving = validating or last or _due(step, recipe.log_every), _due(step, recipe.checkpoint_every)
+            if (logging or saving) and int(failed):
+                found = {name: float(term.detach()) for name, term in terms.items()}
+                raise FloatingPointError(
+                    f"step {int(failed)}: a loss that is not finite; terms of step {step}: {found}"
+                )
+            if logging:
+                row = {"lr": learning_rate(recipe, step - 1), "logit_scale": outputs[2], "grad_norm": norm}
+                # a process's term covers its own pairs: the mean is what one process with the whole batch would log
+                row |= accelerator.reduce({name: term.detach() for name, term in terms.items()}, "mean") | telemetry
+                row = {name: float(torch.as_tensor(value).detach()) for name, value in row.items()}
+                with _weights_of(average, bare) if validating else nullcontext():
+                    if validating:
+                        row |= _on_main(accelerator, validate, bare)
+                        _keep_best(best, row, recipe, bare, objective)
+                history.append({"step": step, **row})
+                accelerator.log(row, step=step)
+                bar.set_postfix({name: f"{row[name]:.3f}" for name in terms})
+                if on_log and main:
+                    on_log(pd.DataFrame(history))
+                if recipe.checkpoint_minutes:
+                    late = time.perf_counter() - saved > 60 * recipe.checkpoint_minutes
+                    saving = broadcast_object_list([saving or late])[0]  # clocks differ, and all must save together
+            if export and _due(step, recipe.export_every) and main:
+                with _weights_of(average, bare):
+                    export(f"step-{step}", pd.DataFrame(history))
+            if checkpoint and saving:
+                states = {name: part.state_dict() for name, part in parts.items()}
+                skipped = int(accelerator.reduce(torch.tensor(data.skipped, device=device), "sum"))
+                checkpoint.save(step, {**states, "step": step, "history": history, "best": best, "skipped": skipped})
+                saved = time.perf_counter()
+        bar.close()
+        if best["weights"] is not None:
+            bare.load_state_dict(best["weights"]["model"])
+            objective.load_state_dict(best["weights"]["objective"])
+        elif average:
+            bare.load_state_dict(average.module.state_dict())
+        table = pd.DataFrame(history).astype({"step": int})
+        if data.damaged == "skip":
+            table.attrs["damaged"] = int(accelerator.reduce(torch.tensor(data.skipped, device=device), "sum"))
+        if main:
+            speed = (step - first) * recipe.batch / (time.perf_counter() - started)
+            more = "".join(f", {count} damaged pictures skipped" for count in table.attrs.values())
+            print(f"{speed:.0f} samples/s{more}", file=sys.stderr)
+            accelerator.unwrap_model(model, keep_fp32_wrapper=False)
+            if export:
+                export("model", table)
+        accelerator.wait_for_everyone()
+        if checkpoint:
+            checkpoint.remove()
+        return table
+
+
+@contextmanager
+def _left_as_found(model: torch.nn.Module, accelerator: Accelerator) -> Iterator[None]:
+    """After it ``model`` has no wrapper, random numbers go on as before and ``accelerator`` can prepare another."""
     with torch.random.fork_rng(devices=[torch.cuda.current_device()] if torch.cuda.is_available() else []):
         try:
-            return _fit(model, data, objective, recipe, accelerator, settings, validate, on_log, export, scratch)
+            yield
         finally:
             accelerator.unwrap_model(model, keep_fp32_wrapper=False)
             accelerator.free_memory()
-
-
-def _fit(model, data, objective, recipe, accelerator, settings, validate, on_log, export, scratch) -> pd.DataFrame:
-    device, rank, world = accelerator.device, accelerator.process_index, accelerator.num_processes
-    main, several = rank == 0, torch.nn.ModuleList([model, objective]).to(device)
-    # with channels last a ResNet is 10 to 20 % faster on a CPU; a ViT, with its one convolution, is slower
-    convolutions = sum(isinstance(module, torch.nn.Conv2d) for module in model.modules())
-    layout = torch.channels_last if convolutions > 1 else torch.contiguous_format
-    model.to(memory_format=layout)
-    optimizer = torch.optim.AdamW(
-        parameter_groups(several, recipe.weight_decay), lr=recipe.lr, betas=(0.9, 0.98), eps=1e-6, fused=True
-    )
-    average = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(recipe.ema)) if recipe.ema else None
-    # open_clip_train's ceiling of 100, but never below a released temperature: SigLIP's models come with more
-    scales = {
-        p: max(math.log(100), float(p.detach().max())) for n, p in model.named_parameters() if n.endswith("logit_scale")
-    }
-    keeping = recipe.checkpoint_every or recipe.checkpoint_minutes
-    experiment = keeping and {
-        "recipe": asdict(recipe), "method": objective.method, "settings": objective.settings, "more": settings,
-        "data": data.digest, "weights": _digest(several), "processes": world,
-    }  # fmt: skip
-    bare = model
-    model, optimizer = accelerator.prepare(model, optimizer)
-    history, best, first = [], {"value": -math.inf, "waited": 0, "weights": None}, 0
-    parts = {"objective": objective} | ({"average": average} if average else {})
-    checkpoint = Checkpoint(scratch, accelerator, experiment) if keeping else None
-    if checkpoint and (state := checkpoint.load()):
-        for name, part in parts.items():
-            part.load_state_dict(state[name])
-        first, history, best = state["step"], state["history"], state["best"]
-        data.skipped = state["skipped"] if main else 0  # summed over processes at the end
-    encode = partial(_encode, model)
-    rows = math.ceil(recipe.batch / world / recipe.accum)
-    if recipe.accum > 1:
-        encode = GradientCache(encode, chunk_size=rows, again=partial(_encode, bare)).encode
-    loader = batches(
-        data, batch=recipe.batch, first=first, last=recipe.steps, seed=recipe.seed, rank=rank, world=world,
-        workers=recipe.workers_of(max(1, torch.cuda.device_count()) if world > 1 else 1),
-        partners="partners" in objective.needs,
-    )  # fmt: skip
-    step, started = first, time.perf_counter()
-    saved, failed = started, torch.zeros((), dtype=torch.long, device=device)
-    bar = progress(desc="training", initial=first, total=recipe.steps, disable=not main)
-    while step < recipe.steps and not (recipe.patience and best["waited"] >= recipe.patience):
-        images, *texts = next(loader)
-        step += 1
-        _seed(recipe.seed, step, rank, device)
-        model.train()
-        for group in optimizer.param_groups:
-            group["lr"] = learning_rate(recipe, step - 1)
-        images = images.to(device, memory_format=layout, non_blocking=True)
-        texts = [tokens.to(device, non_blocking=True) for tokens in texts]
-        brought = {"partners": texts.pop()} if "partners" in objective.needs else {}
-        with accelerator.autocast():
-            outputs = encode(images, *texts)
-        if len(texts) == 2:  # a caption without a hard negative has its own tokens in the negative's place
-            *outputs, brought["negative_text_features"] = outputs
-            brought["present"] = (texts[0] != texts[1]).any(1)
-        terms, telemetry = objective(*outputs, step=step, **brought)
-        # scale and bias at no weight: a parameter that no loss reads would leave data-parallel gradients waiting
-        loss = sum(terms.values(), 0 * sum(output.sum() for output in outputs[2:]))
-        failed = torch.where((failed == 0) & ~loss.detach().isfinite(), step, failed)
-        accelerator.backward(loss)
-        for parameter in objective.parameters():  # a matching head; the model's gradients are averaged by its wrapper
-            parameter.grad = accelerator.reduce(parameter.grad, "mean")
-        norm = accelerator.clip_grad_norm_([*model.parameters(), *objective.parameters()], recipe.max_norm or math.inf)
-        optimizer.step()
-        optimizer.zero_grad()
-        with torch.no_grad():
-            for scale, ceiling in scales.items():
-                scale.clamp_(0, ceiling)
-        if average:
-            average.update_parameters(bare)
-        bar.update()
-        last = step == recipe.steps
-        validating = validate is not None and (last or _due(step, recipe.validate_every))
-        logging, saving = validating or last or _due(step, recipe.log_every), _due(step, recipe.checkpoint_every)
-        if (logging or saving) and int(failed):
-            found = {name: float(term.detach()) for name, term in terms.items()}
-            raise FloatingPointError(f"step {int(failed)}: a loss that is not finite; terms of step {step}: {found}")
-        if logging:
-            row = {"lr": learning_rate(recipe, step - 1), "logit_scale": outputs[2], "grad_norm": norm}
-            # a process's term covers its own pairs: the mean is what one process with the whole batch would log
-            row |= accelerator.reduce({name: term.detach() for name, term in terms.items()}, "mean") | telemetry
-            row = {name: float(torch.as_tensor(value).detach()) for name, value in row.items()}
-            with _weights_of(average, bare) if validating else nullcontext():
-                if validating:
-                    row |= _on_main(accelerator, validate, bare)
-                    _keep_best(best, row, recipe, bare, objective)
-            history.append({"step": step, **row})
-            accelerator.log(row, step=step)
-            bar.set_postfix({name: f"{row[name]:.3f}" for name in terms})
-            if on_log and main:
-                on_log(pd.DataFrame(history))
-            if recipe.checkpoint_minutes:
-                late = time.perf_counter() - saved > 60 * recipe.checkpoint_minutes
-                saving = broadcast_object_list([saving or late])[0]  # clocks differ, and all must save together
-        if export and _due(step, recipe.export_every) and main:
-            with _weights_of(average, bare):
-                export(f"step-{step}")
-        if checkpoint and saving:
-            states = {name: part.state_dict() for name, part in parts.items()}
-            skipped = int(accelerator.reduce(torch.tensor(data.skipped, device=device), "sum"))
-            checkpoint.save(step, {**states, "step": step, "history": history, "best": best, "skipped": skipped})
-            saved = time.perf_counter()
-    bar.close()
-    if best["weights"] is not None:
-        bare.load_state_dict(best["weights"]["model"])
-        objective.load_state_dict(best["weights"]["objective"])
-    elif average:
-        bare.load_state_dict(average.module.state_dict())
-    table = pd.DataFrame(history).astype({"step": int})
-    if data.damaged == "skip":
-        table.attrs["damaged"] = int(accelerator.reduce(torch.tensor(data.skipped, device=device), "sum"))
-    if main:
-        speed = (step - first) * recipe.batch / (time.perf_counter() - started)
-        more = "".join(f", {count} damaged pictures skipped" for count in table.attrs.values())
-        print(f"{speed:.0f} samples/s{more}", file=sys.stderr)
-        accelerator.unwrap_model(model, keep_fp32_wrapper=False)
-        if export:
-            export("model")
-    if checkpoint:
-        checkpoint.remove()
-    return table
 
 
 def _check_fit(objective: Objective, data: CaptionedImages, recipe: Recipe) -> None:

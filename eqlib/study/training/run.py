@@ -18,12 +18,14 @@ from copy import deepcopy
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, ClassVar
+from uuid import uuid4
 
 import numpy as np
 import pandas as pd
 import torch
 from accelerate import Accelerator
 from accelerate.tracking import get_available_trackers
+from accelerate.utils import broadcast_object_list
 from pydantic import TypeAdapter, ValidationError
 
 from eqlib.errors import InputError
@@ -175,11 +177,20 @@ def _train(run: Run, output: Path, scratch: str, on_log: Callable | None = None)
     amp = {"no": "fp32", "bf16": "amp_bf16", "fp16": "amp"}[accelerator.mixed_precision]
     watched = replace(bundle, precision=amp)
 
-    def export(name: str) -> None:
+    def export(name: str, history: pd.DataFrame) -> None:
         model = bundle.model if tuner is None else merge_lora(deepcopy(tuner))
-        save(replace(bundle, model=model), output / name)
+        kept = replace(bundle, model=model)
+        save(kept, output / name)
         if objective.head is not None:
             save_head(objective.head, output / name)
+        if name != "model":
+            return
+        with whole(output / "history.csv") as file:
+            history.to_csv(file, index=False)
+        found = {"method": run.method, "settings": run.settings, "seed": recipe.seed, "notes": captions.notes}
+        found |= {"weights": kept.fingerprint, "images": len(captions.images), "processes": accelerator.num_processes}
+        last = history.iloc[-1].drop("step").dropna().to_dict()
+        write_json(output / "metrics.json", {**found, "last": last, **history.attrs})
 
     history = fit(
         bundle.model,
@@ -193,15 +204,6 @@ def _train(run: Run, output: Path, scratch: str, on_log: Callable | None = None)
         export=export,
         scratch=scratch,
     )
-    if accelerator.is_main_process:
-        with whole(output / "history.csv") as file:
-            history.to_csv(file, index=False)
-        kept = {"method": run.method, "settings": run.settings, "seed": recipe.seed, "notes": captions.notes}
-        kept |= {"weights": load(output / "model").fingerprint, "images": len(captions.images)}
-        last = history.iloc[-1].drop("step").dropna().to_dict()
-        kept |= {"processes": accelerator.num_processes, "last": last, **history.attrs}
-        write_json(output / "metrics.json", kept)
-    accelerator.wait_for_everyone()
     accelerator.end_training()
     return history
 
@@ -210,15 +212,14 @@ def _once(tokenizer: Callable, accelerator: Accelerator, scratch: Path) -> Calla
     """``tokenizer`` as one process of each machine runs it; the others map what it found into their memory."""
 
     def tokens(texts: list[str]) -> torch.Tensor:
-        path = scratch / f"tokens-{len(texts)}.npy"
+        path = scratch / f"tokens-{broadcast_object_list([uuid4().hex])[0]}.npy"
         if accelerator.is_local_main_process:
             with whole(path) as draft, draft.open("wb") as file:
                 np.save(file, tokenizer(texts).numpy())
         accelerator.wait_for_everyone()
         mapped = torch.from_numpy(np.load(path, mmap_mode="c"))
         accelerator.wait_for_everyone()
-        if accelerator.is_local_main_process:
-            path.unlink()  # what is mapped stays
+        path.unlink(missing_ok=True)  # what is mapped stays
         return mapped
 
     return tokens if accelerator.num_processes > 1 else tokenizer

@@ -29,13 +29,15 @@ class Full(Exception):
 
 
 def test_a_full_disk_after_training_loses_no_checkpoint(small, train, tmp_path):
-    def no_space(name):
+    def no_space(name, history):
         raise Full
 
     with pytest.raises(Full):
         trained(small, train, tmp_path, export=no_space)
     names = []
-    bundle, history = trained(small, train, tmp_path, export=names.append)  # the last step's checkpoint: none is left
+    bundle, history = trained(
+        small, train, tmp_path, export=lambda name, history: names.append(name)
+    )  # the last step's checkpoint: none is left
     whole, expected = trained(small, train, tmp_path / "other")
     assert names == ["model"]
     assert bundle.fingerprint == whole.fingerprint
@@ -45,7 +47,7 @@ def test_a_full_disk_after_training_loses_no_checkpoint(small, train, tmp_path):
 
 @pytest.mark.parametrize("change", ["method", "settings", "data", "weights"])
 def test_a_checkpoint_is_found_by_its_own_experiment_alone(small, train, tmp_path, change):
-    def no_space(name):
+    def no_space(name, history):
         raise Full
 
     with pytest.raises(Full):
