@@ -51,7 +51,8 @@ class CLIP:
     """A model with all that belongs to it.
 
     ``preprocess_train`` and ``preprocess_val`` take a PIL image to a float tensor (3, H, W); ``tokenizer`` takes a list
-    of texts to token ids (n, context_length). ``config`` is open_clip's ``{"model_cfg": .., "preprocess_cfg": ..}``.
+    of texts to token ids (n, context_length). ``config`` is open_clip's ``{"model_cfg": .., "preprocess_cfg": ..}``, or
+    those of a model and an image processor of transformers; ``embed_dim`` is in both.
     """
 
     model: torch.nn.Module
@@ -113,7 +114,7 @@ def load(
     """A CLIP bundle, in eval mode, from any form of ``spec`` the module's docstring lists.
 
     ``device="auto"`` takes CUDA, else MPS, else the CPU. ``seed`` draws new weights; the global random state is left as
-    it was. ``precision`` is open_clip's (fp32, bf16, fp16, pure_bf16, ...). ``quick_gelu=True`` forces the activation.
+    it was. ``precision`` is open_clip's (fp32, bf16, fp16, amp, ...). ``quick_gelu=True`` forces the activation.
     ``aug_cfg`` goes to open_clip's training transform.
 
     Raises InputError for a spec that names nothing, a config open_clip cannot build, or weights that cannot be fetched.
@@ -123,6 +124,8 @@ def load(
     if (found := transformers_folder(spec)) is not None:
         from eqlib.models.hf import load_folder  # of an extra, and it imports this module
 
+        if quick_gelu:
+            raise InputError("quick_gelu for a model of open_clip", "one of transformers", where=found[1])
         return load_folder(*found, device=device, precision=precision, aug_cfg=aug_cfg)
     name, model_name, pretrained, config = _resolve(spec)
     check_quick_gelu(name, model_name, pretrained, config["model_cfg"], forced=quick_gelu)

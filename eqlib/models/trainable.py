@@ -14,6 +14,8 @@ from eqlib.errors import InputError
 PARTS = ("all", "text", "image", "last")
 IMAGE = re.compile(r"(visual|hf\.(vision|visual|image)_(model|projection))\.")
 """The image tower's parameters, in open_clip and in transformers; the rest is the text tower, but for SHARED."""
+UNUSED = re.compile(r"hf\..*(pooler\.dense|mask_token|multimodal_model|_to_mm_projection)")
+"""What the contrastive heads of ALIGN and FLAVA do not use: a gradient that never comes stops a distributed run."""
 SHARED = ("logit_scale", "logit_bias", "temperature")
 BLOCK = re.compile(r"\b(?:layers?|blocks)\.?(\d+)\.")
 STEM = re.compile(r"visual\.(conv|bn)\d|embeddings|pre_layrnorm")
@@ -33,7 +35,8 @@ def train_only(model: torch.nn.Module, part: str = "all", *, last: int = 1) -> l
         raise InputError(f"one of {', '.join(PARTS)}", repr(part), where="train_only")
     if last < 1:
         raise InputError("1 or more last blocks", last, where="train_only")
-    model.requires_grad_(True)
+    for name, parameter in model.named_parameters():
+        parameter.requires_grad_(not UNUSED.match(name))
     for tower, parameters in _towers(model).items():
         if part == "last":
             _unlock_last(model, tower, parameters, last)
@@ -49,7 +52,7 @@ def train_only(model: torch.nn.Module, part: str = "all", *, last: int = 1) -> l
 def _towers(model: torch.nn.Module) -> dict[str, dict[str, torch.nn.Parameter]]:
     towers: dict[str, dict] = {"image": {}, "text": {}}
     for name, parameter in model.named_parameters():
-        if name.split(".")[-1] not in SHARED:
+        if name.split(".")[-1] not in SHARED and not UNUSED.match(name):
             towers["image" if IMAGE.match(name) else "text"][name] = parameter
     return towers
 
