@@ -13,7 +13,6 @@ from open_clip.loss import ClipLoss
 from torch import Tensor
 from torch.nn import functional
 
-from eqlib.errors import InputError
 from eqlib.losses.checks import at_least_float32, check_features, check_finite, check_partners, check_tensor
 from eqlib.losses.ranks import Ranks
 
@@ -73,11 +72,9 @@ def negclip_loss(
     ranks = Ranks.current()
     image, text = check_features(image_features, text_features, ranks.world)
     negatives = negative_text_features
-    check_tensor(negatives, f"negative_text_features (N, {text.shape[1]})", 2)
-    if negatives.shape[1] != text.shape[1]:
-        raise InputError(f"negative_text_features (N, {text.shape[1]})", tuple(negatives.shape))
-    if present is not None and (present.dtype != torch.bool or present.shape != (len(negatives),)):
-        raise InputError(f"present ({len(negatives)},) of bool", f"{tuple(present.shape)} of {present.dtype}")
+    check_tensor(negatives, f"negative_text_features (N, {text.shape[1]})", None, text.shape[1])
+    if present is not None:
+        check_tensor(present, f"present ({len(negatives)},) of bool", len(negatives), dtypes=(torch.bool,))
     with torch.autocast(image.device.type, enabled=False):
         image, text, negatives = map(ranks.all_gather, (image, text, at_least_float32(negatives)))
         scaled = logit_scale * image

@@ -19,31 +19,28 @@ def readable(values: Tensor) -> bool:
     return values.device.type == "cpu" and not torch.compiler.is_compiling()
 
 
-def check_tensor(values: Tensor, expected: str, ndim: int, dtypes: tuple[torch.dtype, ...] = ()) -> None:
-    """Raises InputError unless ``values`` has ``ndim`` dimensions and one of ``dtypes``, by default floating point."""
+def check_tensor(values: Tensor, expected: str, *shape: int | None, dtypes: tuple[torch.dtype, ...] = ()) -> None:
+    """Raises InputError unless ``values`` has ``shape`` (None: any length) and one of ``dtypes`` (or any float)."""
     if not isinstance(values, Tensor):
         raise InputError(expected, type(values).__name__)
-    if values.ndim != ndim or not (values.dtype in dtypes if dtypes else values.is_floating_point()):
+    fits = values.ndim == len(shape) and all(n in (None, m) for n, m in zip(shape, values.shape, strict=True))
+    if not fits or not (values.dtype in dtypes if dtypes else values.is_floating_point()):
         raise InputError(expected, f"{tuple(values.shape)} of {values.dtype}")
 
 
 def check_similarity(sim: Tensor) -> Tensor:
     """``sim`` as a float32 or float64 matrix (B, B), B >= 2; half precision becomes float32."""
-    expected = "sim (B, B) = similarity of image i with caption j, floating-point"
-    check_tensor(sim, expected, 2)
-    if sim.shape[0] != sim.shape[1]:
-        raise InputError(expected, tuple(sim.shape))
-    check_batch(sim.shape[0])
+    size = sim.shape[0] if isinstance(sim, Tensor) and sim.ndim else None
+    check_tensor(sim, "sim (B, B) = similarity of image i with caption j, floating-point", size, size)
+    check_batch(size)
     return at_least_float32(sim)
 
 
 def check_features(image_features: Tensor, text_features: Tensor, world: int = 1) -> tuple[Tensor, Tensor]:
     """Both (B, d) as float32, or float64 where both are; B >= 2 over ``world`` ranks."""
-    check_tensor(image_features, "image_features (B, d), floating-point", 2)
-    check_tensor(text_features, "text_features (B, d), floating-point", 2)
-    if image_features.shape != text_features.shape:
-        got = f"{tuple(image_features.shape)} and {tuple(text_features.shape)}"
-        raise InputError("image and text features of one shape (B, d)", got)
+    check_tensor(image_features, "image_features (B, d), floating-point", None, None)
+    expected = f"text_features of one shape with image_features, {tuple(image_features.shape)}"
+    check_tensor(text_features, expected, *image_features.shape)
     if (image_features.dtype == torch.float64) != (text_features.dtype == torch.float64):
         raise InputError("image and text features of one precision", f"{image_features.dtype}, {text_features.dtype}")
     check_batch(len(image_features) * world)
@@ -60,7 +57,7 @@ def check_partners(partners: Tensor, rows: int, width: int, offset: int = 0) -> 
 
     ``offset`` is the first row's index in that batch.
     """
-    check_tensor(partners, "partners (B, K) as int64 row indices", 2, (torch.int64, torch.int32))
+    check_tensor(partners, "partners (B, K) as int64 row indices", None, None, dtypes=(torch.int64, torch.int32))
     if not 1 <= partners.shape[0] <= rows or partners.shape[1] < 1:
         raise InputError(f"partners (B, K) with 1 <= B <= {rows} and K >= 1", tuple(partners.shape))
     if readable(partners):

@@ -85,9 +85,7 @@ def eqsim_itm(
     """
     if activation not in ACTIVATIONS:
         raise InputError(f"an activation among {', '.join(map(str, ACTIVATIONS))}", repr(activation))
-    check_tensor(scores, "scores (B, 4) of a matching head", 2)
-    if scores.shape[1] != 4 or len(scores) == 0:
-        raise InputError("scores (B, 4) of a matching head", tuple(scores.shape))
+    check_tensor(scores, "scores (B, 4) of a matching head", None, 4)
     scores = at_least_float32(scores)
     if activation == "linear":
         low, high = scores.min(), scores.max()

@@ -221,6 +221,7 @@ def test_partners_where_the_softmax_underflows():
 BAD_MATRIX = [
     (torch.zeros(3, 4), r"sim \(B, B\)"),
     (torch.zeros(3), r"sim \(B, B\)"),
+    (torch.tensor(1.0), r"sim \(B, B\)"),
     (torch.zeros(1, 1), "at least 2 matched pairs"),
     (torch.zeros(3, 3, dtype=torch.int64), "floating-point"),
     ([[1.0]], "floating-point"),
