@@ -151,7 +151,8 @@ def upstream(stage: str, **values: Any) -> str:
     kept = Path("scratch") / "tour" / stage
     output = kept / digest.hexdigest()[:10] / leaf
     if not (root / output / "notebook.ipynb").is_file():
-        run(found[0], root / output, values, where=f"upstream({stage!r})", scratch=root / "scratch", bar=True)
+        person = "EQLIB_STAGE" not in os.environ
+        run(found[0], root / output, values, where=f"upstream({stage!r})", scratch=root / "scratch", bar=person)
         for old in sorted((root / kept).iterdir(), key=lambda folder: folder.stat().st_mtime)[:-TOURS]:
             shutil.rmtree(old, ignore_errors=True)
     return str(output)

@@ -71,6 +71,12 @@ def test_an_unknown_name_and_a_wrong_type_say_what_was_expected():
         check({"steps": "three"}, known, where="params.yaml")
 
 
+def test_what_the_cell_does_not_name_goes_into_its_dictionary_of_settings():
+    known = {"seed": ("int", 0), "settings": ("dict", {"steps": 12, "lr": 1e-3})}
+    assert gathered({"seed": 3, "steps": 80}, known) == {"seed": 3, "settings": {"steps": 80, "lr": 1e-3}}
+    assert gathered({"seed": 3, "steps": 80}, {"seed": ("int", 0)}) == {"seed": 3, "steps": 80}
+
+
 def test_a_section_is_read_by_the_rules_of_yaml_1_2(tmp_path):
     path = tmp_path / "params.yaml"
     path.write_text("finetune:\n  lr: 1e-10\n  augment: false\n  note: no\n")

@@ -8,7 +8,7 @@ from ruamel.yaml import YAML
 
 from eqlib.errors import InputError
 from eqlib.study.notebook import read
-from eqlib.study.parameters import accepts, check, declared
+from eqlib.study.parameters import accepts, check, declared, gathered
 from eqlib.study.profile import main, nested, overlay
 
 PROFILES = sorted(path.stem for path in (Path(__file__).resolve().parents[2] / "profiles").glob("*.yaml"))
@@ -60,7 +60,7 @@ def test_every_value_is_one_that_the_notebook_declares(root, profile, stage):
     (notebook,) = root.glob(f"notebooks/*_{stage}.ipynb")
     known = declared(read(notebook), where=notebook)
     for section in SECTIONS[stage]:
-        check(params[section], known, where=f"{profile}: {section}")
+        check(gathered(params[section], known), known, where=f"{profile}: {section}")
 
 
 def test_an_experiment_changes_one_line_of_params(root, tmp_path):
