@@ -97,10 +97,3 @@ def test_command_line_values_are_typed_like_the_file():
     assert [literal(text) for text in ("3", "1e-3", "true", "[a, b]", "eqsim", "")] == [
         3, 1e-3, True, ["a", "b"], "eqsim", "",
     ]  # fmt: skip
-
-
-def test_names_that_a_notebook_does_not_declare_go_into_its_settings():
-    known = {"seed": ("int", 0), "settings": ("dict", {"steps": 12, "lr": 1e-3})}
-    found = gathered({"seed": 3, "steps": 80, "settings": {"ema": 0.9}}, known)
-    assert found == {"seed": 3, "settings": {"steps": 80, "lr": 1e-3, "ema": 0.9}}
-    assert gathered({"steps": 80}, {"seed": ("int", 0)}) == {"steps": 80}  # which `check` refuses

@@ -39,7 +39,7 @@ def training(name, folder, scratch, kill=0):
     """The weights after six steps, and the head's."""
     method, settings, options = METHODS[name]
     bundle = load(WITH_BIAS, seed=0)
-    train = read("karpathy", Path(folder) / "dataset.json", split="train")
+    train = read("captions", Path(folder) / "dataset.json", split="train")
     wrong = [f"no {caption}" if n % 2 == 0 else "" for n, caption in enumerate(train.captions)]
     train = replace(train, groups=np.arange(20) // 2, negatives=wrong)
     recipe = Recipe(steps=6, batch=8, lr=1e-4, seed=1, warmup=2, log_every=2, checkpoint_every=2, **options)
