@@ -1,5 +1,6 @@
 """What the README prints runs as printed."""
 
+import html
 import re
 import subprocess
 import sys
@@ -88,6 +89,23 @@ def test_the_layout_names_every_folder_and_what_is_there(root):
         assert all((folder / name).exists() for name in named), f"{named} under {folder}"
         packages = {path.parent.name for path in folder.glob("*/__init__.py")} - {"study"}
         assert packages <= named
+
+
+def test_what_the_readme_says_was_found_stands_in_the_report(root):
+    """Quotes are the report's sentences, the table is one of its tables: no number is typed in."""
+    if subprocess.run(["git", "diff", "--quiet", "HEAD", "--", "reports"], cwd=root).returncode:
+        pytest.skip("reports/ holds another study than the committed one, of which README tells")
+    found = (root / "README.md").read_text().split("## What was found")[1].split("\n## ")[0].splitlines()
+    page = html.unescape(re.sub(r"<[^>]+>", "", (root / "reports/index.html").read_text()))
+    page = " ".join(page.split())
+    quotes = "\n".join(line.removeprefix(">").strip() if line.startswith(">") else "" for line in found)
+    quotes = [" ".join(quote.split()) for quote in re.split(r"\n\s*\n", quotes) if quote.strip()]
+    assert len(quotes) >= 4
+    for quote in quotes:
+        assert quote in page
+    rows = [line for line in found if line.startswith("|")]
+    assert len(rows) >= 6
+    assert set(rows) <= set((root / "reports/tables/main.md").read_text().splitlines())
 
 
 def test_a_stage_under_a_python_without_the_study_says_what_to_do(root, tmp_path):
