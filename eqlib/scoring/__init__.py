@@ -14,13 +14,11 @@ On tables (DataFrames with ``eqlib.quads.TABLE_COLUMNS``, or outcome columns ins
 - ``compare(table, baseline=...)`` paired differences between methods with intervals, p and Holm's p
 - ``score_record(table)`` one run as plain dicts, the form of ``eqlib score --json``; ``score_text`` for people
 - ``averages(subsets)`` micro, macro; EqBen's macro7 and macro5: which average of the subsets
-- ``conformance(summary, published, model=...)`` our figures beside published ones
 - ``foil_table(...)``, ``retrieval_table(...)`` make tables of outcomes; ``recalls(table)`` recall at K
 """
 
 from eqlib.scoring.averages import averages
 from eqlib.scoring.comparison import compare
-from eqlib.scoring.conformance import conformance
 from eqlib.scoring.equivariance import EQUIVARIANCE, equivariance, headroom
 from eqlib.scoring.foils import foil_table, pairwise, valse
 from eqlib.scoring.inference import holm, interval, wilson
@@ -41,7 +39,6 @@ __all__ = [
     "SHORTCUTS",
     "averages",
     "compare",
-    "conformance",
     "equivariance",
     "foil_table",
     "headroom",

@@ -6,10 +6,10 @@ import pandas as pd
 import pytest
 
 from eqlib.errors import InputError
-from eqlib.scoring import conformance, summarise
-from eqlib.scoring.conformance import verdict
+from eqlib.scoring import summarise
+from eqlib.study.released.conformance import conformance, verdict
+from eqlib.study.released.published import COLUMNS, published
 from eqlib.suites.outcome_files import bivlc_outcomes, sugarcrepe_outcomes
-from eqlib.suites.published import COLUMNS, published
 from eqlib.suites.winoground_scores import winoground_table
 
 
