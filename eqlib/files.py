@@ -1,7 +1,5 @@
 """Files that are whole or absent, paths that stay under their root, and content hashes."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 import os

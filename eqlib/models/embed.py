@@ -5,8 +5,6 @@ costs one forward pass. Features have unit length and float32 whatever the model
 product.
 """
 
-from __future__ import annotations
-
 import hashlib
 import os
 import re

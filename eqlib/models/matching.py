@@ -5,8 +5,6 @@ features, their product and their distance), trains with the usual image-text ma
 ``eqlib.losses.eqsim_itm`` its four scores a quad. ``scorer`` makes it a model for ``score_suite``.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from pathlib import Path
 

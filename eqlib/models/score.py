@@ -4,8 +4,6 @@ Records are taken in chunks: features of one chunk at a time are in memory, the 
 grow with the set.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 

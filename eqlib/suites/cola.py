@@ -1,7 +1,5 @@
 """Cola's multi-object benchmark: a list of ``[picture URL, caption, picture URL, caption]``."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pandas as pd

@@ -1,7 +1,5 @@
 """Is a downloaded set whole? Counts, pictures, suffixes and edition, checked before a model spends hours on it."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor

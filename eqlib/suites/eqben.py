@@ -11,8 +11,6 @@ The first folder of a picture's path names its subset. YouCook2 frames are ``.np
 in the light edition, whose annotation still says ``.png``.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from pathlib import Path
 

@@ -1,8 +1,6 @@
 """One picture from a file or from inside a tar (``shard.tar/key.png``): png, jpg and the rest through Pillow,
 YouCook2's ``.npy`` frames as BGR arrays."""
 
-from __future__ import annotations
-
 import io
 from collections.abc import Mapping
 from pathlib import Path

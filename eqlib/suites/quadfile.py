@@ -10,13 +10,13 @@ Every other key becomes an extra column where all its values are plain; image pa
 or to ``root``.
 """
 
-from __future__ import annotations
-
 import csv
 import io
 import json
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
+from zipfile import BadZipFile
 
 import pandas as pd
 import pyarrow as pa
@@ -81,14 +81,22 @@ def quad_record(row: Row, number: str, suffix: str | None = None, subset: str = 
 
 
 def read_records(path: Path) -> list:
-    """Records of a .json, .jsonl, .csv or .parquet file, each still unchecked. Raises InputError for any other file."""
+    """Records of a file of one of FORMS, each still unchecked; in a table of texts an empty cell is absent. Raises
+    InputError for any other file, and for one without records."""
     kind = path.suffix.lower()
     if kind not in FORMS:
-        raise InputError("a .json, .jsonl, .csv or .parquet file", repr(path.name), where=path)
+        raise InputError(f"a file as {', '.join(FORMS)}", repr(path.name), where=path)
     return records_of(FORMS[kind](path), path)
 
 
-def json_lines(path: Path) -> Iterator[tuple[str, object]]:
+def rows_of(path: Path) -> list[Row]:
+    """The records of a file, each with its place in it: its line in JSONL, its number from 0 in any other."""
+    if path.suffix.lower() != ".jsonl":
+        return [Row(record, path, f"row {number}") for number, record in enumerate(read_records(path))]
+    return [Row(record, path, line) for line, record in records_of(list(_json_lines(path)), path)]
+
+
+def _json_lines(path: Path) -> Iterator[tuple[str, object]]:
     """("line 1", record) of a JSONL file, blank lines left out."""
     for number, line in enumerate(_text(path).split("\n"), start=1):  # splitlines would cut at U+2028 inside a caption
         if line.strip():
@@ -99,12 +107,12 @@ def json_lines(path: Path) -> Iterator[tuple[str, object]]:
 
 
 def _lines(path: Path) -> list:
-    return [record for _, record in json_lines(path)]
+    return [record for _, record in _json_lines(path)]
 
 
-def _csv(path: Path) -> list[dict[str, str]]:
+def _csv(path: Path, delimiter: str = ",") -> list[dict[str, str]]:
     """Every cell stays text: "None" and "NA" are captions, the id "007" is no number. An empty cell is absent."""
-    reader = csv.DictReader(io.StringIO(_text(path), newline=""), strict=True)
+    reader = csv.DictReader(io.StringIO(_text(path), newline=""), delimiter=delimiter, strict=True)
     records = []
     try:
         for record in reader:
@@ -113,7 +121,7 @@ def _csv(path: Path) -> list[dict[str, str]]:
                 raise InputError(f"{len(reader.fieldnames)} cells", f"{record[None]!r} more", where=path, row=place)
             records.append({key: value for key, value in record.items() if value})
     except csv.Error as error:
-        raise InputError("a CSV table", str(error), where=path, row=f"line {reader.line_num}") from error
+        raise InputError("a table of texts", str(error), where=path, row=f"line {reader.line_num}") from error
     return records
 
 
@@ -125,7 +133,24 @@ def _parquet(path: Path) -> list[dict]:
     return [{key: value for key, value in record.items() if value is not None} for record in records]
 
 
-FORMS = {".json": read_json, ".jsonl": _lines, ".csv": _csv, ".parquet": _parquet}
+def _excel(path: Path) -> list[dict[str, str]]:
+    try:
+        table = pd.read_excel(path, dtype=str, keep_default_na=False)
+    except ImportError as error:
+        raise InputError('openpyxl to read .xlsx (pip install "eqlib[xlsx]"), or .tsv', "none", where=path) from error
+    except (OSError, ValueError, KeyError, BadZipFile) as error:
+        raise InputError("an Excel table", str(error).splitlines()[0], where=path) from error
+    return [{key: value for key, value in record.items() if value} for record in table.to_dict("records")]
+
+
+FORMS = {
+    ".json": read_json,
+    ".jsonl": _lines,
+    ".csv": _csv,
+    ".tsv": partial(_csv, delimiter="\t"),
+    ".parquet": _parquet,
+    ".xlsx": _excel,
+}
 
 
 def _text(path: Path) -> str:

@@ -1,7 +1,5 @@
 """The one table of readers."""
 
-from __future__ import annotations
-
 import inspect
 from collections.abc import Callable
 from functools import partial

@@ -1,6 +1,4 @@
-"""Files of scores: plain numbers (``.npy``, JSON), score tables, and captions with foils."""
-
-from __future__ import annotations
+"""Files of scores: plain numbers (``.npy``, JSON, torch's ``.pt``), score tables, and captions with foils."""
 
 from pathlib import Path
 
@@ -9,8 +7,9 @@ import pandas as pd
 
 from eqlib.errors import InputError
 from eqlib.files import read_json
-from eqlib.quads import KEYS, SCORE_COLUMNS
-from eqlib.suites.quadfile import read_records
+from eqlib.quads import KEYS, SCORE_COLUMNS, check_scores, score_table
+from eqlib.suites.quadfile import read_quads, read_records
+from eqlib.suites.winoground import ITEMS
 
 
 def read_scores(path: str | Path) -> np.ndarray:
@@ -38,6 +37,41 @@ def read_scores(path: str | Path) -> np.ndarray:
         row = int(np.argwhere(~finite)[0][0])
         raise InputError("finite scores", f"{values[row]}", where=path, row=f"row {row}")
     return values
+
+
+def array_quads(path: str | Path, *, suite: str, items: str | Path | None = None) -> pd.DataFrame:
+    """Score table of t2v_metrics' scores (n, image, caption), ``.pt`` (loaded without running code) or ``.npy``.
+
+    The array has no names: ``items``, a quad file (EqBen's mini ``all_select.json``, say), gives id, subset and cluster
+    of each row. Without it only all of Winoground is taken, whose rows t2v_metrics checks to be its ids.
+    """
+    path = Path(path)
+    scores = check_scores(read_scores(path) if path.suffix == ".npy" else _tensor(path), where=path)
+    if items is None:
+        if suite != "winoground" or len(scores) != ITEMS:
+            raise InputError("--quads with the ids, or all 400 items of Winoground", f"{len(scores)} rows", where=path)
+        return score_table(scores, suite=suite, edition=f"{ITEMS} items")
+    records = read_quads(items).records
+    if len(records) != len(scores):
+        raise InputError(f"{len(records)} rows as in {Path(items).name}", len(scores), where=path)
+    names = {name: records[name].to_list() for name in ("subset", "quad", "cluster")}
+    return score_table(scores, suite=suite, edition=f"{len(scores)} items", **names)
+
+
+def _tensor(path: Path) -> np.ndarray:
+    try:
+        import torch
+    except ImportError as error:
+        raise InputError('torch to read .pt (pip install "eqlib[torch]"), or .npy', "none", where=path) from error
+    try:
+        found = torch.load(path, map_location="cpu", weights_only=True)
+    except OSError as error:
+        raise InputError("a readable file", error.strerror or str(error), where=path) from error
+    except Exception as error:  # torch has many, for damaged files and for what would run code
+        raise InputError("a tensor saved by torch, and no code", type(error).__name__, where=path) from error
+    if not isinstance(found, torch.Tensor):
+        raise InputError("a tensor (n, 2, 2)", type(found).__name__, where=path)
+    return found.detach().float().numpy()
 
 
 def read_table(path: str | Path, *, foils_of: str = "") -> pd.DataFrame:

@@ -5,8 +5,6 @@ The caption is the ``.txt``, else ``caption`` of the ``.json`` (a text or a list
 name a ``group`` and list ``negatives``.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterator
 from pathlib import Path

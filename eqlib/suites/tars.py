@@ -4,8 +4,6 @@ A picture is addressed as ``folder/shard.tar/key.png``. An index is kept per pro
 a process made by fork shares no position with its parent.
 """
 
-from __future__ import annotations
-
 import tarfile
 from functools import cache
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Winoground: ``examples.jsonl`` with ``{id, image_0, image_1, caption_0, caption_1, tag, collapsed_tag, ...}``."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from pathlib import Path
 

@@ -134,7 +134,7 @@ def test_scores_are_the_librarys(own):
 
 
 def test_on_photographs(own, shared):
-    suite = read("karpathy", shared / "realdata" / "flickr8k" / "dataset_flickr8k.json", split="val", limit=16)
+    suite = read("captions", shared / "realdata" / "flickr8k" / "dataset_flickr8k.json", split="val", limit=16)
     check(own, [Image.open(suite.root / name).convert("RGB") for name in suite.images], suite.captions[:16])
 
 

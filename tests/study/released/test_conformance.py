@@ -10,7 +10,7 @@ from eqlib.scoring import summarise
 from eqlib.study.released.conformance import conformance, verdict
 from eqlib.study.released.published import COLUMNS, published
 from eqlib.suites.outcome_files import bivlc_outcomes, sugarcrepe_outcomes
-from eqlib.suites.winoground_scores import winoground_table
+from eqlib.suites.score_lines import winoground_table
 
 
 def test_published_table_is_whole():
