@@ -10,8 +10,8 @@ import os
 import numpy as np
 
 from eqlib.scoring import matching
-from eqlib.suites.answers import option
 from eqlib.suites.images import open_image
+from eqlib.suites.outcomes import option
 
 ROOT = os.environ.get("EQBEN_ROOT", "eqben")
 """Where the pictures of quads in a file are."""

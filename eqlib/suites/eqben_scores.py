@@ -243,11 +243,9 @@ def stream_records(path: Path) -> Iterator[object]:
     """The records of a JSON list, one at a time: 1,004,192 rows in 2.4 s and 12 MB (json.load: 4.6 s and 0.9 GB)."""
     row = -1
     try:
+        if not holds_list(path):
+            raise InputError("a JSON list of records", "no list", where=path)
         with path.open("rb") as file:
-            head = file.read(64).lstrip(b"\xef\xbb\xbf \t\r\n")
-            if head[:1] != b"[":
-                raise InputError("a JSON list of records", repr(head[:20].decode("utf-8", "replace")), where=path)
-            file.seek(0)
             for row, record in enumerate(ijson.items(file, "item", use_float=True)):  # noqa: B007
                 yield record
     except OSError as error:
@@ -256,6 +254,12 @@ def stream_records(path: Path) -> Iterator[object]:
         # The parser reads ahead: rows up to the fault may not have come out yet.
         got = str(error).splitlines()[0]
         raise InputError("a whole JSON list", got, where=path, row=f"after row {row}" if row >= 0 else None) from error
+
+
+def holds_list(path: Path) -> bool:
+    """Whether a JSON file begins as a list."""
+    with path.open("rb") as file:
+        return file.read(64).lstrip(b"\xef\xbb\xbf \t\r\n")[:1] == b"["
 
 
 def _laid_out(layout: Path, annotation, index, info) -> Rows:

@@ -23,7 +23,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from eqlib.errors import InputError
-from eqlib.files import content_hash, read_json
+from eqlib.files import content_hash, read_json, reading
 from eqlib.suites.fields import Row, records_of, unique
 from eqlib.suites.suite import QuadSuite
 
@@ -100,10 +100,9 @@ def _json_lines(path: Path) -> Iterator[tuple[str, object]]:
     """("line 1", record) of a JSONL file, blank lines left out."""
     for number, line in enumerate(_text(path).split("\n"), start=1):  # splitlines would cut at U+2028 inside a caption
         if line.strip():
-            try:
-                yield f"line {number}", json.loads(line)
-            except (ValueError, RecursionError) as error:
-                raise InputError("one JSON record a line", str(error), where=path, row=f"line {number}") from error
+            with reading(path, "one JSON record a line", ValueError, RecursionError, row=f"line {number}"):
+                record = json.loads(line)
+            yield f"line {number}", record
 
 
 def _lines(path: Path) -> list:
@@ -126,20 +125,15 @@ def _csv(path: Path, delimiter: str = ",") -> list[dict[str, str]]:
 
 
 def _parquet(path: Path) -> list[dict]:
-    try:
+    with reading(path, "a parquet table", ValueError, pa.ArrowException):
         records = pq.read_table(path).to_pylist()
-    except (OSError, ValueError, pa.ArrowException) as error:
-        raise InputError("a parquet table", str(error).splitlines()[0], where=path) from error
     return [{key: value for key, value in record.items() if value is not None} for record in records]
 
 
 def _excel(path: Path) -> list[dict[str, str]]:
-    try:
+    openpyxl = 'an Excel table, and openpyxl to read it (pip install "eqlib[xlsx]")'
+    with reading(path, openpyxl, ImportError, ValueError, KeyError, BadZipFile):
         table = pd.read_excel(path, dtype=str, keep_default_na=False)
-    except ImportError as error:
-        raise InputError('openpyxl to read .xlsx (pip install "eqlib[xlsx]"), or .tsv', "none", where=path) from error
-    except (OSError, ValueError, KeyError, BadZipFile) as error:
-        raise InputError("an Excel table", str(error).splitlines()[0], where=path) from error
     return [{key: value for key, value in record.items() if value} for record in table.to_dict("records")]
 
 
@@ -154,10 +148,8 @@ FORMS = {
 
 
 def _text(path: Path) -> str:
-    try:
+    with reading(path, "UTF-8 text", UnicodeDecodeError):
         return path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError("a readable text file", str(error), where=path) from error
 
 
 def _extras(rows: list[Row]) -> dict[str, list]:

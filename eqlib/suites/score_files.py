@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from eqlib.errors import InputError
-from eqlib.files import read_json
+from eqlib.files import read_json, reading
 from eqlib.quads import KEYS, SCORE_COLUMNS, check_scores, score_table
 from eqlib.suites.quadfile import read_quads, read_records
 from eqlib.suites.winoground import ITEMS
@@ -21,14 +21,8 @@ def read_scores(path: str | Path) -> np.ndarray:
     path = Path(path)
     if path.suffix not in (".npy", ".json"):
         raise InputError("a .npy or .json score file", repr(path.name), where=path)
-    try:
+    with reading(path, "an array of numbers, not pickled", ValueError, EOFError):
         values = np.asarray(read_json(path)) if path.suffix == ".json" else np.load(path, allow_pickle=False)
-    except OSError as error:
-        raise InputError("a readable score file", error.strerror or str(error), where=path) from error
-    except (ValueError, EOFError) as error:
-        if isinstance(error, InputError):
-            raise
-        raise InputError("an array of numbers, not pickled", str(error).splitlines()[0], where=path) from error
     if values.dtype.kind not in "fiu" or not values.size:
         got = f"{values.dtype} of shape {values.shape}"
         raise InputError("an array of numbers", got, where=path)
@@ -59,16 +53,11 @@ def array_quads(path: str | Path, *, suite: str, items: str | Path | None = None
 
 
 def _tensor(path: Path) -> np.ndarray:
-    try:
+    with reading(path, '.npy, or torch to read .pt (pip install "eqlib[torch]")', ImportError):
         import torch
-    except ImportError as error:
-        raise InputError('torch to read .pt (pip install "eqlib[torch]"), or .npy', "none", where=path) from error
-    try:
+    # torch has many exceptions, for damaged files and for what would run code
+    with reading(path, "a tensor saved by torch, and no code", Exception):
         found = torch.load(path, map_location="cpu", weights_only=True)
-    except OSError as error:
-        raise InputError("a readable file", error.strerror or str(error), where=path) from error
-    except Exception as error:  # torch has many, for damaged files and for what would run code
-        raise InputError("a tensor saved by torch, and no code", type(error).__name__, where=path) from error
     if not isinstance(found, torch.Tensor):
         raise InputError("a tensor (n, 2, 2)", type(found).__name__, where=path)
     return found.detach().float().numpy()

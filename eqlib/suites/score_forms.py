@@ -5,9 +5,14 @@ from pathlib import Path
 
 import pandas as pd
 
-from eqlib.suites.answers import colorswap_outcomes, naturalbench_answers, statement_answers
 from eqlib.suites.eqben_scores import eqben_table
-from eqlib.suites.outcome_files import bivlc_outcomes, sugarcrepe_outcomes
+from eqlib.suites.outcomes import (
+    bivlc_outcomes,
+    colorswap_outcomes,
+    naturalbench_answers,
+    statement_answers,
+    sugarcrepe_outcomes,
+)
 from eqlib.suites.score_files import array_quads, read_table
 from eqlib.suites.score_lines import first_keys, foil_lines, sample_quads, statement_lines, winoground_table
 

@@ -15,9 +15,8 @@ from hypothesis import strategies as st
 from eqlib.errors import InputError, UnclusteredWarning
 from eqlib.quads import OFFICIAL_COLUMNS, SCORE_COLUMNS, scores_of
 from eqlib.scoring import matching, summarise, tied
-from eqlib.suites.answers import colorswap_outcomes
 from eqlib.suites.eqben_scores import QUADS, eqben_table
-from eqlib.suites.outcome_files import bivlc_outcomes, sugarcrepe_outcomes
+from eqlib.suites.outcomes import bivlc_outcomes, colorswap_outcomes, sugarcrepe_outcomes
 from eqlib.suites.score_lines import winoground_table
 
 LAYOUT = {"subsets": [{"name": "eqbenag", "quads": 2}, {"name": "eqbensd", "quads": 1}]}

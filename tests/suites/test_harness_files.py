@@ -18,7 +18,8 @@ from eqlib.cli import main
 from eqlib.errors import InputError
 from eqlib.quads import scores_of
 from eqlib.scoring import matching
-from eqlib.suites.answers import naturalbench_answers, option, statement_answers
+from eqlib.suites.outcomes import naturalbench_answers, option, statement_answers
+from eqlib.suites.quadfile import read_quads
 from eqlib.suites.score_files import array_quads
 from eqlib.suites.score_lines import foil_lines, sample_quads, statement_lines
 
@@ -204,6 +205,22 @@ def test_bad_input_is_named(tmp_path, read, content, message):
     assert message in str(caught.value)
 
 
+def test_a_bad_line_is_named_by_its_place_in_the_file(tmp_path):
+    (tmp_path / "scores.jsonl").write_text('{"label": "0_c", "score": 0.5}\n\n{"label": "0_f", "score": "low"}\n')
+    with pytest.raises(InputError, match=r"scores\.jsonl, line 3: expected a finite number under 'score', got 'low'"):
+        foil_lines(tmp_path / "scores.jsonl")
+
+
+def test_a_table_of_texts_gives_the_same_quads_in_any_form(tmp_path):
+    table = pd.DataFrame([{"image0": "a.png", "image1": "b.png", "caption0": "None", "caption1": "x, y", "id": "007"}])
+    table.to_csv(tmp_path / "q.csv", index=False)
+    table.to_csv(tmp_path / "q.tsv", index=False, sep="\t")
+    table.to_excel(tmp_path / "q.xlsx", index=False)
+    for kind in ("csv", "tsv", "xlsx"):
+        [record] = read_quads(tmp_path / f"q.{kind}").records.to_dict("records")
+        assert (record["quad"], record["caption0"], record["caption1"]) == ("007", "None", "x, y")
+
+
 @pytest.mark.parametrize("name", ["s.xlsx", "s.pt", "s.npy"])
 def test_a_file_that_is_none_of_its_kind_is_named(tmp_path, name):
     (tmp_path / name).write_text("no such thing")
@@ -240,5 +257,5 @@ def test_the_task_s_scores_and_their_errors_by_hand(task):
 
 
 def test_reading_answers_needs_no_torch():
-    code = "import sys, eqlib.suites.answers, eqlib.suites.score_lines; sys.exit('torch' in sys.modules)"
+    code = "import sys, eqlib.suites.outcomes, eqlib.suites.score_lines; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0

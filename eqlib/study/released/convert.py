@@ -22,9 +22,8 @@ from eqlib.errors import InputError
 from eqlib.files import whole
 from eqlib.quads import SCORE_COLUMNS, scores_of
 from eqlib.scoring import matching
-from eqlib.suites.answers import colorswap_outcomes
 from eqlib.suites.eqben_scores import eqben_table
-from eqlib.suites.outcome_files import bivlc_outcomes, sugarcrepe_outcomes
+from eqlib.suites.outcomes import bivlc_outcomes, colorswap_outcomes, sugarcrepe_outcomes
 from eqlib.suites.score_lines import foil_lines, statement_lines, winoground_table
 
 HERE = Path(__file__).parent

@@ -1,12 +1,13 @@
-"""Answers in words, read as right or wrong: NaturalBench, true or false statements (VSR), ColorSwap.
+"""Per-item results that are right or wrong rather than scores, and answers in words that are read as either.
 
-- lmms-eval ``*_samples_naturalbench.jsonl``: a line a question, with its index and the answer that was read
-- VLMEvalKit ``<model>_<dataset>.xlsx``, ``.tsv``, ``.json``: a row a question: ``index``, ``answer``, ``prediction``
-- the two answer files of Top34051/colorswap
+- NaturalBench as lmms-eval's ``*_samples_naturalbench.jsonl``, a line a question with its index and the answer read
+- NaturalBench and VSR as VLMEvalKit's ``<model>_<dataset>.xlsx``, ``.tsv``, ``.json``, a row a question: ``index``,
+  ``answer``, ``prediction``
+- BiVLC, SugarCrepe and ColorSwap as their own repositories publish them
 
 Each reader returns a table for ``eqlib.scoring.summarise``: suite, edition, subset, quad, cluster and outcomes. An
-answer that is neither of the two asked for is wrong, and counted in ``unparsed``; anything else that cannot be read is
-an InputError that names file and row.
+answer that is neither of the two asked for is wrong, and counted in ``unparsed`` where the benchmark counts it;
+anything else that cannot be read is an InputError that names file and row.
 """
 
 import re
@@ -97,6 +98,34 @@ def statement_answers(path: str | Path, *, suite: str = "vsr") -> pd.DataFrame:
     right, unparsed = np.array([pair for [pair] in items.values()]).T
     keys = {"suite": suite, "edition": f"{len(items)} items", "quad": list(items)}
     return item_table(**keys, accuracy=right, unparsed=unparsed)
+
+
+def bivlc_outcomes(path: str | Path) -> pd.DataFrame:
+    """``text`` (I2T), ``image`` (T2I) and ``group`` per item from a results file of IMirandaM/BiVLC.
+
+    Subsets are type and subtype ("replace_obj"); items made from one caption share a cluster.
+    """
+    columns = {"text": "text_score", "image": "image_score", "group": "group_score"}
+    return _from_csv(path, "bivlc", columns, "caption", {"True": True, "False": False})
+
+
+def sugarcrepe_outcomes(path: str | Path) -> pd.DataFrame:
+    """``pairwise`` per item from a SUGARCREPE_CORRECT file of that repository; foils of one picture share a cluster."""
+    table = _from_csv(path, "sugarcrepe", {"pairwise": "correct"}, "filename", {"1": True, "0": False})
+    swapped = int((table["subset"] == "swap_obj").sum())  # 246 until 2023-11-18, 245 since
+    return table.assign(edition=f"{swapped}-item swap_obj, {len(table)} items")
+
+
+def _from_csv(path, suite, columns, cluster, answers) -> pd.DataFrame:
+    path = Path(path)
+    items = []
+    for row in rows_of(path):
+        outcomes = [answers[str(row.one_of(key, list(answers)))] for key in columns.values()]
+        items.append((f"{row.text('type')}_{row.text('subtype')}", row.text(cluster), *outcomes))
+    subset, cluster, *outcomes = zip(*items, strict=True)
+    keys = {"suite": suite, "edition": f"{len(items)} items", "subset": subset, "cluster": cluster}
+    named = dict(zip(columns, map(np.array, outcomes), strict=True))
+    return item_table(quad=[str(number) for number in range(len(items))], **keys, **named)
 
 
 def colorswap_outcomes(text_answers: str | Path, image_answers: str | Path) -> pd.DataFrame:
