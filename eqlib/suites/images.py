@@ -56,7 +56,7 @@ def require_images(root: str | Path, names: Mapping[str, object]) -> None:
 
 
 def looks_whole(path: Path) -> bool:
-    """Whether a file starts and ends as a whole png, jpg or npy file does. False is a suspicion, not a verdict."""
+    """Whether a file starts and ends as a whole png or jpg does. False is a suspicion, not a verdict."""
     try:
         with image_file(path) as file:
             head = file.read(8)

@@ -27,14 +27,6 @@ from eqlib.files import content_hash, read_json, reading
 from eqlib.suites.fields import Row, records_of, unique
 from eqlib.suites.suite import QuadSuite
 
-COLUMNS = {
-    "bivlc": ("image", "negative_image", "caption", "negative_caption", "type"),
-    "colorswap": ("image_1", "image_2", "caption_1", "caption_2"),
-    "winoground": ("image_0", "image_1", "caption_0", "caption_1"),
-}
-"""2 x 2 sets that are this format under other names, once their pictures are files: their image0, image1, caption0,
-caption1 and subset."""
-
 OWN = ("image0", "image1", "caption0", "caption1", "subset", "id", "cluster")
 
 
@@ -50,7 +42,7 @@ def read_quads(
     """A QuadSuite from a generic quad file (.json, .jsonl, .csv, .parquet).
 
     ``root``: the pictures' folder, default the file's own. ``suffix``: the pictures' suffix in place of the file's.
-    ``columns``: the file's own names for the first keys of OWN, as in COLUMNS.
+    ``columns``: the file's own names for the first keys of OWN, in their order.
 
     Raises InputError naming file and row on a missing key, a wrong type, a path that leaves its root, or an id that
     repeats.

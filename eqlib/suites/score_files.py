@@ -8,8 +8,8 @@ import pandas as pd
 from eqlib.errors import InputError
 from eqlib.files import read_json, reading
 from eqlib.quads import KEYS, SCORE_COLUMNS, check_scores, score_table
+from eqlib.suites.quad_sets import WINOGROUND
 from eqlib.suites.quadfile import read_quads, read_records
-from eqlib.suites.winoground import ITEMS
 
 
 def read_scores(path: str | Path) -> np.ndarray:
@@ -42,9 +42,9 @@ def array_quads(path: str | Path, *, suite: str, items: str | Path | None = None
     path = Path(path)
     scores = check_scores(read_scores(path) if path.suffix == ".npy" else _tensor(path), where=path)
     if items is None:
-        if suite != "winoground" or len(scores) != ITEMS:
+        if suite != "winoground" or len(scores) != WINOGROUND:
             raise InputError("--quads with the ids, or all 400 items of Winoground", f"{len(scores)} rows", where=path)
-        return score_table(scores, suite=suite, edition=f"{ITEMS} items")
+        return score_table(scores, suite=suite, edition=f"{WINOGROUND} items")
     records = read_quads(items).records
     if len(records) != len(scores):
         raise InputError(f"{len(records)} rows as in {Path(items).name}", len(scores), where=path)

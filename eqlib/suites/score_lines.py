@@ -19,8 +19,8 @@ import pandas as pd
 from eqlib.errors import InputError
 from eqlib.quads import OFFICIAL_COLUMNS, item_table, score_table
 from eqlib.suites.fields import Row, joined
+from eqlib.suites.quad_sets import WINOGROUND
 from eqlib.suites.quadfile import rows_of
-from eqlib.suites.winoground import ITEMS
 
 
 def winoground_table(path: str | Path) -> pd.DataFrame:
@@ -30,9 +30,9 @@ def winoground_table(path: str | Path) -> pd.DataFrame:
     labelled = _labelled(path, re.compile(r"(\d{1,9})_(c[01]_i[01])"), "0_c0_i1")
     found = ((row, int(item), cell, row.finite("score")) for row, item, cell in labelled)
     scores = dict(sorted(joined(found, OFFICIAL_COLUMNS, path).items()))
-    if unknown := [item for item in scores if item >= ITEMS]:
-        raise InputError(f"ids 0 to {ITEMS - 1}", f"{len(unknown)} others", where=path)
-    edition = f"{ITEMS} items" if len(scores) == ITEMS else f"{len(scores)} of {ITEMS} items"
+    if unknown := [item for item in scores if item >= WINOGROUND]:
+        raise InputError(f"ids 0 to {WINOGROUND - 1}", f"{len(unknown)} others", where=path)
+    edition = f"{WINOGROUND} items" if len(scores) == WINOGROUND else f"{len(scores)} of {WINOGROUND} items"
     blocks = np.array([*scores.values()]).reshape(-1, 2, 2)
     return score_table(blocks, suite="winoground", edition=edition, quad=list(map(str, scores)))
 
