@@ -1,12 +1,11 @@
 """``eqlib score`` and ``eqlib doctor``. Bad input is one line on stderr and exit code 2."""
 
-from __future__ import annotations
-
 import argparse
 import json
 import sys
 import warnings
 from pathlib import Path
+from typing import NamedTuple
 
 from eqlib.errors import InputError, UnclusteredWarning
 
@@ -34,12 +33,13 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     score = commands.add_parser("score", help="scores, intervals and ties of a score file")
     suites = score.add_subparsers(required=True, metavar="SUITE")
-    for name, (summary, needs, add) in SUITES.items():
-        suite = suites.add_parser(name, help=summary, description=f"{summary}. {needs}")
-        suite.add_argument("--scores", required=True, type=Path, metavar="FILE", help=needs)
-        add(suite)
-        suite.add_argument("--against", type=Path, metavar="FILE", help="another model's scores, paired: ours - theirs")
-        suite.add_argument("--items", type=Path, metavar="FILE", help="write one row an item (.parquet or .csv)")
+    for name, form in FORMATS.items():
+        suite = suites.add_parser(name, help=form.summary, description=f"{form.summary}. {form.scores}")
+        suite.add_argument("--scores", required=True, help=form.scores, **FILE)
+        for option in form.options:
+            suite.add_argument(f"--{option}", **OPTIONS[option])
+        suite.add_argument("--against", help="another model's scores, paired: ours - theirs", **FILE)
+        suite.add_argument("--items", help="write one row an item (.parquet or .csv)", **FILE)
         suite.add_argument("--edition", help="stamp this edition instead of the one guessed from counts and suffixes")
         how = "how the scores came about, printed beside them; probabilities are checked to be in [0, 1]"
         suite.add_argument("--protocol", choices=PROTOCOLS, help=how)
@@ -59,69 +59,69 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _eqben(suite: argparse.ArgumentParser) -> None:
-    _quads(suite)
-    suite.add_argument("--annotation", type=Path, metavar="FILE", help="ann_json_finegrained_random.json")
-    suite.add_argument("--index", type=Path, metavar="FILE", help="private_random_idx.json, with --info")
-    suite.add_argument("--info", type=Path, metavar="FILE", help="private_info.json, with --index")
-    suite.add_argument("--layout", type=Path, metavar="FILE", help="subsets of an (n, 4) array in natural order")
-    clusters = "table of quad, cluster (video), or a JSON list in natural order, where no annotation is given"
-    suite.add_argument("--clusters", type=Path, metavar="FILE", help=clusters)
+class Format(NamedTuple):
+    """What `eqlib score` takes for one suite; its reader is in ``eqlib.suites.score_forms``."""
+
+    summary: str
+    scores: str
+    options: tuple[str, ...] = ()
 
 
-def _colorswap(suite: argparse.ArgumentParser) -> None:
-    suite.add_argument("--image-answers", type=Path, metavar="FILE", required=True, help="answers to the image task")
+FILE = {"type": Path, "metavar": "FILE"}
+ROWS = ("annotation", "index", "info", "layout", "clusters")
+OPTIONS = {
+    "also": {
+        "action": "append",
+        "default": [],
+        "choices": ("equivariance", "shortcuts"),
+        "help": "also equivariance (a, b, I, inconsistencies, in units of the scores) or shortcuts (one side decides)",
+    },
+    "annotation": FILE | {"help": "ann_json_finegrained_random.json"},
+    "index": FILE | {"help": "private_random_idx.json, with --info"},
+    "info": FILE | {"help": "private_info.json, with --index"},
+    "layout": FILE | {"help": "subsets of an (n, 4) array in natural order"},
+    "clusters": FILE
+    | {"help": "table of quad, cluster (video), or a JSON list in natural order, where no annotation is given"},
+    "quads": FILE | {"help": "quad file with the ids of an array's rows, in order"},
+    "image-answers": FILE | {"required": True, "help": "answers to the image task"},
+    "probabilities": {"action": "store_true", "help": "scores are p(match): VALSE's acc, p_c, p_f too"},
+}
+"""What some suites have beside the options of all."""
 
-
-def _probabilities(suite: argparse.ArgumentParser) -> None:
-    suite.add_argument("--probabilities", action="store_true", help="scores are p(match): VALSE's acc, p_c, p_f too")
-
-
-def _nothing(suite: argparse.ArgumentParser) -> None:
-    pass
-
-
-def _arrays(suite: argparse.ArgumentParser) -> None:
-    _quads(suite)
-    suite.add_argument("--quads", type=Path, metavar="FILE", help="quad file with the ids of an array's rows, in order")
-
-
-def _quads(suite: argparse.ArgumentParser) -> None:
-    summary = "also equivariance (a, b, I and inconsistencies, in units of the scores) or shortcuts (one side decides)"
-    suite.add_argument("--also", action="append", default=[], choices=("equivariance", "shortcuts"), help=summary)
-
-
-FOILS = (
-    "What score_suite gives, as a table (.parquet, .csv, .jsonl), or any with columns caption, foil (scores) and "
-    "optionally subset, item, cluster"
-)
+TABLE = "What score_suite gives, as a table (.parquet, .csv, .jsonl)"
+FOILS = f"{TABLE}, or any with columns caption, foil (scores) and optionally subset, item, cluster"
 HARNESS = "lmms-eval's samples of our tasks (.jsonl); or an array (n, image, caption) as of t2v_metrics (.pt, .npy)"
-SUITES = {
-    "eqben": (
+VLMEVALKIT = "VLMEvalKit's predictions (.xlsx, .tsv, .json)"
+FORMATS = {
+    "eqben": Format(
         "EqBen submission",
         "One score a row of the annotation (.npy, .json), with --annotation or --index and --info or --layout",
-        _eqben,
+        ("also", *ROWS),
     ),
-    "winoground": ("Winoground scores", f'Lines {{"label": "0_c0_i1", "score": 0.97}}; {HARNESS}', _arrays),
-    "valse": ("VALSE scores of captions and foils", f'{FOILS}; or lines {{"label": "0_c", "score"}}', _probabilities),
-    "vsr": (
-        "VSR statements, true or false",
-        'Lines {"id", "label": 0 or 1, "score": p(true)}, or VLMEvalKit\'s predictions (.xlsx, .tsv, .json)',
-        _nothing,
+    "winoground": Format(
+        "Winoground scores",
+        f'Lines {{"label": "0_c0_i1", "score": 0.97}}; {HARNESS}',
+        ("also", "quads"),
     ),
-    "naturalbench": (
-        "NaturalBench, four answers a group",
-        "lmms-eval's samples (.jsonl), or VLMEvalKit's predictions (.xlsx, .tsv, .json)",
-        _nothing,
+    "valse": Format(
+        "VALSE scores of captions and foils",
+        f'{FOILS}; or lines {{"label": "0_c", "score"}}',
+        ("probabilities",),
     ),
-    "sugarcrepe": ("SugarCrepe scores, or right/wrong", f"{FOILS}; or a SUGARCREPE_CORRECT file", _nothing),
-    "bivlc": ("BiVLC right/wrong", "A results file of the BiVLC repository (.csv)", _nothing),
-    "colorswap": ("ColorSwap answers", "Answers to the text task, with --image-answers (.json)", _colorswap),
-    "table": (
+    "vsr": Format(
+        "VSR statements, true or false", f'Lines {{"id", "label": 0 or 1, "score": p(true)}}, or {VLMEVALKIT}'
+    ),
+    "naturalbench": Format("NaturalBench, four answers a group", f"lmms-eval's samples (.jsonl), or {VLMEVALKIT}"),
+    "sugarcrepe": Format("SugarCrepe scores, or right/wrong", f"{FOILS}; or a SUGARCREPE_CORRECT file"),
+    "bivlc": Format("BiVLC right/wrong", "A results file of the BiVLC repository (.csv)"),
+    "colorswap": Format(
+        "ColorSwap answers", "Answers to the text task, with --image-answers (.json)", ("image-answers",)
+    ),
+    "table": Format(
         "Any set of quads or foils as a score table",
-        "What score_suite gives, as a table (.parquet, .csv, .jsonl): suite, edition, subset, quad, cluster, then "
-        f"s00, s01, s10, s11 (s image caption), or s_caption, s_foil; {HARNESS}",
-        _arrays,
+        f"{TABLE}: suite, edition, subset, quad, cluster, then s00, s01, s10, s11 (s image caption), or s_caption, "
+        f"s_foil; {HARNESS}",
+        ("also", "quads"),
     ),
 }
 PROTOCOLS = (
@@ -136,98 +136,37 @@ PROTOCOLS = (
 )
 
 
-GIVEN = ("annotation", "index", "info", "layout", "clusters", "edition")
-
-
 def _read(options: argparse.Namespace, path: Path):
     """(table, score names) of one score file."""
+    from eqlib.quads import KEYS
     from eqlib.scoring import EQUIVARIANCE, MATCHING, ONE_WAY, SHORTCUTS
+    from eqlib.suites.score_forms import SCORE_FORMS
 
-    also = {"equivariance": EQUIVARIANCE, "shortcuts": SHORTCUTS}
-    quads = (*MATCHING, *ONE_WAY, "headroom", *(n for more in getattr(options, "also", []) for n in also[more]))
-    if options.suite == "eqben":
-        from eqlib.suites.eqben_scores import eqben_table
-
-        given = {name: getattr(options, name) for name in GIVEN}
-        return eqben_table(path, **given), quads
-    if (found := _harness(options, path)) is not None:
-        return found if found[1] else (found[0], quads)
-    if options.suite == "winoground":
-        from eqlib.suites.winoground import ITEMS
-        from eqlib.suites.winoground_scores import winoground_table
-
-        table = winoground_table(path, edition=options.edition)
-        if (unknown := table["quad"].astype(int) >= ITEMS).any():
-            raise InputError(f"ids 0 to {ITEMS - 1}", f"{unknown.sum()} others", where=path)
-        return table, quads
-    if options.suite == "table":
-        from eqlib.suites.score_files import read_table
-
-        table = read_table(path)
-        table, names = (table, quads) if "s00" in table else _outcomes(table, options, path)
-        return _stamped(table, options.edition), names
-    from eqlib.suites import outcome_files
-
-    if options.suite == "bivlc":
-        table, names = outcome_files.bivlc_outcomes(path), ("text", "image", "group")
-    elif options.suite == "colorswap":
-        table, names = outcome_files.colorswap_outcomes(path, options.image_answers), ("text", "image", "group")
-    else:
-        table, names = _foils(options, path)
-    return _stamped(table, options.edition), names
+    beside = [option.replace("-", "_") for option in FORMATS[options.suite].options if "type" in OPTIONS[option]]
+    table = SCORE_FORMS[options.suite](path, **{name: getattr(options, name) for name in beside})
+    if options.edition is not None:
+        table = table.assign(edition=options.edition)
+    if "s00" in table:
+        also = {"equivariance": EQUIVARIANCE, "shortcuts": SHORTCUTS}
+        return table, (*MATCHING, *ONE_WAY, "headroom", *(name for more in options.also for name in also[more]))
+    if "s_foil" in table:
+        return _foils(table, path, getattr(options, "probabilities", False))
+    return table, tuple(name for name in table if name not in (*KEYS, "label", "score", "unparsed"))
 
 
-def _harness(options: argparse.Namespace, path: Path):
-    """(table, score names) where a harness wrote the file; no names for quads, None for our own forms."""
-    from eqlib.suites import harness_scores as harness
-    from eqlib.suites import line_scores as lines
-
-    given = {"edition": options.edition}
-    if options.suite == "naturalbench":
-        return harness.naturalbench_answers(path, **given), ("acc", "q_acc", "i_acc", "group")
-    if options.suite == "vsr":
-        read = lines.statement_lines if path.suffix == ".jsonl" else harness.statement_answers
-        return read(path, **given), ("accuracy",)
-    keys = lines.first_keys(path)
-    if options.suite == "valse" and "label" in keys:
-        return _outcomes(lines.foil_lines(path, **given), options, path)
-    if options.suite not in ("winoground", "table"):
-        return None
-    suite = "winoground" if options.suite == "winoground" else options.quads.stem if options.quads else "quads"
-    if path.suffix in (".pt", ".npy"):
-        return harness.array_quads(path, suite=suite, items=options.quads, **given), ()
-    return (harness.sample_quads(path, suite=suite, **given), ()) if "eqlib_group" in keys else None
-
-
-def _foils(options: argparse.Namespace, path: Path):
-    from eqlib.suites.outcome_files import sugarcrepe_outcomes
-    from eqlib.suites.score_files import read_table
-
-    if options.suite == "sugarcrepe" and path.suffix == ".csv":
-        with path.open(encoding="utf-8", errors="replace") as file:
-            if "correct" in file.readline():
-                return sugarcrepe_outcomes(path), ("pairwise",)
-    return _outcomes(read_table(path, foils_of=options.suite), options, path)
-
-
-def _outcomes(table, options: argparse.Namespace, path: Path):
+def _foils(table, path: Path, probabilities: bool):
     from eqlib.scoring import foil_table, valse
 
     caption, foil = (table[name].to_numpy() for name in ("s_caption", "s_foil"))
     keys = {name: table[name] for name in ("suite", "edition", "subset", "cluster")}
     table = foil_table(caption, foil, item=table["quad"], **keys)
-    if not getattr(options, "probabilities", False):
+    if not probabilities:
         return table, ("pairwise",)
     try:
-        probabilities = valse(caption, foil)
+        outcomes = valse(caption, foil)
     except InputError as error:
         raise InputError(error.expected, error.got, where=path, row=error.row) from error
-    names = ("acc", "p_c", "p_f")
-    return table.assign(**{name: probabilities[name] for name in names}), (*names, "pairwise")
-
-
-def _stamped(table, edition: str | None):
-    return table if edition is None else table.assign(edition=edition)
+    return table.assign(**outcomes | {"pairwise": table["pairwise"]}), ("acc", "p_c", "p_f", "pairwise")
 
 
 def _score(options: argparse.Namespace) -> int:

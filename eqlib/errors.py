@@ -1,7 +1,5 @@
 """What bad input raises, what scores may warn of, and the one line where an optional library is missing."""
 
-from __future__ import annotations
-
 from importlib.util import find_spec
 from pathlib import Path
 

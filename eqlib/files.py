@@ -1,6 +1,4 @@
-"""Files that are whole or absent, paths that stay under their root, and content hashes."""
-
-from __future__ import annotations
+"""Files that are whole or absent, readable or named, paths that stay under their root, and content hashes."""
 
 import hashlib
 import json
@@ -9,9 +7,23 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from eqlib.errors import InputError
+
+
+@contextmanager
+def reading(path: str | Path, kind: str, *damage: type[Exception], row: object = None) -> Iterator[None]:
+    """InputError naming ``path`` where the block fails: OSError says that it cannot be read, ``damage`` that what it
+    holds is not ``kind``."""
+    try:
+        yield
+    except InputError:
+        raise
+    except OSError as error:
+        raise InputError("a readable file", error.strerror or str(error), where=path, row=row) from error
+    except damage as error:
+        raise InputError(kind, str(error).partition("\n")[0], where=path, row=row) from error
 
 
 @contextmanager
@@ -53,22 +65,22 @@ def write_json(path: str | Path, value: object) -> None:
 
 def read_json(path: str | Path) -> object:
     """A small JSON file. Raises InputError where it is missing, truncated or not JSON."""
-    try:
+    with reading(path, "JSON", ValueError, RecursionError):  # also bad bytes, absurd nesting, absurd numbers
         return json.loads(Path(path).read_text(encoding="utf-8"))
-    except OSError as error:
-        raise InputError("a readable file", error.strerror or "an error", where=path) from error
-    except (ValueError, RecursionError) as error:  # also bad bytes, absurd nesting, absurd numbers
-        raise InputError("JSON", str(error), where=path) from error
 
 
 def under(root: str | Path, name: object, *, where: str | Path | None = None, row: object = None) -> Path:
     """``root / name`` for a path read from an annotation. Absolute and climbing names are refused (InputError)."""
+    return Path(root) / relative(name, where=where, row=row)
+
+
+def relative(name: object, *, where: str | Path | None = None, row: object = None) -> str:
+    """``name`` where it stays under any root (InputError). On text alone: a Path takes 10 us, 10 s for EqBen's."""
     if not isinstance(name, str) or not name:
         raise InputError("a relative path", repr(name), where=where, row=row)
-    pure = PurePosixPath(name)
-    if pure.is_absolute() or ".." in pure.parts or "\\" in name or "\0" in name:
+    if name[0] == "/" or "\\" in name or "\0" in name or (".." in name and ".." in name.split("/")):
         raise InputError("a path under its root", repr(name), where=where, row=row)
-    return Path(root) / pure
+    return name
 
 
 def content_hash(paths: list[Path] | Path) -> str:

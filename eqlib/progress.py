@@ -1,7 +1,5 @@
 """Progress that shows in both places: a widget when a person runs the notebook, a line of text when a stage does."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Iterable
 from typing import Any

@@ -5,8 +5,6 @@ A quad is two matched image-caption pairs that differ by one minimal visual chan
 caption first, so ``c0_i1`` is ``scores[:, 1, 0]``.
 """
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import numpy as np

@@ -178,9 +178,9 @@ def test_score_table_of_an_own_set(capsys, tmp_path):
         ('{"label": "0_c0_i0"}\n', "line 1"),
         ('{"label": "0_c0_i0", "score": NaN}\n', "finite"),
         ('{"label": "0_c0_i0", "score": 1}\n' * 2, "line 2"),
-        ('{"label": "0_c0_i0", "score": 1}\n', "0_c1_i0"),
+        ('{"label": "0_c0_i0", "score": 1}\n', "c1_i0 of item 0"),
         ('{"label": "0_c2_i0", "score": 1}\n', "line 1"),
-        ("", "at least one line"),
+        ("", "at least one record"),
     ],
 )
 def test_bad_winoground_lines(capsys, tmp_path, content, expected):

@@ -52,7 +52,7 @@ def scores(tmp_path):
 def test_every_file_of_the_package_is_in_it(tree, wheel):
     packed = {name for name in zipfile.ZipFile(wheel).namelist() if name.startswith("eqlib/")}
     assert packed == {path.relative_to(tree).as_posix() for path in tree.glob("eqlib/**/*") if path.is_file()}
-    assert {"eqlib/models/small-64px.json", "eqlib/suites/published.csv"} <= packed
+    assert {"eqlib/models/small-64px.json", "eqlib/study/released/published.csv"} <= packed
 
 
 def requirements(wheel):

@@ -4,16 +4,14 @@ A metric's items are the cells of all quads; lmms-eval's own standard errors wou
 cell's number is under ``value``, which they do not look at, and ``*_se`` are ours.
 """
 
-from __future__ import annotations
-
 import ast
 import os
 
 import numpy as np
 
 from eqlib.scoring import matching
-from eqlib.suites.harness_scores import option
 from eqlib.suites.images import open_image
+from eqlib.suites.outcomes import option
 
 ROOT = os.environ.get("EQBEN_ROOT", "eqben")
 """Where the pictures of quads in a file are."""

@@ -7,8 +7,6 @@ shard, and what it had written counts. A shard that cannot be read is left out w
 encoded again.
 """
 
-from __future__ import annotations
-
 import uuid
 import warnings
 from collections.abc import Sequence

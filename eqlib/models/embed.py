@@ -5,8 +5,6 @@ costs one forward pass. Features have unit length and float32 whatever the model
 product.
 """
 
-from __future__ import annotations
-
 import hashlib
 import os
 import re
@@ -21,6 +19,7 @@ import torch
 from torch.utils.data import DataLoader, Dataset
 
 from eqlib.errors import InputError
+from eqlib.files import reading
 from eqlib.models.cache import FeatureCache
 from eqlib.models.clip import CLIP
 from eqlib.progress import progress as progress_bar
@@ -95,8 +94,8 @@ class Embedder:
         pictures = Pictures([paths[n] for n in todo], [rows[n] for n in todo], self.bundle.preprocess_val)
         loader = DataLoader(pictures, batch_size=self.batch_size, num_workers=workers, collate_fn=_stack)
         for batch in loader:
-            if isinstance(batch, dict):
-                raise InputError(**batch)
+            if isinstance(batch, InputError):
+                raise batch
             yield self.bundle.encode_images(batch.to(memory_format=self._layout)).cpu().numpy()
 
     def _encode_captions(self, texts: list[str], todo: list[int]) -> Iterable[np.ndarray]:
@@ -106,10 +105,8 @@ class Embedder:
 
 
 class Pictures(Dataset):
-    """Decoded, preprocessed pictures. A damaged one comes out as the fields of its InputError.
-
-    A loader's worker can only send an exception that is built from one message; it would make this one a RuntimeError.
-    """
+    """Decoded, preprocessed pictures. A damaged one comes out as its InputError: raised in a loader's worker, it would
+    arrive as a RuntimeError."""
 
     def __init__(self, paths: list, rows: list, transform):
         self.paths, self.rows, self.transform = paths, rows, transform
@@ -117,11 +114,11 @@ class Pictures(Dataset):
     def __len__(self) -> int:
         return len(self.paths)
 
-    def __getitem__(self, n: int) -> torch.Tensor | dict:
+    def __getitem__(self, n: int) -> torch.Tensor | InputError:
         try:
             return self.transform(open_image(self.paths[n], row=self.rows[n]))
         except InputError as error:
-            return {"expected": error.expected, "got": error.got, "where": error.where, "row": error.row}
+            return error
 
 
 def model_key(bundle: CLIP) -> str:
@@ -152,14 +149,9 @@ def digests(paths: Sequence[str | Path], rows: Sequence[object]) -> list[bytes]:
 
 
 def _digest(path: str, row: object) -> bytes:
-    try:
-        with image_file(path) as file:
-            return hashlib.file_digest(file, "sha256").digest()
-    except InputError:
-        raise
-    except (OSError, ValueError) as error:
-        raise InputError("an image file", str(error), where=path, row=row) from error
+    with reading(path, "an image file", ValueError, row=row), image_file(path) as file:
+        return hashlib.file_digest(file, "sha256").digest()
 
 
-def _stack(items: list) -> torch.Tensor | dict:
-    return next((item for item in items if isinstance(item, dict)), None) or torch.stack(items)
+def _stack(items: list) -> torch.Tensor | InputError:
+    return next((item for item in items if isinstance(item, InputError)), None) or torch.stack(items)

@@ -1,7 +1,5 @@
 """Weights between two models of one lineage (WiSE-FT, Wortsman et al. 2022, arXiv 2109.01903)."""
 
-from __future__ import annotations
-
 from copy import deepcopy
 from dataclasses import replace
 

@@ -5,8 +5,6 @@ features, their product and their distance), trains with the usual image-text ma
 ``eqlib.losses.eqsim_itm`` its four scores a quad. ``scorer`` makes it a model for ``score_suite``.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -17,7 +15,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from eqlib.errors import InputError
-from eqlib.files import whole
+from eqlib.files import reading, whole
 from eqlib.losses.mining import sample_hard_partners
 from eqlib.models.clip import CLIP
 from eqlib.models.score import Scorer
@@ -51,13 +49,11 @@ def save_head(head: MatchingHead, folder: str | Path) -> Path:
 def load_head(folder: str | Path, *, device: str | torch.device = "cpu") -> MatchingHead:
     """The head that ``save_head`` left in a model's folder, in eval mode. Raises InputError where there is none."""
     path = Path(folder) / HEAD
-    try:
+    with reading(path, "the weights of a matching head", SafetensorError, KeyError, ValueError, RuntimeError):
         tensors = load_file(path, device=str(device))
         hidden, width = tensors["layers.0.weight"].shape
         head = MatchingHead(width // 4, hidden).to(device)
         head.load_state_dict(tensors)
-    except (OSError, SafetensorError, KeyError, ValueError, RuntimeError) as error:
-        raise InputError("the weights of a matching head", f"{type(error).__name__}: {error}", where=path) from error
     return head.eval()
 
 

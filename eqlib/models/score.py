@@ -4,8 +4,6 @@ Records are taken in chunks: features of one chunk at a time are in memory, the 
 grow with the set.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
@@ -133,12 +131,9 @@ def _score_pairs(score: Scorer, suite: Suite, records: pd.DataFrame, batch_size:
 
 
 def _table(suite: Suite, scores: np.ndarray) -> pd.DataFrame:
-    records = suite.records
-    if isinstance(suite, QuadSuite):
-        columns = {key: records[key].to_numpy(dtype=object) for key in ("subset", "quad", "cluster")}
-        return score_table(scores, suite=suite.name, edition=suite.edition, **columns)
-    columns = {key: records[key].to_numpy(dtype=object) for key in ("subset", "item", "cluster")}
-    return foil_table(*scores[:, 0].T, suite=suite.name, edition=suite.edition, **columns)
+    keys = {"suite": suite.name, "edition": suite.edition}
+    keys |= {key: suite.records[key].to_numpy(dtype=object) for key in ("subset", suite.ID, "cluster")}
+    return score_table(scores, **keys) if isinstance(suite, QuadSuite) else foil_table(*scores[:, 0].T, **keys)
 
 
 def _chunks(records: pd.DataFrame, size: int, name: str, progress: bool) -> Iterator[pd.DataFrame]:

@@ -1,7 +1,5 @@
 """Which parameters of a model a fine-tuning may change: all, one tower, the last blocks, or LoRA adapters."""
 
-from __future__ import annotations
-
 import re
 
 import torch

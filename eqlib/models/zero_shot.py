@@ -1,7 +1,5 @@
 """Zero-shot classification of a folder of classes: what a fine-tuned model still knows of things by name."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from pathlib import Path
 

@@ -14,20 +14,18 @@ On tables (DataFrames with ``eqlib.quads.TABLE_COLUMNS``, or outcome columns ins
 - ``compare(table, baseline=...)`` paired differences between methods with intervals, p and Holm's p
 - ``score_record(table)`` one run as plain dicts, the form of ``eqlib score --json``; ``score_text`` for people
 - ``averages(subsets)`` micro, macro; EqBen's macro7 and macro5: which average of the subsets
-- ``conformance(summary, published, model=...)`` our figures beside published ones
-- ``foil_table(...)``, ``retrieval_table(...)`` make tables of outcomes; ``recalls(table)`` recall at K
+- ``foil_table(...)``, ``retrieval_table(...)`` make tables of outcomes, retrieval's as recall at K
 """
 
 from eqlib.scoring.averages import averages
 from eqlib.scoring.comparison import compare
-from eqlib.scoring.conformance import conformance
 from eqlib.scoring.equivariance import EQUIVARIANCE, equivariance, headroom
 from eqlib.scoring.foils import foil_table, pairwise, valse
 from eqlib.scoring.inference import holm, interval, wilson
 from eqlib.scoring.matching import CHANCE, MATCHING, ONE_WAY, matching, one_way, tie_split, tied
 from eqlib.scoring.panel import SCORES, measure
 from eqlib.scoring.record import score_record
-from eqlib.scoring.retrieval import recalls, retrieval_table
+from eqlib.scoring.retrieval import retrieval_table
 from eqlib.scoring.shortcuts import SHORTCUTS, shortcuts
 from eqlib.scoring.summary import summarise
 from eqlib.scoring.text import score_text
@@ -41,7 +39,6 @@ __all__ = [
     "SHORTCUTS",
     "averages",
     "compare",
-    "conformance",
     "equivariance",
     "foil_table",
     "headroom",
@@ -51,7 +48,6 @@ __all__ = [
     "measure",
     "one_way",
     "pairwise",
-    "recalls",
     "retrieval_table",
     "score_record",
     "score_text",

@@ -1,7 +1,5 @@
 """Which average of a suite's subsets: three are in use for EqBen and they differ by a factor of two."""
 
-from __future__ import annotations
-
 import numpy as np
 
 SOURCES = {name: "eqbenkubric" for name in ("eqbenkubric_loc", "eqbenkubric_cnt", "eqbenkubric_attr")}

@@ -1,7 +1,5 @@
 """A subset or an average of a panel: which quads count how much, and which of them stand or fall together."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from functools import cached_property
 

@@ -1,7 +1,5 @@
 """Two methods on the same quads: paired differences with an interval and a p value."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pandas as pd

@@ -6,8 +6,6 @@ a = b = 0: it changes by the same amount whichever member of the pair is taken f
 (arXiv 2303.14465) sum to ``2 a^2 + 2 b^2``: they shrink the threshold of the group score and leave I alone.
 """
 
-from __future__ import annotations
-
 import numpy as np
 
 from eqlib.quads import check_scores

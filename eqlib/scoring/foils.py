@@ -3,8 +3,6 @@
 Foil accuracy per category (SugarCrepe, VALSE) is ``summarise(foil_table(...), scores=("pairwise",))``.
 """
 
-from __future__ import annotations
-
 import numpy as np
 import pandas as pd
 

@@ -5,8 +5,6 @@ Comparisons are strict, as in the official scorer (``src/eqben/eqben_acc.py``, `
 wrong. CLIP_benchmark takes an argmax instead, which gives a tie to index 0.
 """
 
-from __future__ import annotations
-
 from itertools import permutations
 
 import numpy as np

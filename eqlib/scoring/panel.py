@@ -1,7 +1,5 @@
 """A table as arrays: runs (method x seed) on the same quads, and their values per quad."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from pathlib import Path
 

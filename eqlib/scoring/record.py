@@ -1,7 +1,5 @@
 """The scores of one table as one record: what ``eqlib score --json`` prints."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Recall at K among all images and captions of a set, with ties counted. Block by block: no n x m matrix is held."""
 
-from __future__ import annotations
-
 import numpy as np
 import pandas as pd
 
@@ -63,22 +61,6 @@ def retrieval_table(
         tied=tied,
         **{f"R@{k}": rank <= k for k in ks},
     )
-
-
-def recalls(table: pd.DataFrame, ks: tuple[int, ...] = KS) -> dict[str, float]:
-    """``{"text_retrieval_R@1": proportion, ...}`` of a retrieval table, with ties against the query; and for each the
-    same with ties broken at random under ``..._tie_split`` where the table has any."""
-    result = {}
-    for direction in DIRECTIONS:
-        part = table[table["subset"] == direction]
-        for k in ks:
-            result[f"{direction}_R@{k}"] = float((part["rank"] <= k).mean())
-            if part["tied"].any():
-                # The own item is uniform among the tied + 1 places that end at the rank counted against it.
-                first = part["rank"] - part["tied"]
-                share = ((k - first + 1) / (part["tied"] + 1)).clip(0, 1)
-                result[f"{direction}_R@{k}_tie_split"] = float(share.mean())
-    return result
 
 
 def _checked(images, captions, image_of_caption):

@@ -5,8 +5,6 @@ scores to ``foil_table``, and ``compare(..., baseline="captions alone")`` shows 
 alone cannot win - each is right once - but they can decide every answer, and so can the order; these functions show it.
 """
 
-from __future__ import annotations
-
 import numpy as np
 
 from eqlib.quads import check_scores

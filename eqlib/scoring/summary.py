@@ -1,7 +1,5 @@
 """One method at a time: the mean of every score per subset and average, with an interval."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pandas as pd

@@ -1,7 +1,5 @@
 """The scores of one table as text for people: percent with its interval, one line a subset and average."""
 
-from __future__ import annotations
-
 import pandas as pd
 
 from eqlib.scoring.equivariance import EQUIVARIANCE

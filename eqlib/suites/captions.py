@@ -12,8 +12,6 @@
 caption, ``negative`` is that of a row's one.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Is a downloaded set whole? Counts, pictures, suffixes and edition, checked before a model spends hours on it."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -13,7 +11,7 @@ import pandas as pd
 
 from eqlib.errors import InputError
 from eqlib.progress import progress
-from eqlib.suites import cola, foils, winoground
+from eqlib.suites import foils, quad_sets
 from eqlib.suites.eqben_scores import QUADS
 from eqlib.suites.images import looks_whole, open_image
 from eqlib.suites.read import read
@@ -22,9 +20,9 @@ from eqlib.suites.tars import member_of
 
 EXPECTED: dict[str, dict[str, int]] = {
     "eqben": QUADS,
-    "winoground": {"all": winoground.ITEMS},
+    "winoground": {"all": quad_sets.WINOGROUND},
     "sugarcrepe": foils.ITEMS,
-    "cola": {"all": cola.ITEMS},
+    "cola": {"all": quad_sets.COLA},
 }
 """Published records a subset, of the whole set in its newest edition. VALSE publishes one total."""
 

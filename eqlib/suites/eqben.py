@@ -11,8 +11,6 @@ The first folder of a picture's path names its subset. YouCook2 frames are ``.np
 in the light edition, whose annotation still says ``.png``.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -21,8 +19,8 @@ import pandas as pd
 
 from eqlib.errors import InputError
 from eqlib.files import content_hash, read_json
-from eqlib.suites.eqben_scores import QUADS, Rows, cluster_of, edition_of, read_rows, stream_records
-from eqlib.suites.fields import Row, image_path, is_plain_path, is_text
+from eqlib.suites.eqben_scores import QUADS, Rows, cluster_of, edition_of, holds_list, read_rows, stream_records
+from eqlib.suites.fields import Row, image_path
 from eqlib.suites.quadfile import quad_record
 from eqlib.suites.suite import QuadSuite
 
@@ -83,7 +81,7 @@ def _annotations(path: Path) -> list[Path]:
 
 
 def _read(path: Path, index: str | Path | None, info: str | Path | None) -> pd.DataFrame:
-    first = next(iter(_peek(path)), None)
+    first = next(stream_records(path), None) if holds_list(path) else None
     if isinstance(first, dict) and "image" in first:
         return _shuffled(path, first, index, info)
     records = pd.DataFrame([_quad(row, video, n) for n, (row, video) in enumerate(_nested(path))])
@@ -99,8 +97,8 @@ def _shuffled(path: Path, first: dict, index: str | Path | None, info: str | Pat
             if not file.is_file():
                 raise InputError("private_info in the rows, or this file beside them", "neither", where=file)
     rows = read_rows(path, index, info)
-    _check(rows.image, is_plain_path, "image", Row.image, path)
-    _check(rows.caption, is_text, "caption", Row.text, path)
+    _check(rows.image, "image", Row.image, path)
+    _check(rows.caption, "caption", Row.text, path)
     pictures, texts = rows.blocks(rows.image), rows.blocks(rows.caption)
     _agree(pictures, pictures[:, :, :1], "picture", rows, path)
     _agree(texts, texts[:, :1, :], "caption", rows, path)
@@ -112,11 +110,13 @@ def _shuffled(path: Path, first: dict, index: str | Path | None, info: str | Pat
     return pd.DataFrame(columns | {f"caption{c}": texts[:, 0, c] for c in (0, 1)})
 
 
-def _check(column: list, good: Callable, key: str, read: Callable, path: Path) -> None:
+def _check(column: list, key: str, read: Callable, path: Path) -> None:
     """Each distinct value once, for the set repeats each of them."""
-    for value in dict.fromkeys(column):
-        if not good(value):
-            read(Row({key: value}, path, f"row {column.index(value)}"), key)
+    first: dict[object, int] = {}
+    for number, value in enumerate(column):
+        first.setdefault(value, number)
+    for value, number in first.items():
+        read(Row({key: value}, path, f"row {number}"), key)
 
 
 def _agree(cells: np.ndarray, first: np.ndarray, what: str, rows: Rows, path: Path) -> None:
@@ -156,14 +156,6 @@ def _quad(row: Row, video: str | None, number: int) -> dict[str, str]:
     quad["subset"] = subset
     quad["cluster"] = f"{subset}/{video}" if video is not None else cluster_of(quad["image0"], subset, quad["quad"])
     return quad
-
-
-def _peek(path: Path) -> Iterator[object]:
-    """The first record of a list, without reading the rest; nothing for a file that holds no list."""
-    with path.open("rb") as file:
-        head = file.read(64).lstrip(b"\xef\xbb\xbf \t\r\n")
-    if head[:1] == b"[":
-        yield from stream_records(path)
 
 
 def _found_suffix(root: Path, records: pd.DataFrame) -> str | None:

@@ -5,8 +5,6 @@ those of the official ``evaluate_eqben_locally.py``: ``sample_cnt`` counts quads
 caption then image (``c1i0`` is ``scores[:, 0, 1]``).
 """
 
-from __future__ import annotations
-
 import warnings
 from array import array
 from collections.abc import Iterator
@@ -21,7 +19,7 @@ import pandas as pd
 from eqlib.errors import InputError, UnclusteredWarning
 from eqlib.files import read_json
 from eqlib.quads import score_table
-from eqlib.suites.fields import Row, shown
+from eqlib.suites.fields import Row, joined, shown
 from eqlib.suites.quadfile import read_records
 from eqlib.suites.score_files import read_scores
 
@@ -142,15 +140,11 @@ def _clusters(path: Path, quads: list[str]) -> list[str]:
             expected = f"{len(quads)} clusters, one a quad in natural order"
             raise InputError(expected, len(records), where=path)
         return [Row({"cluster": name}, path, n).label("cluster") for n, name in enumerate(records)]
-    found: dict[str, str] = {}
-    for n, record in enumerate(records):
-        row = Row(record, path, n)
-        if row.label("quad") in found:
-            raise InputError("one cluster a quad", f"{row.label('quad')!r} again", where=path, row=n)
-        found[row.label("quad")] = row.label("cluster")
+    rows = [Row(record, path, n) for n, record in enumerate(records)]
+    found = joined(((row, row.label("quad"), "cluster", row.label("cluster")) for row in rows), ("cluster",), path)
     if lacking := next((quad for quad in quads if quad not in found), None):
         raise InputError(f"a cluster of quad {lacking!r}", "none", where=path)
-    return [found[quad] for quad in quads]
+    return [found[quad][0] for quad in quads]
 
 
 def read_rows(annotation: str | Path | None, index: str | Path | None, info: str | Path | None) -> Rows:
@@ -249,11 +243,9 @@ def stream_records(path: Path) -> Iterator[object]:
     """The records of a JSON list, one at a time: 1,004,192 rows in 2.4 s and 12 MB (json.load: 4.6 s and 0.9 GB)."""
     row = -1
     try:
+        if not holds_list(path):
+            raise InputError("a JSON list of records", "no list", where=path)
         with path.open("rb") as file:
-            head = file.read(64).lstrip(b"\xef\xbb\xbf \t\r\n")
-            if head[:1] != b"[":
-                raise InputError("a JSON list of records", repr(head[:20].decode("utf-8", "replace")), where=path)
-            file.seek(0)
             for row, record in enumerate(ijson.items(file, "item", use_float=True)):  # noqa: B007
                 yield record
     except OSError as error:
@@ -262,6 +254,12 @@ def stream_records(path: Path) -> Iterator[object]:
         # The parser reads ahead: rows up to the fault may not have come out yet.
         got = str(error).splitlines()[0]
         raise InputError("a whole JSON list", got, where=path, row=f"after row {row}" if row >= 0 else None) from error
+
+
+def holds_list(path: Path) -> bool:
+    """Whether a JSON file begins as a list."""
+    with path.open("rb") as file:
+        return file.read(64).lstrip(b"\xef\xbb\xbf \t\r\n")[:1] == b"["
 
 
 def _laid_out(layout: Path, annotation, index, info) -> Rows:

@@ -1,16 +1,14 @@
 """Fields of a record read from a file: each the right type, or an InputError that names file and row."""
 
-from __future__ import annotations
-
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from eqlib.errors import InputError
-from eqlib.files import under
+from eqlib.files import relative
 
 
 class Row:
@@ -67,6 +65,12 @@ class Row:
         good = isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= sys.float_info.max
         return float(self._checked(key, good, "a finite number"))
 
+    def one_of(self, key: str, known: Sequence) -> object:
+        """The value under ``key``, one of ``known`` (all of them numbers, or texts)."""
+        value = self.get(key)
+        good = type(value) is type(known[0]) and value in known
+        return self._checked(key, good, " or ".join(map(str, known)))
+
     def image(self, key: str, suffix: str | None = None) -> str:
         """A relative path that stays under its root; ``suffix`` maps pictures of another edition (".png" to ".jpg")."""
         return image_path(self.get(key), suffix, **self.place)
@@ -74,20 +78,12 @@ class Row:
 
 def image_path(name: object, suffix: str | None = None, *, where: str | Path, row: object) -> str:
     """``name`` once checked. YouCook2's ``.npy`` frames exist in one format only and keep their suffix."""
-    if not is_plain_path(name):
-        under(".", name, where=where, row=row)
+    name = relative(name, where=where, row=row)
     if suffix is not None:
         stem, dot, old = name.rpartition(".")
         if dot and "/" not in old and old.lower() != "npy":
             return stem + suffix
     return name
-
-
-def is_plain_path(name: object) -> bool:
-    """Whether ``name`` plainly stays under its root. ``under`` decides the others; it takes 10 us, 10 s for EqBen."""
-    if not isinstance(name, str) or not name or name[0] == "/":
-        return False
-    return ".." not in name and "\\" not in name and "\0" not in name
 
 
 def is_text(value: object) -> bool:
@@ -101,6 +97,23 @@ def records_of(value: object, where: str | Path) -> list:
     if not value:
         raise InputError("at least one record", "none", where=where)
     return value
+
+
+def joined(found: Iterable[tuple[Row, object, str, object]], cells: Sequence[str], where: Path) -> dict[object, list]:
+    """``{item: the values of its cells, in the order of cells}`` from (row, item, cell, value) in any order.
+
+    Raises InputError where a cell of an item comes twice, or is missing.
+    """
+    items: dict[object, dict] = {}
+    for row, item, cell, value in found:
+        known = items.setdefault(item, {})
+        if cell in known:
+            raise row.fail("each item and cell once", f"{cell} of item {item} again")
+        known[cell] = value
+    for item, known in items.items():
+        if lacking := [cell for cell in cells if cell not in known]:
+            raise InputError(f"{lacking[0]} of item {item}", "none", where=where)
+    return {item: [known[cell] for cell in cells] for item, known in items.items()}
 
 
 def unique(values: Sequence[str], what: str, where: str | Path) -> None:

@@ -6,8 +6,6 @@ published figures are on valid items only. SugarCrepe has a file ``<type>_<subty
 negative_caption}`` an item.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from pathlib import Path
 

@@ -1,8 +1,6 @@
 """One picture from a file or from inside a tar (``shard.tar/key.png``): png, jpg and the rest through Pillow,
 YouCook2's ``.npy`` frames as BGR arrays."""
 
-from __future__ import annotations
-
 import io
 from collections.abc import Mapping
 from pathlib import Path
@@ -58,7 +56,7 @@ def require_images(root: str | Path, names: Mapping[str, object]) -> None:
 
 
 def looks_whole(path: Path) -> bool:
-    """Whether a file starts and ends as a whole png, jpg or npy file does. False is a suspicion, not a verdict."""
+    """Whether a file starts and ends as a whole png or jpg does. False is a suspicion, not a verdict."""
     try:
         with image_file(path) as file:
             head = file.read(8)

@@ -1,7 +1,5 @@
 """A captioned picture as its file tells it: beyond captions, a minimal pair and hard negatives."""
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 from eqlib.suites.fields import Row

@@ -10,30 +10,22 @@ Every other key becomes an extra column where all its values are plain; image pa
 or to ``root``.
 """
 
-from __future__ import annotations
-
 import csv
 import io
 import json
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
+from zipfile import BadZipFile
 
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from eqlib.errors import InputError
-from eqlib.files import content_hash, read_json
+from eqlib.files import content_hash, read_json, reading
 from eqlib.suites.fields import Row, records_of, unique
 from eqlib.suites.suite import QuadSuite
-
-COLUMNS = {
-    "bivlc": ("image", "negative_image", "caption", "negative_caption", "type"),
-    "colorswap": ("image_1", "image_2", "caption_1", "caption_2"),
-    "winoground": ("image_0", "image_1", "caption_0", "caption_1"),
-}
-"""2 x 2 sets that are this format under other names, once their pictures are files: their image0, image1, caption0,
-caption1 and subset."""
 
 OWN = ("image0", "image1", "caption0", "caption1", "subset", "id", "cluster")
 
@@ -50,7 +42,7 @@ def read_quads(
     """A QuadSuite from a generic quad file (.json, .jsonl, .csv, .parquet).
 
     ``root``: the pictures' folder, default the file's own. ``suffix``: the pictures' suffix in place of the file's.
-    ``columns``: the file's own names for the first keys of OWN, as in COLUMNS.
+    ``columns``: the file's own names for the first keys of OWN, in their order.
 
     Raises InputError naming file and row on a missing key, a wrong type, a path that leaves its root, or an id that
     repeats.
@@ -81,30 +73,37 @@ def quad_record(row: Row, number: str, suffix: str | None = None, subset: str = 
 
 
 def read_records(path: Path) -> list:
-    """Records of a .json, .jsonl, .csv or .parquet file, each still unchecked. Raises InputError for any other file."""
+    """Records of a file of one of FORMS, each still unchecked; in a table of texts an empty cell is absent. Raises
+    InputError for any other file, and for one without records."""
     kind = path.suffix.lower()
     if kind not in FORMS:
-        raise InputError("a .json, .jsonl, .csv or .parquet file", repr(path.name), where=path)
+        raise InputError(f"a file as {', '.join(FORMS)}", repr(path.name), where=path)
     return records_of(FORMS[kind](path), path)
 
 
-def json_lines(path: Path) -> Iterator[tuple[str, object]]:
+def rows_of(path: Path) -> list[Row]:
+    """The records of a file, each with its place in it: its line in JSONL, its number from 0 in any other."""
+    if path.suffix.lower() != ".jsonl":
+        return [Row(record, path, f"row {number}") for number, record in enumerate(read_records(path))]
+    return [Row(record, path, line) for line, record in records_of(list(_json_lines(path)), path)]
+
+
+def _json_lines(path: Path) -> Iterator[tuple[str, object]]:
     """("line 1", record) of a JSONL file, blank lines left out."""
     for number, line in enumerate(_text(path).split("\n"), start=1):  # splitlines would cut at U+2028 inside a caption
         if line.strip():
-            try:
-                yield f"line {number}", json.loads(line)
-            except (ValueError, RecursionError) as error:
-                raise InputError("one JSON record a line", str(error), where=path, row=f"line {number}") from error
+            with reading(path, "one JSON record a line", ValueError, RecursionError, row=f"line {number}"):
+                record = json.loads(line)
+            yield f"line {number}", record
 
 
 def _lines(path: Path) -> list:
-    return [record for _, record in json_lines(path)]
+    return [record for _, record in _json_lines(path)]
 
 
-def _csv(path: Path) -> list[dict[str, str]]:
+def _csv(path: Path, delimiter: str = ",") -> list[dict[str, str]]:
     """Every cell stays text: "None" and "NA" are captions, the id "007" is no number. An empty cell is absent."""
-    reader = csv.DictReader(io.StringIO(_text(path), newline=""), strict=True)
+    reader = csv.DictReader(io.StringIO(_text(path), newline=""), delimiter=delimiter, strict=True)
     records = []
     try:
         for record in reader:
@@ -113,26 +112,36 @@ def _csv(path: Path) -> list[dict[str, str]]:
                 raise InputError(f"{len(reader.fieldnames)} cells", f"{record[None]!r} more", where=path, row=place)
             records.append({key: value for key, value in record.items() if value})
     except csv.Error as error:
-        raise InputError("a CSV table", str(error), where=path, row=f"line {reader.line_num}") from error
+        raise InputError("a table of texts", str(error), where=path, row=f"line {reader.line_num}") from error
     return records
 
 
 def _parquet(path: Path) -> list[dict]:
-    try:
+    with reading(path, "a parquet table", ValueError, pa.ArrowException):
         records = pq.read_table(path).to_pylist()
-    except (OSError, ValueError, pa.ArrowException) as error:
-        raise InputError("a parquet table", str(error).splitlines()[0], where=path) from error
     return [{key: value for key, value in record.items() if value is not None} for record in records]
 
 
-FORMS = {".json": read_json, ".jsonl": _lines, ".csv": _csv, ".parquet": _parquet}
+def _excel(path: Path) -> list[dict[str, str]]:
+    openpyxl = 'an Excel table, and openpyxl to read it (pip install "eqlib[xlsx]")'
+    with reading(path, openpyxl, ImportError, ValueError, KeyError, BadZipFile):
+        table = pd.read_excel(path, dtype=str, keep_default_na=False)
+    return [{key: value for key, value in record.items() if value} for record in table.to_dict("records")]
+
+
+FORMS = {
+    ".json": read_json,
+    ".jsonl": _lines,
+    ".csv": _csv,
+    ".tsv": partial(_csv, delimiter="\t"),
+    ".parquet": _parquet,
+    ".xlsx": _excel,
+}
 
 
 def _text(path: Path) -> str:
-    try:
+    with reading(path, "UTF-8 text", UnicodeDecodeError):
         return path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError("a readable text file", str(error), where=path) from error
 
 
 def _extras(rows: list[Row]) -> dict[str, list]:

@@ -1,29 +1,25 @@
 """The one table of readers."""
 
-from __future__ import annotations
-
 import inspect
 from collections.abc import Callable
-from functools import partial
 from importlib import import_module
 from pathlib import Path
 
 from eqlib.errors import InputError
 from eqlib.suites.captions import read_captions
-from eqlib.suites.cola import read_cola
 from eqlib.suites.eqben import read_eqben
 from eqlib.suites.foils import read_sugarcrepe, read_valse
-from eqlib.suites.quadfile import COLUMNS, read_quads
+from eqlib.suites.quad_sets import read_bivlc, read_cola, read_colorswap, read_winoground
+from eqlib.suites.quadfile import read_quads
 from eqlib.suites.suite import AnySuite
-from eqlib.suites.winoground import read_winoground
 
 READERS: dict[str, Callable[..., AnySuite]] = {
     "eqben": read_eqben,
     "winoground": read_winoground,
     "valse": read_valse,
     "sugarcrepe": read_sugarcrepe,
-    "bivlc": partial(read_quads, name="bivlc", edition="test", columns=COLUMNS["bivlc"]),
-    "colorswap": partial(read_quads, name="colorswap", edition="test", columns=COLUMNS["colorswap"]),
+    "bivlc": read_bivlc,
+    "colorswap": read_colorswap,
     "cola": read_cola,
     "quads": read_quads,
     "captions": read_captions,

@@ -1,6 +1,4 @@
-"""Files of scores: plain numbers (``.npy``, JSON), score tables, and captions with foils."""
-
-from __future__ import annotations
+"""Files of scores: plain numbers (``.npy``, JSON, torch's ``.pt``), score tables, and captions with foils."""
 
 from pathlib import Path
 
@@ -8,9 +6,10 @@ import numpy as np
 import pandas as pd
 
 from eqlib.errors import InputError
-from eqlib.files import read_json
-from eqlib.quads import KEYS, SCORE_COLUMNS
-from eqlib.suites.quadfile import read_records
+from eqlib.files import read_json, reading
+from eqlib.quads import KEYS, SCORE_COLUMNS, check_scores, score_table
+from eqlib.suites.quad_sets import WINOGROUND
+from eqlib.suites.quadfile import read_quads, read_records
 
 
 def read_scores(path: str | Path) -> np.ndarray:
@@ -22,14 +21,8 @@ def read_scores(path: str | Path) -> np.ndarray:
     path = Path(path)
     if path.suffix not in (".npy", ".json"):
         raise InputError("a .npy or .json score file", repr(path.name), where=path)
-    try:
+    with reading(path, "an array of numbers, not pickled", ValueError, EOFError):
         values = np.asarray(read_json(path)) if path.suffix == ".json" else np.load(path, allow_pickle=False)
-    except OSError as error:
-        raise InputError("a readable score file", error.strerror or str(error), where=path) from error
-    except (ValueError, EOFError) as error:
-        if isinstance(error, InputError):
-            raise
-        raise InputError("an array of numbers, not pickled", str(error).splitlines()[0], where=path) from error
     if values.dtype.kind not in "fiu" or not values.size:
         got = f"{values.dtype} of shape {values.shape}"
         raise InputError("an array of numbers", got, where=path)
@@ -38,6 +31,36 @@ def read_scores(path: str | Path) -> np.ndarray:
         row = int(np.argwhere(~finite)[0][0])
         raise InputError("finite scores", f"{values[row]}", where=path, row=f"row {row}")
     return values
+
+
+def array_quads(path: str | Path, *, suite: str, items: str | Path | None = None) -> pd.DataFrame:
+    """Score table of t2v_metrics' scores (n, image, caption), ``.pt`` (loaded without running code) or ``.npy``.
+
+    The array has no names: ``items``, a quad file (EqBen's mini ``all_select.json``, say), gives id, subset and cluster
+    of each row. Without it only all of Winoground is taken, whose rows t2v_metrics checks to be its ids.
+    """
+    path = Path(path)
+    scores = check_scores(read_scores(path) if path.suffix == ".npy" else _tensor(path), where=path)
+    if items is None:
+        if suite != "winoground" or len(scores) != WINOGROUND:
+            raise InputError("--quads with the ids, or all 400 items of Winoground", f"{len(scores)} rows", where=path)
+        return score_table(scores, suite=suite, edition=f"{WINOGROUND} items")
+    records = read_quads(items).records
+    if len(records) != len(scores):
+        raise InputError(f"{len(records)} rows as in {Path(items).name}", len(scores), where=path)
+    names = {name: records[name].to_list() for name in ("subset", "quad", "cluster")}
+    return score_table(scores, suite=suite, edition=f"{len(scores)} items", **names)
+
+
+def _tensor(path: Path) -> np.ndarray:
+    with reading(path, '.npy, or torch to read .pt (pip install "eqlib[torch]")', ImportError):
+        import torch
+    # torch has many exceptions, for damaged files and for what would run code
+    with reading(path, "a tensor saved by torch, and no code", Exception):
+        found = torch.load(path, map_location="cpu", weights_only=True)
+    if not isinstance(found, torch.Tensor):
+        raise InputError("a tensor (n, 2, 2)", type(found).__name__, where=path)
+    return found.detach().float().numpy()
 
 
 def read_table(path: str | Path, *, foils_of: str = "") -> pd.DataFrame:

@@ -5,13 +5,12 @@ The caption is the ``.txt``, else ``caption`` of the ``.json`` (a text or a list
 name a ``group`` and list ``negatives``.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterator
 from pathlib import Path
 
 from eqlib.errors import InputError
+from eqlib.files import reading
 from eqlib.suites.fields import Row, image_path
 from eqlib.suites.pictures import Picture, picture_of
 from eqlib.suites.tars import read_member, tar_index
@@ -60,16 +59,10 @@ def pictures_of(tars: list[Path], root: Path, split: str | None) -> Iterator[Pic
 
 
 def _text(tar: Path, member: str) -> str:
-    try:
+    with reading(tar, "UTF-8 text", UnicodeDecodeError, row=member):
         return read_member(tar, member).decode("utf-8-sig").strip()
-    except UnicodeDecodeError as error:
-        raise InputError("UTF-8 text", str(error), where=tar, row=member) from error
 
 
 def _json(tar: Path, member: str) -> dict:
-    try:
+    with reading(tar, "JSON", ValueError, RecursionError, row=member):
         return Row(json.loads(read_member(tar, member)), tar, member).record
-    except (ValueError, RecursionError) as error:
-        if isinstance(error, InputError):
-            raise
-        raise InputError("JSON", str(error), where=tar, row=member) from error

@@ -5,8 +5,6 @@ QuadSuite) is unique within the suite, ``subset`` names the part that is reporte
 sampling (items cut from one video or one picture share it). Image paths are relative to ``root``.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar

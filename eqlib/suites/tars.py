@@ -4,13 +4,12 @@ A picture is addressed as ``folder/shard.tar/key.png``. An index is kept per pro
 a process made by fork shares no position with its parent.
 """
 
-from __future__ import annotations
-
 import tarfile
 from functools import cache
 from pathlib import Path
 
 from eqlib.errors import InputError
+from eqlib.files import reading
 
 BLOCK = 512
 
@@ -21,10 +20,8 @@ def tar_index(path: str | Path) -> dict[str, tuple[int, int]]:
     Raises InputError for a file that is missing, compressed, cut off, damaged, or holds one name twice.
     """
     path = Path(path)
-    try:
+    with reading(path, "a tar file"):
         found = path.stat()
-    except OSError as error:
-        raise InputError("a tar file", error.strerror or "an error", where=path) from error
     return _index(str(path), found.st_mtime_ns, found.st_size)
 
 
@@ -32,21 +29,20 @@ def tar_index(path: str | Path) -> dict[str, tuple[int, int]]:
 def _index(path: str, _changed: int, size: int) -> dict[str, tuple[int, int]]:
     members: dict[str, tuple[int, int]] = {}
     end = 0
-    try:
-        with open(path, "rb") as file, tarfile.open(fileobj=file, mode="r:") as tar:
-            for member in tar:
-                end = member.offset_data + -(-member.size // BLOCK) * BLOCK
-                if member.isreg():
-                    if member.name in members:
-                        raise InputError("each name once", f"{member.name!r} again", where=path)
-                    members[member.name] = (member.offset_data, member.size)
-                tar.members = []  # tarfile would keep an object a member, ten times what is kept here
-            file.seek(end)
-            mark = file.read(BLOCK)
-    except (tarfile.TarError, OSError, ValueError) as error:
-        if isinstance(error, InputError):
-            raise
-        raise InputError("an uncompressed tar", str(error), where=path) from error
+    with (
+        reading(path, "an uncompressed tar", tarfile.TarError, ValueError),
+        open(path, "rb") as file,
+        tarfile.open(fileobj=file, mode="r:") as tar,
+    ):
+        for member in tar:
+            end = member.offset_data + -(-member.size // BLOCK) * BLOCK
+            if member.isreg():
+                if member.name in members:
+                    raise InputError("each name once", f"{member.name!r} again", where=path)
+                members[member.name] = (member.offset_data, member.size)
+            tar.members = []  # tarfile would keep an object a member, ten times what is kept here
+        file.seek(end)
+        mark = file.read(BLOCK)
     if mark != bytes(BLOCK):  # tarfile takes damage behind the first member for the end
         raise InputError("an end mark behind the last member", f"none at byte {end} of {size}", where=path)
     return members

@@ -16,8 +16,8 @@ from eqlib.errors import InputError, UnclusteredWarning
 from eqlib.quads import OFFICIAL_COLUMNS, SCORE_COLUMNS, scores_of
 from eqlib.scoring import matching, summarise, tied
 from eqlib.suites.eqben_scores import QUADS, eqben_table
-from eqlib.suites.outcome_files import bivlc_outcomes, colorswap_outcomes, sugarcrepe_outcomes
-from eqlib.suites.winoground_scores import winoground_table
+from eqlib.suites.outcomes import bivlc_outcomes, colorswap_outcomes, sugarcrepe_outcomes
+from eqlib.suites.score_lines import winoground_table
 
 LAYOUT = {"subsets": [{"name": "eqbenag", "quads": 2}, {"name": "eqbensd", "quads": 1}]}
 NAMES = ("c0i0", "c0i1", "c1i0", "c1i1")  # the order of the official private_info.json
@@ -141,7 +141,11 @@ def test_videos_without_clusters_are_said(mini, natural):
         ("c.json", '["a", "b", ""]', r"c\.json, 2: expected a name or number"),
         ("c.csv", "quad,cluster\n0,a\n1,a\n", r"c\.csv: expected a cluster of quad '2', got none"),
         ("c.csv", "quad,cluster\n0,a\n1,\n2,a\n", r"c\.csv, 1: expected the key 'cluster'"),
-        ("c.csv", "quad,cluster\n0,a\n1,a\n1,b\n", r"c\.csv, 2: expected one cluster a quad, got '1' again"),
+        (
+            "c.csv",
+            "quad,cluster\n0,a\n1,a\n1,b\n",
+            r"c\.csv, 2: expected each item and cell once, got 'cluster of item 1 again'",
+        ),
     ],
 )
 def test_bad_clusters_are_refused(mini, name, content, message):
@@ -374,5 +378,5 @@ def test_colorswap_answers_in_words(tmp_path):
     assert table["text"].tolist() == [True, False, True, True, False, False]
     assert table["group"].equals(table["text"])
     (tmp_path / "i.json").write_text(json.dumps(image[:-1]))
-    with pytest.raises(InputError, match="item 5 in one only"):
+    with pytest.raises(InputError, match="expected image of item 5, got none"):
         colorswap_outcomes(tmp_path / "t.json", tmp_path / "i.json")

@@ -18,8 +18,10 @@ from eqlib.cli import main
 from eqlib.errors import InputError
 from eqlib.quads import scores_of
 from eqlib.scoring import matching
-from eqlib.suites.harness_scores import array_quads, naturalbench_answers, option, sample_quads, statement_answers
-from eqlib.suites.line_scores import foil_lines, statement_lines
+from eqlib.suites.outcomes import naturalbench_answers, option, statement_answers
+from eqlib.suites.quadfile import read_quads
+from eqlib.suites.score_files import array_quads
+from eqlib.suites.score_lines import foil_lines, sample_quads, statement_lines
 
 HERE = Path(__file__).with_name("harness")
 
@@ -173,26 +175,26 @@ def samples(path):
 @pytest.mark.parametrize(
     ("read", "content", "message"),
     [
-        (samples, FOUR[:3], "a score of 1_c1_i1, got none"),
-        (samples, [*FOUR, FOUR[0]], "line 5, eqlib_group: expected each cell once"),
+        (samples, FOUR[:3], "c1_i1 of item 1, got none"),
+        (samples, [*FOUR, FOUR[0]], "line 5, eqlib_group: expected each item and cell once"),
         (samples, [{"eqlib_group": {**CELL, "value": "high"}}], "a finite number under 'value', got 'high'"),
-        (samples, [{"eqlib_group": {**CELL, "image": 2}}], "image and caption 0 or 1"),
+        (samples, [{"eqlib_group": {**CELL, "image": 2}}], "0 or 1 under 'image', got 2"),
         (samples, [{"filtered_resps": "yes"}], "the key 'eqlib_group'"),
-        (naturalbench_answers, NATURAL[:3], "question 3 of group 0, got none"),
-        (naturalbench_answers, [*NATURAL, NATURAL[1]], "each index once, got '1 again'"),
+        (naturalbench_answers, NATURAL[:3], "question 3 of item 0, got none"),
+        (naturalbench_answers, [*NATURAL, NATURAL[1]], "each item and cell once, got 'question 1 of item 0 again'"),
         (naturalbench_answers, [{**NATURAL[0], "answer": "no"}], "the answer yes or A to question 0"),
-        (naturalbench_answers, [{**NATURAL[0], "type": "open"}], "the type yes_no or multiple_choice"),
+        (naturalbench_answers, [{**NATURAL[0], "type": "open"}], "yes_no or multiple_choice under 'type'"),
         (naturalbench_answers, [{**NATURAL[0], "index": "a"}], "a number under 'index'"),
         (naturalbench_answers, [{**NATURAL[0], "index": 7600}], "an index below 7600, got 7600"),
         (statement_answers, [{"index": 1, "answer": "maybe", "prediction": "yes"}], "the answer Yes or No"),
-        (statement_answers, [{"index": 1, "answer": "Yes", "prediction": "yes"}] * 2, "each index once"),
-        (foil_lines, FOIL[:1], "0: expected a caption and a foil, got c alone"),
-        (foil_lines, [*FOIL, FOIL[0]], "each label once"),
+        (statement_answers, [{"index": 1, "answer": "Yes", "prediction": "yes"}] * 2, "each item and cell once"),
+        (foil_lines, FOIL[:1], "expected foil of item all/0, got none"),
+        (foil_lines, [*FOIL, FOIL[0]], "each item and cell once"),
         (foil_lines, [{"label": "0_x", "score": 1}], "a label like 12_c or 12_f"),
         (foil_lines, [{"label": "0_c", "score": float("nan")}], "a finite number under 'score'"),
-        (statement_lines, [{**VSR, "label": 2}], "the label 0 or 1"),
+        (statement_lines, [{**VSR, "label": 2}], "0 or 1 under 'label'"),
         (statement_lines, [{**VSR, "score": 1.5}], "a probability as score"),
-        (statement_lines, [VSR, VSR], "each id once"),
+        (statement_lines, [VSR, VSR], "each item and cell once"),
         (statement_lines, [{**VSR, "score": True}], "a finite number under 'score'"),
     ],
 )
@@ -201,6 +203,22 @@ def test_bad_input_is_named(tmp_path, read, content, message):
         read(lines(tmp_path / "scores.jsonl", content))
     assert "scores.jsonl" in str(caught.value)
     assert message in str(caught.value)
+
+
+def test_a_bad_line_is_named_by_its_place_in_the_file(tmp_path):
+    (tmp_path / "scores.jsonl").write_text('{"label": "0_c", "score": 0.5}\n\n{"label": "0_f", "score": "low"}\n')
+    with pytest.raises(InputError, match=r"scores\.jsonl, line 3: expected a finite number under 'score', got 'low'"):
+        foil_lines(tmp_path / "scores.jsonl")
+
+
+def test_a_table_of_texts_gives_the_same_quads_in_any_form(tmp_path):
+    table = pd.DataFrame([{"image0": "a.png", "image1": "b.png", "caption0": "None", "caption1": "x, y", "id": "007"}])
+    table.to_csv(tmp_path / "q.csv", index=False)
+    table.to_csv(tmp_path / "q.tsv", index=False, sep="\t")
+    table.to_excel(tmp_path / "q.xlsx", index=False)
+    for kind in ("csv", "tsv", "xlsx"):
+        [record] = read_quads(tmp_path / f"q.{kind}").records.to_dict("records")
+        assert (record["quad"], record["caption0"], record["caption1"]) == ("007", "None", "x, y")
 
 
 @pytest.mark.parametrize("name", ["s.xlsx", "s.pt", "s.npy"])
@@ -239,5 +257,5 @@ def test_the_task_s_scores_and_their_errors_by_hand(task):
 
 
 def test_reading_answers_needs_no_torch():
-    code = "import sys, eqlib.suites.harness_scores, eqlib.suites.line_scores; sys.exit('torch' in sys.modules)"
+    code = "import sys, eqlib.suites.outcomes, eqlib.suites.score_lines; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0

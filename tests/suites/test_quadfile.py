@@ -102,7 +102,7 @@ def test_damaged_files(tmp_path):
     table.write_bytes(table.read_bytes()[:-40])
     with pytest.raises(InputError, match="a parquet table"):
         read("quads", table)
-    with pytest.raises(InputError, match=r"expected a \.json"):
+    with pytest.raises(InputError, match=r"expected a file as \.json"):
         read("quads", write(tmp_path, "q.txt.json", QUADS).rename(tmp_path / "q.txt"))
     with pytest.raises(InputError, match="nothing there"):
         read("quads", tmp_path / "absent.json")

@@ -23,9 +23,8 @@ from eqlib.files import whole
 from eqlib.quads import SCORE_COLUMNS, scores_of
 from eqlib.scoring import matching
 from eqlib.suites.eqben_scores import eqben_table
-from eqlib.suites.line_scores import foil_lines, statement_lines
-from eqlib.suites.outcome_files import bivlc_outcomes, colorswap_outcomes, sugarcrepe_outcomes
-from eqlib.suites.winoground_scores import winoground_table
+from eqlib.suites.outcomes import bivlc_outcomes, colorswap_outcomes, sugarcrepe_outcomes
+from eqlib.suites.score_lines import foil_lines, statement_lines, winoground_table
 
 HERE = Path(__file__).parent
 LICENCES = ("MIT", "Apache-2.0")

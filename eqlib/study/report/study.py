@@ -14,8 +14,8 @@ from eqlib.errors import InputError
 from eqlib.quads import SCORE_COLUMNS, scores_of
 from eqlib.scoring.equivariance import components
 from eqlib.scoring.matching import matching
+from eqlib.study.released.published import published as read_published
 from eqlib.study.report.style import in_order
-from eqlib.suites.published import published as read_published
 from eqlib.suites.suite import QuadSuite
 
 log = logging.getLogger(__name__)
@@ -162,8 +162,8 @@ def read_study(
 
     The headline speaks about the suite "test", else about the largest that is not ``validation``. ``selection``,
     ``path``, ``conformance``: optional CSV files; ``published``: a CSV in the place of the package's own
-    (``eqlib.suites.published``). Raises InputError for a missing table. Histories of runs that the tables lack, left in
-    ``finetune`` by an earlier setting, are not read.
+    (``eqlib.study.released.published``). Raises InputError for a missing table. Histories of runs that the tables
+    lack, left in ``finetune`` by an earlier setting, are not read.
     """
     compare = Path(compare)
     items = with_measures(_table(compare / "items.parquet"))

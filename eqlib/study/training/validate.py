@@ -48,8 +48,8 @@ def validator(
         yield from list(kept)
         for items in () if kept else loader:
             for item in items:
-                if isinstance(item, dict):
-                    raise InputError(**item)
+                if isinstance(item, InputError):
+                    raise item
             block = torch.stack(items)
             if len(paths) * block[0].nbytes <= KEPT:
                 kept.append(block)

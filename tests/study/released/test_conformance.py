@@ -6,11 +6,11 @@ import pandas as pd
 import pytest
 
 from eqlib.errors import InputError
-from eqlib.scoring import conformance, summarise
-from eqlib.scoring.conformance import verdict
-from eqlib.suites.outcome_files import bivlc_outcomes, sugarcrepe_outcomes
-from eqlib.suites.published import COLUMNS, published
-from eqlib.suites.winoground_scores import winoground_table
+from eqlib.scoring import summarise
+from eqlib.study.released.conformance import conformance, verdict
+from eqlib.study.released.published import COLUMNS, published
+from eqlib.suites.outcomes import bivlc_outcomes, sugarcrepe_outcomes
+from eqlib.suites.score_lines import winoground_table
 
 
 def test_published_table_is_whole():

@@ -7,6 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from eqlib.errors import InputError
+from eqlib.files import reading
 
 COLUMNS = ("benchmark", "subset", "model", "metric", "value", "edition", "source", "note")
 
@@ -19,10 +20,8 @@ def published(path: str | Path | None = None) -> pd.DataFrame:
     InputError naming the row where a column, a value or a source is missing.
     """
     path = Path(path) if path else Path(__file__).with_name("published.csv")
-    try:
+    with reading(path, "a CSV table", ValueError):  # pandas' parser errors are ValueErrors
         table = pd.read_csv(path, dtype=str, keep_default_na=False)
-    except (OSError, ValueError) as error:  # pandas' parser errors are ValueErrors
-        raise InputError("a readable CSV", str(error).splitlines()[0], where=path) from error
     if missing := [name for name in COLUMNS if name not in table]:
         raise InputError(f"columns {', '.join(COLUMNS)}", f"{', '.join(missing)} missing", where=path)
     value = pd.to_numeric(table["value"], errors="coerce")

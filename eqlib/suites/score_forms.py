@@ -1,0 +1,65 @@
+"""The forms that scores of a suite come in, told apart by what is in the file: what ``eqlib score`` reads."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+
+from eqlib.suites.eqben_scores import eqben_table
+from eqlib.suites.outcomes import (
+    bivlc_outcomes,
+    colorswap_outcomes,
+    naturalbench_answers,
+    statement_answers,
+    sugarcrepe_outcomes,
+)
+from eqlib.suites.score_files import array_quads, read_table
+from eqlib.suites.score_lines import first_keys, foil_lines, sample_quads, statement_lines, winoground_table
+
+
+def _winoground(path: Path, quads: Path | None = None) -> pd.DataFrame:
+    table = _of_a_harness(path, "winoground", quads)
+    return winoground_table(path) if table is None else table
+
+
+def _table(path: Path, quads: Path | None = None) -> pd.DataFrame:
+    table = _of_a_harness(path, quads.stem if quads else "quads", quads)
+    return read_table(path) if table is None else table
+
+
+def _of_a_harness(path: Path, suite: str, quads: Path | None) -> pd.DataFrame | None:
+    """Scores of quads that t2v_metrics or lmms-eval wrote; None for our own forms."""
+    if path.suffix in (".pt", ".npy"):
+        return array_quads(path, suite=suite, items=quads)
+    return sample_quads(path, suite=suite) if "eqlib_group" in first_keys(path) else None
+
+
+def _valse(path: Path) -> pd.DataFrame:
+    return foil_lines(path) if "label" in first_keys(path) else read_table(path, foils_of="valse")
+
+
+def _sugarcrepe(path: Path) -> pd.DataFrame:
+    if path.suffix == ".csv":
+        with path.open(encoding="utf-8", errors="replace") as file:
+            if "correct" in file.readline():
+                return sugarcrepe_outcomes(path)
+    return read_table(path, foils_of="sugarcrepe")
+
+
+def _vsr(path: Path) -> pd.DataFrame:
+    return statement_lines(path) if path.suffix == ".jsonl" else statement_answers(path)
+
+
+SCORE_FORMS: dict[str, Callable[..., pd.DataFrame]] = {
+    "eqben": eqben_table,
+    "winoground": _winoground,
+    "valse": _valse,
+    "vsr": _vsr,
+    "naturalbench": naturalbench_answers,
+    "sugarcrepe": _sugarcrepe,
+    "bivlc": bivlc_outcomes,
+    "colorswap": colorswap_outcomes,
+    "table": _table,
+}
+"""Suite -> reader of a score file and the files beside it: a table with ``eqlib.quads.KEYS`` and scores of quads
+(SCORE_COLUMNS), scores of foils (s_caption, s_foil), or outcomes. Raises InputError naming file and row."""
