@@ -5,8 +5,6 @@ For a set and score tables of your own (``eqlib score --items`` or the evaluate 
     python -m eqlib.study.report.browser clip=clip.parquet ours=ours.parquet --quads my/quads.json --output browser.html
 """
 
-from __future__ import annotations
-
 import argparse
 import base64
 import io

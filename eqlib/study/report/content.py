@@ -1,7 +1,5 @@
 """What the report says: words, numbers, figures and tables, gathered once for the page and for the paper."""
 
-from __future__ import annotations
-
 import re
 from dataclasses import dataclass
 from pathlib import Path

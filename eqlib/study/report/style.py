@@ -1,7 +1,5 @@
 """One style, one colour and mark a method, the printed sizes."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path

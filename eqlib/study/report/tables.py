@@ -1,7 +1,5 @@
 """The tables of the report. Every number comes with its interval; bold only where the paired test carries it."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import numpy as np

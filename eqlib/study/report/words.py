@@ -1,7 +1,5 @@
 """Title, caption and alternative text of every figure. They say how to read it; what it shows comes from the tables."""
 
-from __future__ import annotations
-
 import pandas as pd
 
 from eqlib.study.report.figures.runs import KEPT, logged

@@ -1,7 +1,5 @@
 """Where a scene takes place: wall or sky, ground with texture, light. Nothing here looks like a named thing."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable
 from functools import lru_cache

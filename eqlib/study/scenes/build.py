@@ -1,7 +1,5 @@
 """The embedded data: captioned pictures and quads, written whole, the same for any number of workers."""
 
-from __future__ import annotations
-
 import json
 from dataclasses import asdict
 from functools import partial

@@ -4,8 +4,6 @@ A caption is told from a *focus* (what it must mention) and a *style* (which wor
 quad share one style, so that they differ only where the scenes do. ``noise`` makes captions as loose as the web's.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

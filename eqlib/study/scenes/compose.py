@@ -1,7 +1,5 @@
 """Random scenes: what is in them, then where it stands."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import replace
 

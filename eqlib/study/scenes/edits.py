@@ -1,10 +1,9 @@
 """Minimal edits: one kind each, one change each, and back again."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from typing import Self
 
 import numpy as np
 
@@ -38,7 +37,7 @@ class Change:
     put: tuple[tuple[int, Thing], ...]
     distance: float
 
-    def inverse(self) -> Change:
+    def inverse(self) -> Self:
         """The change that takes this one back."""
         return replace(self, taken=self.put, put=self.taken)
 

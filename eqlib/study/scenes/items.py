@@ -1,8 +1,6 @@
 """One item by its number: a captioned picture, a pair, a lone thing, or the quads of one base scene. Any item can be
 made alone."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial

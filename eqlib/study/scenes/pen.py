@@ -1,8 +1,6 @@
 """A pen that writes one thing as SVG: parts filled flat, then patterned, then shaded, so one set of shades serves
 every colour."""
 
-from __future__ import annotations
-
 import re
 
 from eqlib.study.scenes.vocabulary import COLOURS

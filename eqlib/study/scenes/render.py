@@ -1,7 +1,5 @@
 """A picture is a view of a scene: SVG text, drawn by resvg at any size."""
 
-from __future__ import annotations
-
 import io
 import re
 

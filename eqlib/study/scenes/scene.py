@@ -4,8 +4,6 @@ The picture's unit is a hundredth of its side; x grows to the right, y downwards
 1 its far edge. Nothing here knows about pixels, so one scene gives the same picture at any size.
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
 from dataclasses import asdict, dataclass

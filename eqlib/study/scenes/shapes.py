@@ -1,7 +1,5 @@
 """How each kind of thing is drawn. The foot is (0, 0), a hundred is the width of an ordinary thing, y points down."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from functools import lru_cache
 

@@ -1,7 +1,5 @@
 """Many captioned pictures as tar shards (WebDataset's form): memory stays flat at any length."""
 
-from __future__ import annotations
-
 import io
 import json
 import tarfile

@@ -5,8 +5,6 @@ of the cell names its split. So two splits cannot share a scene, whatever the se
 combinations are held out too: each picture of the compositional split holds at least one, every other picture none.
 """
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import Iterable
 from functools import lru_cache

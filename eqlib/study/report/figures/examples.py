@@ -1,7 +1,5 @@
 """Quads as they are: pictures, captions with the words that changed in bold, and the similarities of one."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from difflib import SequenceMatcher
 

@@ -1,7 +1,5 @@
 """Fine-tuning: the terms of the loss step by step, and what is kept on the way from the pretrained model."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Sequence
 

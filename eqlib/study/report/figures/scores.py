@@ -1,7 +1,5 @@
 """Scores with the intervals that ``eqlib.scoring`` gives: by subset, as differences, by size of the change."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np

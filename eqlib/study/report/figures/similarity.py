@@ -1,7 +1,5 @@
 """How the similarities of a quad are distributed: the evidence against its threshold, and the two inconsistencies."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np
