@@ -153,14 +153,8 @@ def draw_focus(scene: Scene, rng: np.random.Generator) -> Focus:
     return pick(rng, [focus for focus in every if (focus.kind, focus.aspect) == (kind, aspect)])
 
 
-def describe(scene: Scene, rng: np.random.Generator, focus: Focus | None = None, *, noise: float = 0.0) -> str:
-    """A caption, true of the scene. ``focus`` is told for certain where ``noise`` is 0; None draws one."""
-    focus = focus or draw_focus(scene, rng)
-    return tell(scene, focus, draw_style(rng, noise))
-
-
 def tell(scene: Scene, focus: Focus, style: Style) -> str:
-    """The caption of one scene in a given style."""
+    """The caption of one scene in a given style: true of it, and ``focus`` is told for certain without noise."""
     noise = style.noise
     groups = list(focus.groups)
     if focus.kind == "location":
