@@ -10,8 +10,6 @@ A run checks every value against the typed ``parameters`` cell before a kernel s
 whole output folder or none. A failed notebook and its traceback are kept under ``scratch/failed``.
 """
 
-from __future__ import annotations
-
 import argparse
 import hashlib
 import logging

@@ -5,8 +5,6 @@ papermill only warns about unknown names, and its ``inspect_notebook`` loses eve
 or type is an error before a kernel starts.
 """
 
-from __future__ import annotations
-
 import ast
 from pathlib import Path
 from typing import Any, Literal

@@ -9,8 +9,6 @@ params.yaml. A key that params.yaml does not have is an error. What the stages m
 its ``reports``.
 """
 
-from __future__ import annotations
-
 import argparse
 import os
 import shutil

@@ -10,8 +10,6 @@ pretrained model anew. Each record here holds what one kind of stage reads, so t
 validation quads, only the suites that hold pictures out of its captions. ``content`` are SHA-256 of texts and pictures.
 """
 
-from __future__ import annotations
-
 import hashlib
 import sys
 from collections.abc import Iterable

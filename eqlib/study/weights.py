@@ -4,8 +4,6 @@ DVC cannot depend on a name that may be a file, a folder or a tag. This record c
 every run, so that other weights under the same name train again. What a tag stands for lies elsewhere and has no entry.
 """
 
-from __future__ import annotations
-
 import sys
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """What the committed scores say, gathered for the notebook, the figures and the report."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

@@ -7,8 +7,6 @@ and commit that published it, and the licence. To add a system, add a line and r
 taken, and no caption or picture of any benchmark is. Scores are stored as float32, which all but ClipCap's are already.
 """
 
-from __future__ import annotations
-
 import argparse
 import gzip
 import shutil

@@ -5,8 +5,6 @@ to the score: ``|a| + |b| = max(|a - b|, |a + b|)``, where ``a - b`` is image 0 
 and ``a + b`` caption 0 less caption 1, summed over the images.
 """
 
-from __future__ import annotations
-
 import numpy as np
 
 from eqlib.quads import check_scores

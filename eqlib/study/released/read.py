@@ -1,7 +1,5 @@
 """The committed scores of released systems, and one scale for them."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import numpy as np

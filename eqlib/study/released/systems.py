@@ -1,7 +1,5 @@
 """Released systems side by side: their scores, tests of pairs of them, and what a difference in group consists of."""
 
-from __future__ import annotations
-
 from itertools import pairwise
 
 import numpy as np

@@ -21,8 +21,6 @@ Decided, group and mirrored ask only for the order of scores: logits and probabi
 the ratio do not: of a probability near 1 or 0 little is left to differ by.
 """
 
-from __future__ import annotations
-
 import numpy as np
 import pandas as pd
 

@@ -5,8 +5,6 @@ For a set and score tables of your own (``eqlib score --items`` or the evaluate 
     python -m eqlib.study.report.browser clip=clip.parquet ours=ours.parquet --quads my/quads.json --output browser.html
 """
 
-from __future__ import annotations
-
 import argparse
 import base64
 import io
@@ -69,7 +67,10 @@ def render(suite: QuadSuite, items: pd.DataFrame, *, most: int = 400, report: st
                 "id": quad,
                 "subset": str(record["subset"]),
                 "pictures": pictures,
-                "captions": [[[word, int(changed)] for word, changed in side] for side in _words(record)],
+                "captions": [
+                    [[word, int(changed)] for word, changed in side]
+                    for side in marked(*(str(record[name]) for name in suite.CAPTIONS))
+                ],
                 "runs": {
                     method: {
                         "s": [round(float(row[name]), 4) for name in SCORE_COLUMNS],
@@ -110,10 +111,6 @@ def inline_picture(suite: QuadSuite, name: str) -> str:
         encoded[kind] = buffer.getvalue()
     kind = min(encoded, key=lambda name: (len(encoded[name]), name))
     return f"data:image/{kind};base64,{base64.b64encode(encoded[kind]).decode()}"
-
-
-def _words(record: pd.Series) -> tuple[list[tuple[str, bool]], list[tuple[str, bool]]]:
-    return marked(str(record["caption0"]), str(record["caption1"]))
 
 
 def read_items(tables: list[str], suite: QuadSuite) -> pd.DataFrame:

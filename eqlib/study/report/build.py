@@ -4,8 +4,6 @@ Under ``--output`` (default reports/): index.html, report.pdf, browser.html, met
 notebooks/. Each is written whole; run twice on the same input it gives the same bytes.
 """
 
-from __future__ import annotations
-
 import argparse
 import logging
 import shutil

@@ -1,9 +1,8 @@
 """What the report says: words, numbers, figures and tables, gathered once for the page and for the paper."""
 
-from __future__ import annotations
-
 import re
-from dataclasses import dataclass
+import tomllib
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pandas as pd
@@ -25,31 +24,6 @@ from eqlib.study.report.headline import (
 from eqlib.study.report.study import CONTROL, Study
 from eqlib.study.report.style import label
 
-KICKER = "EqSim and EqBen · workbook report"
-TITLE = "Does the similarity follow the change?"
-
-READING = """A quad is two matched image–caption pairs that differ by one small visual change; `s[i, c]` is the
-similarity of image i with caption c. Let `a = s00 − s11`, `b = s10 − s01`, `I = s00 + s11 − s01 − s10`. The **text**
-score asks that each image prefers its caption, the **image** score that each caption prefers its image, the **group**
-score both: `I > |a| + |b|`. **Group match** asks only `I > 0`; **headroom** is the gap between the two. EqSim
-penalises `a` and `b` and should leave `I` unchanged. Scores are percentages of quads; a tie counts as
-wrong."""
-
-MADE = """Made by `make study`. The same code, parameters and data give this report again, byte for byte. The commit is
-found by `git log --find-object=TREE` with a tree named below."""
-
-CITING = """Cite the paper that EqSim and EqBen come from, and give the tree of `eqlib/` above with any number you quote
-from this report."""
-
-BIBTEX = """@inproceedings{wang2023equivariant,
-  title     = {Equivariant Similarity for Vision-Language Foundation Models},
-  author    = {Wang, Tan and Lin, Kevin and Li, Linjie and Lin, Chung-Ching and Yang, Zhengyuan and
-               Zhang, Hanwang and Liu, Zicheng and Wang, Lijuan},
-  booktitle = {Proceedings of the IEEE/CVF International Conference on Computer Vision (ICCV)},
-  year      = {2023},
-  note      = {arXiv:2303.14465}
-}"""
-
 
 def runs(text: str) -> tuple[tuple[str, str], ...]:
     """``text`` in pieces (kind, text); kind is plain, code (between backticks) or strong (between double asterisks).
@@ -60,6 +34,12 @@ def runs(text: str) -> tuple[tuple[str, str], ...]:
     pieces = filter(None, re.split(r"(`[^`]+`|\*\*[^*]+\*\*)", " ".join(text.split())))
     kinds = {"`": "code", "*": "strong"}
     return tuple((kinds.get(p[0], "plain"), p.strip("`*") if p[0] in kinds else p) for p in pieces)
+
+
+def prose() -> dict[str, str | tuple[tuple[str, str], ...]]:
+    """The texts of prose.toml by name: ``reading``, ``made`` and ``citing`` as ``runs``."""
+    texts = tomllib.loads(Path(__file__).with_name("prose.toml").read_text(encoding="utf-8"))
+    return texts | {name: runs(texts[name]) for name in ("reading", "made", "citing")}
 
 
 @dataclass(frozen=True)
@@ -103,8 +83,7 @@ class Tile:
 class Content:
     """``figures`` and ``tables``: what ``typeset.publish`` and ``typeset.write`` left, in order, each with its
     ``chapter`` and ``file`` (under build/, without suffix); ``findings``: a chapter's title to what its notebook found,
-    in sentences; ``facts``: label to value; ``parameters``: the text of params.yaml. ``reading``, ``made`` and
-    ``citing`` are ``runs``.
+    in sentences; ``facts``: label to value; ``parameters``: the text of params.yaml; ``prose``: see there.
     """
 
     abstract: list[str]
@@ -115,12 +94,7 @@ class Content:
     findings: dict[str, list[str]]
     facts: dict[str, str]
     parameters: str
-    kicker: str = KICKER
-    title: str = TITLE
-    reading: tuple[tuple[str, str], ...] = runs(READING)
-    made: tuple[tuple[str, str], ...] = runs(MADE)
-    citing: tuple[tuple[str, str], ...] = runs(CITING)
-    bibtex: str = BIBTEX
+    prose: dict = field(default_factory=prose)
 
 
 def gather(study: Study, build: str | Path, *, facts: dict[str, str], parameters: str) -> Content:

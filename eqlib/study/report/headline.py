@@ -1,7 +1,5 @@
 """What the numbers say, in sentences: the abstract and the captions are made from the tables, never typed in."""
 
-from __future__ import annotations
-
 import pandas as pd
 
 from eqlib.study.report.study import CONTROL, PRETRAINED, Study, rows

@@ -1,7 +1,5 @@
 """Executed notebooks as HTML: nbconvert with a template of ours, code folded away, formulas as MathML."""
 
-from __future__ import annotations
-
 import logging
 import re
 from collections.abc import Mapping

@@ -1,7 +1,5 @@
 """What a report was made from: hashes and versions, nothing that differs between two runs of the same code and data."""
 
-from __future__ import annotations
-
 import hashlib
 import platform
 from importlib.metadata import PackageNotFoundError, version

@@ -1,7 +1,5 @@
 """The chapter on released systems: its figures, tables and sentences, with their numbers from the committed scores."""
 
-from __future__ import annotations
-
 import matplotlib.pyplot as plt
 import pandas as pd
 

@@ -1,7 +1,5 @@
 """The report's content as one HTML page and as a PDF in the form of a paper."""
 
-from __future__ import annotations
-
 import base64
 import io
 import json

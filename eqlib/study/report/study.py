@@ -1,7 +1,5 @@
 """The study's tables, read once for every figure, table and page."""
 
-from __future__ import annotations
-
 import logging
 import re
 from collections.abc import Mapping

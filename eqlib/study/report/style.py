@@ -1,7 +1,5 @@
 """One style, one colour and mark a method, the printed sizes."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -74,14 +72,12 @@ def markers(methods: Iterable[str]) -> dict[str, str]:
     return {method: METHODS[method][2] if method in METHODS else next(spare) for method in in_order(methods)}
 
 
-def panels(axes: Axes | Sequence[Axes] | None, number: int, height: float, **options) -> np.ndarray:
-    """``axes`` as a flat array; for None ``number`` new ones, each row ``height`` inches high in the printed style.
+def panels(number: int, height: float, **options) -> np.ndarray:
+    """``number`` new axes as a flat array, each row ``height`` inches high in the printed style.
 
     ``options``: ``width`` of the figure in inches (default: the page), ``across``: axes in a row; the others are those
     of ``plt.subplots``.
     """
-    if axes is not None:
-        return np.ravel(axes)
     width, across = options.pop("width", PAGE), options.pop("across", number)
     down = -(-number // across)
     with style():

@@ -1,7 +1,5 @@
 """The tables of the report. Every number comes with its interval; bold only where the paired test carries it."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import numpy as np
@@ -73,13 +71,8 @@ def main_table(study: Study) -> Table:
 
 def equivariance_table(study: Study) -> Table:
     """What EqSim acts on: abs(a), abs(b), I and the two inconsistencies, in units of the similarity."""
-    names = {
-        "abs_a": "|a|",
-        "abs_b": "|b|",
-        "I": "I",
-        "text_inconsistency": "Text side |a + b|",
-        "image_inconsistency": "Image side |a − b|",
-    }
+    names = {"abs_a": "|a|", "abs_b": "|b|", "I": "I"}
+    names |= {"text_inconsistency": "Text side |a + b|", "image_inconsistency": "Image side |a − b|"}
     caption = (
         f"Means over all quads in units of the similarity, {intervals(study)}. EqSim penalises a and b and should "
         "leave I unchanged."
@@ -89,12 +82,9 @@ def equivariance_table(study: Study) -> Table:
 
 def _by_method(study: Study, name: str, title: str, caption: str, scores: dict[str, str], **form) -> Table:
     """One row a method, one column a score, over all quads of the main suite."""
-    place = {"suite": study.main, "subset": "micro"}
-    body = [
-        [Cell(label(method)), *(_cell(study, place | {"method": method, "score": score}, **form) for score in scores)]
-        for method in study.methods
-    ]
     table = rows(study.summary, suite=study.main)
+    down = [(label(method), {"suite": study.main, "subset": "micro", "method": method}) for method in study.methods]
+    body = _body(study, down, [{"score": score} for score in scores], **form)
     return Table(name, title, caption, ["Method", *scores.values()], body, table[table["score"].isin(scores)])
 
 
@@ -103,8 +93,9 @@ def subset_table(study: Study) -> Table:
     table = rows(study.summary, suite=study.main, score="group")
     names = [*parts(table), *sorted(name for name in set(table["subset"]) if is_average(name) and name != "micro")]
     caption = f"Group score in percent with {intervals(study)}, {study.main}. {_bold(study, 'row')}"
-    places = {part_label(name): {"suite": study.main, "subset": name} for name in names}
-    return _by_place(study, "subsets", "Group score by subset", caption, "Subset", places, table)
+    down = [(part_label(name), {"suite": study.main, "subset": name, "score": "group"}) for name in names]
+    body = _body(study, down, [{"method": method} for method in study.methods])
+    return Table("subsets", "Group score by subset", caption, ["Subset", *map(label, study.methods)], body, table)
 
 
 def suite_table(study: Study) -> Table:
@@ -112,19 +103,14 @@ def suite_table(study: Study) -> Table:
     table = rows(study.summary, subset="micro", score="group")
     names = sorted(set(table["suite"]), key=lambda name: (name != study.main, name))
     caption = f"Group score over all quads in percent with {intervals(study)}. {_bold(study, 'row')}"
-    places = {str(name): {"suite": name, "subset": "micro"} for name in names}
-    return _by_place(study, "suites", "Every suite", caption, "Suite", places, table)
+    down = [(str(name), {"suite": name, "subset": "micro", "score": "group"}) for name in names]
+    body = _body(study, down, [{"method": method} for method in study.methods])
+    return Table("suites", "Every suite", caption, ["Suite", *map(label, study.methods)], body, table)
 
 
-def _by_place(
-    study: Study, name: str, title: str, caption: str, first: str, places: dict, table: pd.DataFrame
-) -> Table:
-    """Group score: one row a place (suite and subset), one column a method."""
-    body = [
-        [Cell(text), *(_cell(study, place | {"method": method, "score": "group"}) for method in study.methods)]
-        for text, place in places.items()
-    ]
-    return Table(name, title, caption, [first, *map(label, study.methods)], body, table)
+def _body(study: Study, down: list[tuple[str, dict]], across: list[dict], **form) -> list[list[Cell]]:
+    """A row for each name and place ``down``, a cell for each of ``across``; the two together say what ``_cell`` is."""
+    return [[Cell(text), *(_cell(study, row | column, **form) for column in across)] for text, row in down]
 
 
 def difference_table(study: Study) -> Table:

@@ -1,7 +1,5 @@
 """Figures and tables as files: PDF, PNG; CSV, Markdown, LaTeX. Their words lie beside them as JSON, for the report."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path

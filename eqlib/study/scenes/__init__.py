@@ -1,11 +1,10 @@
 """The scene engine: a synthetic EqBen that anyone can rebuild.
 
-A scene is data (``Scene``), a picture is a view of it (``render``), a caption is told from it (``describe``), and a
+A scene is data (``Scene``), a picture is a view of it (``render``), a caption is told from it (``captioned``), and a
 quad is two scenes that differ by one change (``edit``). ``build`` writes the embedded data of the study.
 """
 
 from eqlib.study.scenes.build import build, check
-from eqlib.study.scenes.captions import describe
 from eqlib.study.scenes.compose import compose
 from eqlib.study.scenes.dials import Dials
 from eqlib.study.scenes.edits import EDITS, Change, Focus, apply, edit
@@ -15,6 +14,6 @@ from eqlib.study.scenes.scene import Place, Scene, Thing, from_dict, to_dict
 
 __all__ = [
     "EDITS", "Captioned", "Change", "Dials", "Focus", "Pair", "Place", "Quad", "Scene", "Thing",
-    "apply", "build", "captioned", "check", "compose", "describe", "edit", "from_dict", "lone", "masks", "pair_of",
+    "apply", "build", "captioned", "check", "compose", "edit", "from_dict", "lone", "masks", "pair_of",
     "picture", "quads_of", "render", "svg", "to_dict",
 ]  # fmt: skip

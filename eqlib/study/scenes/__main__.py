@@ -1,7 +1,5 @@
 """Stream captioned pictures into tar shards: ``python -m eqlib.study.scenes scratch/scenes 100000 --size 64``."""
 
-from __future__ import annotations
-
 import argparse
 import os
 import sys

@@ -1,10 +1,9 @@
 """Where a scene takes place: wall or sky, ground with texture, light. Nothing here looks like a named thing."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable
 from functools import lru_cache
+from itertools import pairwise
 
 from eqlib.study.scenes.draw import stream
 from eqlib.study.scenes.pen import ink, mix
@@ -25,6 +24,19 @@ def _rect(y: float, height: float, fill: str) -> str:
     return f'<rect x="-1" y="{y:.2f}" width="102" height="{height:.2f}" fill="{fill}"/>'
 
 
+def _shaded(tone: RGB, dark: float, light: float) -> tuple[RGB, RGB]:
+    """The tone's two ends of a fade: so much darker above, so much lighter below."""
+    return mix(tone, BLACK, dark), mix(tone, WHITE, light)
+
+
+def _view(h: float, wall: tuple[RGB, ...], before: str, ground: tuple[RGB, ...], on: str) -> tuple[str, str]:
+    """(definitions, drawing): wall or sky, what is ``before`` it, the ground from ``h`` down, what lies ``on`` it."""
+    return (
+        _fade("wall", *wall) + _fade("ground", *ground),
+        _rect(-1, h + 2, "url(#wall)") + before + _rect(h, 102 - h, "url(#ground)") + on,
+    )
+
+
 def _boards(h: float, tone: RGB, shift: float) -> str:
     """Floor boards that run to a vanishing point."""
     lines, eye = [], h - 16
@@ -34,14 +46,12 @@ def _boards(h: float, tone: RGB, shift: float) -> str:
     return f'<path d="{" ".join(lines)}" stroke="{ink(tone)}" stroke-width=".5" stroke-opacity=".55" fill="none"/>'
 
 
-def _rows(h: float, tone: RGB, n: int = 7, width: float = 0.45) -> str:
-    lines = [
-        f"M -1 {h + (101 - h) * (k / n) ** 1.7:.2f} L 101 {h + (101 - h) * (k / n) ** 1.7:.2f}" for k in range(1, n)
-    ]
-    return f'<path d="{" ".join(lines)}" stroke="{ink(tone)}" stroke-width="{width}" stroke-opacity=".5"/>'
+def _rows(h: float, tone: RGB) -> str:
+    lines = [f"M -1 {y:.2f} L 101 {y:.2f}" for y in (h + (101 - h) * (k / 7) ** 1.7 for k in range(1, 7))]
+    return f'<path d="{" ".join(lines)}" stroke="{ink(tone)}" stroke-width="0.45" stroke-opacity=".5"/>'
 
 
-def _specks(rng, h: float, tones: tuple[RGB, ...], n: int, size: float, alpha: float = 0.5) -> str:
+def _specks(rng, h: float, tones: tuple[RGB, ...], n: int, size: float, alpha: float) -> str:
     """Small marks on the ground, larger towards the front."""
     made = []
     for k in range(n):
@@ -55,14 +65,14 @@ def _specks(rng, h: float, tones: tuple[RGB, ...], n: int, size: float, alpha: f
     return "".join(made)
 
 
-def _clouds(rng, h: float, tone: RGB = WHITE) -> str:
+def _clouds(rng, h: float) -> str:
     made = []
     for _ in range(3):
         x, y, w = rng.random() * 100, 4 + rng.random() * (h * 0.5), 7 + rng.random() * 9
         for dx, dy, r in ((-0.6, 0.1, 0.55), (0, 0, 0.8), (0.65, 0.12, 0.5)):
             made.append(
                 f'<ellipse cx="{x + dx * w:.1f}" cy="{y + dy * w:.1f}" rx="{r * w:.1f}" ry="{r * w * 0.38:.1f}" '
-                f'fill="{ink(tone)}" fill-opacity=".75"/>'
+                'fill="#ffffff" fill-opacity=".75"/>'
             )
     return "".join(made)
 
@@ -83,24 +93,20 @@ def _ridge(rng, base: float, height: float, tone: RGB, sharp: bool) -> str:
 def _room(rng, h: float, p: int) -> tuple[str, str]:
     wall = ((214, 204, 184), (176, 196, 200), (206, 182, 170), (184, 192, 168), (190, 184, 204), (222, 212, 160))[p]
     floor = ((168, 122, 80), (138, 98, 66), (186, 146, 102))[p % 3]
-    x = 12 + rng.random() * 60
-    pane = (
-        f'<rect x="{x:.1f}" y="5" width="24" height="{h - 15:.1f}" fill="{ink(mix(wall, WHITE, 0.75))}"/>'
+    x, frame = 12 + rng.random() * 60, ink(mix(wall, WHITE, 0.75))
+    window = (
+        f'<rect x="{x:.1f}" y="5" width="24" height="{h - 15:.1f}" fill="{frame}"/>'
         f'<rect x="{x + 1.4:.1f}" y="6.4" width="21.2" height="{h - 17.8:.1f}" fill="url(#pane)"/>'
         f'<path d="M {x + 12:.1f} 6 V {h - 11:.1f} M {x + 1:.1f} {h / 2 - 2:.1f} H {x + 23:.1f}" '
-        f'stroke="{ink(mix(wall, WHITE, 0.75))}" stroke-width="1.2"/>'
+        f'stroke="{frame}" stroke-width="1.2"/>'
     )
-    return (
-        _fade("wall", mix(wall, BLACK, 0.1), mix(wall, WHITE, 0.12))
-        + _fade("ground", mix(floor, BLACK, 0.25), mix(floor, WHITE, 0.12))
-        + _fade("pane", (150, 196, 232), (222, 238, 246)),
-        _rect(-1, h + 2, "url(#wall)")
-        + pane
-        + _rect(h, 102 - h, "url(#ground)")
-        + _boards(h, mix(floor, BLACK, 0.55), rng.random() * 10)
+    floor_and_skirting = (
+        _boards(h, mix(floor, BLACK, 0.55), rng.random() * 10)
         + _rect(h - 2.4, 2.6, ink(mix(wall, WHITE, 0.6)))
-        + _rect(h + 0.1, 0.7, ink(mix(floor, BLACK, 0.6))),
+        + _rect(h + 0.1, 0.7, ink(mix(floor, BLACK, 0.6)))
     )
+    defined, drawn = _view(h, _shaded(wall, 0.1, 0.12), window, _shaded(floor, 0.25, 0.12), floor_and_skirting)
+    return defined + _fade("pane", (150, 196, 232), (222, 238, 246)), drawn
 
 
 def _meadow(rng, h: float, p: int) -> tuple[str, str]:
@@ -110,17 +116,15 @@ def _meadow(rng, h: float, p: int) -> tuple[str, str]:
         deep = rng.random()
         x, y, r = rng.random() * 100, h + 1 + (100 - h) * deep, 0.5 + 1.5 * deep
         tufts.append(f"M {x:.1f} {y:.1f} l {-0.4 * r:.2f} {-r:.2f} M {x:.1f} {y:.1f} l {0.5 * r:.2f} {-0.9 * r:.2f}")
-    return (
-        _fade("wall", (112, 172, 224), (214, 234, 244))
-        + _fade("ground", mix(grass, BLACK, 0.12), mix(grass, WHITE, 0.14)),
-        _rect(-1, h + 2, "url(#wall)")
-        + _clouds(rng, h)
+    hills = (
+        _clouds(rng, h)
         + _ridge(rng, h, 9, mix(grass, (120, 150, 170), 0.6), False)
         + _ridge(rng, h, 5, mix(grass, (90, 120, 110), 0.35), False)
-        + _rect(h, 102 - h, "url(#ground)")
-        + f'<path d="{" ".join(tufts)}" stroke="{ink(mix(grass, BLACK, 0.3))}" stroke-width=".5" stroke-opacity=".7"/>'
-        + _specks(rng, h + 4, ((250, 240, 200), (236, 214, 120)), 9, 0.55, 0.9),
     )
+    blades = f'stroke="{ink(mix(grass, BLACK, 0.3))}" stroke-width=".5" stroke-opacity=".7"'
+    flowers = _specks(rng, h + 4, ((250, 240, 200), (236, 214, 120)), 9, 0.55, 0.9)
+    sky = ((112, 172, 224), (214, 234, 244))
+    return _view(h, sky, hills, _shaded(grass, 0.12, 0.14), f'<path d="{" ".join(tufts)}" {blades}/>{flowers}')
 
 
 def _beach(rng, h: float, p: int) -> tuple[str, str]:
@@ -129,8 +133,8 @@ def _beach(rng, h: float, p: int) -> tuple[str, str]:
     shore = h + 4
     return (
         _fade("wall", (128, 188, 232), (226, 240, 246))
-        + _fade("sea", mix(sea, BLACK, 0.12), mix(sea, WHITE, 0.35))
-        + _fade("ground", mix(sand, BLACK, 0.1), mix(sand, WHITE, 0.2)),
+        + _fade("sea", *_shaded(sea, 0.12, 0.35))
+        + _fade("ground", *_shaded(sand, 0.1, 0.2)),
         _rect(-1, h + 2, "url(#wall)")
         + _clouds(rng, h)
         + _rect(h - 7, 12, "url(#sea)")
@@ -158,19 +162,14 @@ def _studio(rng, h: float, p: int) -> tuple[str, str]:
 
 def _snow(rng, h: float, p: int) -> tuple[str, str]:
     hill = ((122, 142, 170), (136, 138, 166), (108, 138, 158))[p % 3]
-    return (
-        _fade("wall", (138, 176, 214), (220, 230, 240)) + _fade("ground", (206, 218, 232), (242, 246, 250)),
-        _rect(-1, h + 2, "url(#wall)")
-        + _ridge(rng, h, 20, mix(hill, WHITE, 0.35), True)
-        + _ridge(rng, h, 11, mix(hill, WHITE, 0.1), True)
-        + _rect(h, 102 - h, "url(#ground)")
-        + "".join(
-            f'<ellipse cx="{rng.random() * 100:.1f}" cy="{h + 5 + rng.random() * 50:.1f}" '
-            f'rx="{10 + 14 * rng.random():.1f}" ry="{1 + 1.6 * rng.random():.1f}" fill="#b9c9de" fill-opacity=".45"/>'
-            for _ in range(8)
-        )
-        + _specks(rng, h, (WHITE, (188, 204, 226)), 30, 0.4, 0.8),
+    peaks = _ridge(rng, h, 20, mix(hill, WHITE, 0.35), True) + _ridge(rng, h, 11, mix(hill, WHITE, 0.1), True)
+    drifts = "".join(
+        f'<ellipse cx="{rng.random() * 100:.1f}" cy="{h + 5 + rng.random() * 50:.1f}" '
+        f'rx="{10 + 14 * rng.random():.1f}" ry="{1 + 1.6 * rng.random():.1f}" fill="#b9c9de" fill-opacity=".45"/>'
+        for _ in range(8)
     )
+    drifts += _specks(rng, h, (WHITE, (188, 204, 226)), 30, 0.4, 0.8)
+    return _view(h, ((138, 176, 214), (220, 230, 240)), peaks, ((206, 218, 232), (242, 246, 250)), drifts)
 
 
 def _kitchen(rng, h: float, p: int) -> tuple[str, str]:
@@ -182,45 +181,33 @@ def _kitchen(rng, h: float, p: int) -> tuple[str, str]:
     )
     squares, eye = [], h - 30
     rows = [h + (102 - h) * (k / 6) ** 1.6 for k in range(7)]
-    for r in range(6):
-        for c in range(-3, 9):
-            if (r + c) % 2:
-                continue
 
-            def at(column: float, y: float) -> str:
-                return f"{50 + (column - 3) * 17 * (y - eye) / (100 - eye) + shift - 4:.1f} {y:.1f}"
+    def at(column: float, y: float) -> str:
+        return f"{50 + (column - 3) * 17 * (y - eye) / (100 - eye) + shift - 4:.1f} {y:.1f}"
 
-            squares.append(
-                f"M {at(c, rows[r])} L {at(c + 1, rows[r])} L {at(c + 1, rows[r + 1])} L {at(c, rows[r + 1])} Z"
-            )
-    return (
-        _fade("wall", mix(tile, BLACK, 0.14), mix(tile, WHITE, 0.2))
-        + _fade("ground", mix(floor, BLACK, 0.2), mix(floor, WHITE, 0.2)),
-        _rect(-1, h + 2, "url(#wall)")
-        + f'<path d="{grout}" stroke="{ink(mix(tile, BLACK, 0.25))}" stroke-width=".45" stroke-opacity=".7"/>'
-        + _rect(h, 102 - h, "url(#ground)")
-        + f'<path d="{" ".join(squares)}" fill="#fff" fill-opacity=".3"/>'
-        + _rect(h - 1.2, 1.6, ink(mix(floor, BLACK, 0.45))),
-    )
+    for r, (far, near) in enumerate(pairwise(rows)):
+        for c in range(-3 + (r + 1) % 2, 9, 2):
+            squares.append(f"M {at(c, far)} L {at(c + 1, far)} L {at(c + 1, near)} L {at(c, near)} Z")
+    tiles = f'<path d="{grout}" stroke="{ink(mix(tile, BLACK, 0.25))}" stroke-width=".45" stroke-opacity=".7"/>'
+    chequers = f'<path d="{" ".join(squares)}" fill="#fff" fill-opacity=".3"/>'
+    edge = _rect(h - 1.2, 1.6, ink(mix(floor, BLACK, 0.45)))
+    return _view(h, _shaded(tile, 0.14, 0.2), tiles, _shaded(floor, 0.2, 0.2), chequers + edge)
 
 
 def _desert(rng, h: float, p: int) -> tuple[str, str]:
     sand = ((224, 168, 104), (214, 152, 98), (232, 186, 122))[p % 3]
-    return (
-        _fade("wall", (238, 190, 132), (252, 230, 190))
-        + _fade("ground", mix(sand, BLACK, 0.14), mix(sand, WHITE, 0.12)),
-        _rect(-1, h + 2, "url(#wall)")
-        + f'<circle cx="{15 + rng.random() * 70:.1f}" cy="{8 + rng.random() * 8:.1f}" r="5" fill="#fff6d8"/>'
+    far = (
+        f'<circle cx="{15 + rng.random() * 70:.1f}" cy="{8 + rng.random() * 8:.1f}" r="5" fill="#fff6d8"/>'
         + _ridge(rng, h, 14, mix(sand, (150, 84, 70), 0.45), False)
         + _ridge(rng, h + 1, 7, mix(sand, (150, 84, 70), 0.2), False)
-        + _rect(h, 102 - h, "url(#ground)")
-        + "".join(
-            f'<path d="M -1 {y:.1f} Q {20 + 20 * rng.random():.0f} {y - 2:.1f} 50 {y:.1f} T 101 {y:.1f}" fill="none" '
-            f'stroke="{ink(mix(sand, BLACK, 0.3))}" stroke-opacity=".4" stroke-width=".6"/>'
-            for y in (h + 5, h + 11, h + 19, h + 30, h + 44)
-        )
-        + _specks(rng, h + 3, (mix(sand, BLACK, 0.35),), 24, 0.5, 0.4),
     )
+    dunes = "".join(
+        f'<path d="M -1 {y:.1f} Q {20 + 20 * rng.random():.0f} {y - 2:.1f} 50 {y:.1f} T 101 {y:.1f}" fill="none" '
+        f'stroke="{ink(mix(sand, BLACK, 0.3))}" stroke-opacity=".4" stroke-width=".6"/>'
+        for y in (h + 5, h + 11, h + 19, h + 30, h + 44)
+    )
+    dunes += _specks(rng, h + 3, (mix(sand, BLACK, 0.35),), 24, 0.5, 0.4)
+    return _view(h, ((238, 190, 132), (252, 230, 190)), far, _shaded(sand, 0.14, 0.12), dunes)
 
 
 def _plaza(rng, h: float, p: int) -> tuple[str, str]:
@@ -231,18 +218,15 @@ def _plaza(rng, h: float, p: int) -> tuple[str, str]:
         f"M {x:.1f} {h:.1f} V {h - 14:.1f} A 6 6 0 0 1 {x + 12:.1f} {h - 14:.1f} V {h:.1f} Z "
         for x in (shift - 18 + 18 * k for k in range(7))
     )
-    return (
-        _fade("wall", (150, 190, 224), (214, 230, 240))
-        + _fade("ground", mix(pave, BLACK, 0.16), mix(pave, WHITE, 0.2)),
-        _rect(-1, h + 2, "url(#wall)")
-        + _clouds(rng, h * 0.4)
+    arcade = (
+        _clouds(rng, h * 0.4)
         + _rect(h - 25, 26, ink(stone))
         + _rect(h - 26.5, 2, ink(mix(stone, WHITE, 0.4)))
         + f'<path d="{arches}" fill="{ink(mix(stone, BLACK, 0.45))}"/>'
-        + _rect(h, 102 - h, "url(#ground)")
-        + _boards(h, mix(pave, BLACK, 0.5), shift / 2)
-        + _rows(h, mix(pave, BLACK, 0.5)),
     )
+    joints = mix(pave, BLACK, 0.5)
+    slabs = _boards(h, joints, shift / 2) + _rows(h, joints)
+    return _view(h, ((150, 190, 224), (214, 230, 240)), arcade, _shaded(pave, 0.16, 0.2), slabs)
 
 
 _PLACES: dict[str, Callable] = {

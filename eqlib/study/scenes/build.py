@@ -1,8 +1,7 @@
 """The embedded data: captioned pictures and quads, written whole, the same for any number of workers."""
 
-from __future__ import annotations
-
 import json
+from collections import Counter
 from dataclasses import asdict
 from functools import partial
 from itertools import chain
@@ -67,8 +66,6 @@ def build(
     for name, value in [*pictures.items(), *((f"quads_{split}", n) for split, n in quads.items()), *more.items()]:
         if value < 0:
             raise InputError("a count of 0 or more", value, row=name)
-    if workers < 1:
-        raise InputError("at least one worker", workers, row="workers")
     unknown = set(subsets) - set(EDITS)
     if unknown or not subsets:
         raise InputError(f"subsets out of {', '.join(EDITS)}", sorted(unknown), row="subsets")
@@ -108,9 +105,8 @@ def build(
                                 records.append(record)
                 records.sort(key=lambda record: EDITS.index(record["subset"]))
                 write_json(draft / "quads" / f"{split}.json", records)
-                counts |= {
-                    f"quads/{split}/{kind}": sum(record["subset"] == kind for record in records) for kind in subsets
-                }
+                found = Counter(record["subset"] for record in records)
+                counts |= {f"quads/{split}/{kind}": found[kind] for kind in subsets}
             if classes:
                 kinds = tuple(KINDS)[: dials.kinds]
                 for kind in kinds:
@@ -125,13 +121,8 @@ def build(
         manifest = {
             "edition": EDITION,
             "seed": seed,
-            "parameters": {
-                "size": size,
-                "captions": captions,
-                "noise": noise,
-                "subsets": list(subsets),
-                **asdict(dials),
-            },
+            "parameters": {"size": size, "captions": captions, "noise": noise, "subsets": list(subsets)}
+            | asdict(dials),
             "counts": counts,
             "scenes": scenes,
             "content": content_hash(files),

@@ -4,9 +4,10 @@ A caption is told from a *focus* (what it must mention) and a *style* (which wor
 quad share one style, so that they differ only where the scenes do. ``noise`` makes captions as loose as the web's.
 """
 
-from __future__ import annotations
-
+import tomllib
+from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
@@ -18,73 +19,7 @@ from eqlib.study.scenes.vocabulary import KINDS
 
 NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven")
 
-NOUNS: dict[str, tuple[str, ...]] = {
-    "person": ("person",),
-    "ball": ("ball", "sphere"),
-    "cube": ("cube", "block"),
-    "box": ("box", "chest"),
-    "mug": ("mug", "cup"),
-    "car": ("car", "automobile"),
-    "house": ("house", "cottage"),
-    "lamp": ("lamp", "table lamp"),
-    "umbrella": ("umbrella", "parasol"),
-    "duck": ("duck", "toy duck"),
-}
-"""Synonyms. A kind that is not here is called by its own name."""
-
-SIZE_WORDS = {"small": ("small", "little"), "large": ("large", "big")}
-MATERIAL_WORDS = {
-    "metal": ("metal", "shiny metal"),
-    "glass": ("glass", "transparent"),
-    "striped": ("striped",),
-    "spotted": ("spotted", "dotted"),
-}
-STATE_WORDS: dict[tuple[str, str], tuple[str, str]] = {
-    ("box", "open"): ("open", "that is open"),
-    ("box", "closed"): ("closed", "that is closed"),
-    ("mug", "upright"): ("upright", "that stands upright"),
-    ("mug", "tipped"): ("tipped-over", "that has tipped over"),
-    ("bottle", "upright"): ("upright", "that stands upright"),
-    ("bottle", "tipped"): ("tipped-over", "that has tipped over"),
-    ("lamp", "on"): ("lit", "that is switched on"),
-    ("lamp", "off"): ("unlit", "that is switched off"),
-    ("candle", "lit"): ("burning", "that is burning"),
-    ("candle", "unlit"): ("unlit", "that is not burning"),
-    ("umbrella", "open"): ("open", "that is open"),
-    ("umbrella", "folded"): ("folded", "that is folded"),
-    ("book", "open"): ("open", "that lies open"),
-    ("book", "closed"): ("closed", "that is closed"),
-}
-POSE_WORDS: dict[str, tuple[str, ...]] = {
-    "standing": ("standing", "standing still", "who stands"),
-    "sitting": ("sitting", "sitting on the ground", "who sits"),
-    "lying": ("lying", "lying down", "who lies down"),
-    "raising": ("raising an arm", "with one arm raised", "who raises an arm"),
-    "running": ("running", "running along", "who runs"),
-    "bowing": ("bowing", "bending forward", "who bows"),
-}
-RELATION_WORDS: dict[str, tuple[str, ...]] = {
-    "left": ("to the left of", "left of"),
-    "right": ("to the right of", "right of"),
-    "front": ("in front of",),
-    "behind": ("behind",),
-    "on": ("on", "on top of"),
-    "under": ("under", "beneath"),
-    "in": ("in", "inside"),
-    "above": ("above", "hanging above"),
-    "below": ("below", "underneath"),
-}
-PLACE_WORDS = {
-    "room": "in a room",
-    "meadow": "on a meadow",
-    "beach": "on a beach",
-    "studio": "in a studio",
-    "snow": "in the snow",
-    "kitchen": "in a kitchen",
-    "desert": "in a desert",
-    "plaza": "on a square",
-}
-FRAMES = ("{}", "{}", "{}", "there {be} {}", "a picture of {}", "a photo of {}", "{} can be seen", "here {be} {}")
+LEXICON = tomllib.loads(Path(__file__).with_name("lexicon.toml").read_text(encoding="utf-8"))
 
 _SLOTS = (
     "frame", "place", "noun0", "noun1", "word", "colour0", "colour1", "size0", "size1", "material0", "material1",
@@ -104,7 +39,7 @@ class Style:
         """Whether a choice falls into the first ``share``."""
         return self.choice[slot] < share
 
-    def word(self, slot: str, words: tuple[str, ...]) -> str:
+    def word(self, slot: str, words: Sequence[str]) -> str:
         """One of the words."""
         return words[int(self.choice[slot] * len(words))]
 
@@ -155,14 +90,8 @@ def draw_focus(scene: Scene, rng: np.random.Generator) -> Focus:
     return pick(rng, [focus for focus in every if (focus.kind, focus.aspect) == (kind, aspect)])
 
 
-def describe(scene: Scene, rng: np.random.Generator, focus: Focus | None = None, *, noise: float = 0.0) -> str:
-    """A caption, true of the scene. ``focus`` is told for certain where ``noise`` is 0; None draws one."""
-    focus = focus or draw_focus(scene, rng)
-    return tell(scene, focus, draw_style(rng, noise))
-
-
 def tell(scene: Scene, focus: Focus, style: Style) -> str:
-    """The caption of one scene in a given style."""
+    """The caption of one scene in a given style: true of it, and ``focus`` is told for certain without noise."""
     noise = style.noise
     groups = list(focus.groups)
     if focus.kind == "location":
@@ -177,14 +106,14 @@ def tell(scene: Scene, focus: Focus, style: Style) -> str:
         text, number = phrases[0], len(scene.members(groups[0]))
     elif focus.kind == "location" and not style.likely("loose", noise):
         name = relation(scene, scene.members(groups[0])[0], scene.members(groups[1])[0])
-        text = f"{phrases[0]} {style.word('word', RELATION_WORDS[name])} {phrases[1]}"
+        text = f"{phrases[0]} {style.word('word', LEXICON['relation'][name])} {phrases[1]}"
     else:
         text, number = " and ".join(phrases), 2
-        if style.word("frame", FRAMES).endswith("{be} {}"):
+        if style.word("frame", LEXICON["frames"]).endswith("{be} {}"):
             number = len(scene.members(groups[0]))  # "there is a ball and two cubes"
-    text = style.word("frame", FRAMES).format(text, be="is" if number == 1 else "are")
+    text = style.word("frame", LEXICON["frames"]).format(text, be="is" if number == 1 else "are")
     if style.likely("place", 0.25):
-        text += " " + PLACE_WORDS[scene.place.backdrop]
+        text += " " + LEXICON["place"][scene.place.backdrop]
     return text
 
 
@@ -211,9 +140,9 @@ def _phrase(scene: Scene, group: int, slot: int, focus: Focus, style: Style) -> 
     before, after = _state_words(thing, aspect, style) if stated else ([], [])
     words = list(before)
     if thing.size and told("size", 0.25):
-        words.append(style.word("word", SIZE_WORDS[thing.size]))
+        words.append(style.word("word", LEXICON["size"][thing.size]))
     if thing.material != "plain" and told("material", 0.3):
-        words.append(style.word("word", MATERIAL_WORDS[thing.material]))
+        words.append(style.word("word", LEXICON["material"][thing.material]))
     colour = told("colour", 0.8)
     if thing.kind == "person":
         if colour:
@@ -223,7 +152,7 @@ def _phrase(scene: Scene, group: int, slot: int, focus: Focus, style: Style) -> 
         noun = "people" if plural else "person"
     else:
         words += [thing.colour] if colour else []
-        noun = _noun(thing, style.word(f"noun{slot}", NOUNS.get(thing.kind, (thing.kind,))), plural)
+        noun = _noun(thing, style.word(f"noun{slot}", LEXICON["nouns"].get(thing.kind, [thing.kind])), plural)
     if number == "a" and (words or [noun])[0][0] in "aeiou":
         number = "an"
     return " ".join([number, *words, noun, *after])
@@ -232,8 +161,8 @@ def _phrase(scene: Scene, group: int, slot: int, focus: Focus, style: Style) -> 
 def _state_words(thing: Thing, aspect: str, style: Style) -> tuple[list[str], list[str]]:
     """Words before and after the noun that tell a state or pose."""
     if aspect == "pose":
-        return [], [style.word("word", POSE_WORDS[thing.state])]
-    adjective, clause = STATE_WORDS[thing.kind, thing.state]
+        return [], [style.word("word", LEXICON["pose"][thing.state])]
+    adjective, clause = LEXICON["state"][thing.kind][thing.state]
     return ([adjective], []) if style.likely("order", 0.6) else ([], [clause])
 
 

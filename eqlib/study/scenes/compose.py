@@ -1,7 +1,5 @@
 """Random scenes: what is in them, then where it stands."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -29,11 +27,6 @@ Allowed = Callable[[str, str, int], bool]
 """Whether a thing of this kind may have this colour in this group (see items.py)."""
 
 
-def anything(kind: str, colour: str, group: int) -> bool:
-    """Every combination is allowed."""
-    return True
-
-
 def draw_place(rng: np.random.Generator, dials: Dials) -> Place:
     """Backdrop, light and camera."""
     varied = rng.random() < dials.variety
@@ -45,18 +38,11 @@ def draw_place(rng: np.random.Generator, dials: Dials) -> Place:
     )
 
 
-def compose(
-    rng: np.random.Generator,
-    recipe: tuple[str, ...],
-    dials: Dials,
-    place: Place | None = None,
-    allowed: Allowed = anything,
-) -> Scene:
+def compose(rng: np.random.Generator, recipe: tuple[str, ...], dials: Dials, place: Place, allowed: Allowed) -> Scene:
     """A scene made for the edit kinds of ``recipe``. Draws again until all things stand well.
 
     Raises InputError where the dials admit none (colours and kinds too few, or things too many).
     """
-    place = place or draw_place(rng, dials)
     for _ in range(TRIES):
         scene = _arrange(rng, Scene(place, _cast(rng, recipe, dials, allowed), dials.vigour), recipe, dials)
         if scene is not None and len(scene.groups) > 1:
@@ -121,14 +107,8 @@ def carried(thing: Thing, carrier: Thing, index: int, relation: str, rng: np.ran
     if relation == "in" and height < 50:
         return None  # it would not be seen over the rim
     slack = 0.1 * (room - half)
-    return replace(
-        thing,
-        x=round(carrier.x + between(rng, -slack, slack), 2),
-        depth=carrier.depth,
-        carrier=index,
-        relation=relation,
-        lift=0.0,
-    )
+    x = round(carrier.x + between(rng, -slack, slack), 2)
+    return replace(thing, x=x, depth=carrier.depth, carrier=index, relation=relation, lift=0.0)
 
 
 def hung(thing: Thing, over: Thing, vigour: float, rng: np.random.Generator) -> Thing:
@@ -139,11 +119,8 @@ def hung(thing: Thing, over: Thing, vigour: float, rng: np.random.Generator) -> 
     return replace(there, lift=round(height + foot + between(rng, 2, 8), 2))
 
 
-def alone(
-    rng: np.random.Generator, kind: str, dials: Dials, place: Place | None = None, allowed: Allowed = anything
-) -> Scene:
+def alone(rng: np.random.Generator, kind: str, dials: Dials, place: Place, allowed: Allowed) -> Scene:
     """A scene with one thing of this kind. Raises InputError where the dials admit none."""
-    place = place or draw_place(rng, dials)
     thing = _thing(rng, kind, dials, 0, allowed)
     for _ in range(TRIES):
         scene = Scene(place, (replace(thing, x=between(rng, 8, 92), depth=between(rng, 0, 1)),), dials.vigour)
@@ -176,12 +153,9 @@ def _arrange(rng: np.random.Generator, scene: Scene, recipe: tuple[str, ...], di
         else:
             if things[index].group >= 0:
                 return None
-            return _arrange(rng, replace(scene, things=_without(scene.things, index)), recipe, dials)
+            fewer = scene.things[:index] + scene.things[index + 1 :]
+            return _arrange(rng, replace(scene, things=fewer), recipe, dials)
     return replace(scene, things=tuple(things))
-
-
-def _without(things: tuple[Thing, ...], index: int) -> tuple[Thing, ...]:
-    return things[:index] + things[index + 1 :]
 
 
 def _somewhere(

@@ -1,7 +1,5 @@
 """How hard the benchmark is: one frozen record of dials."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 from eqlib.errors import InputError

@@ -1,7 +1,5 @@
 """Draws of chance. Only ``rng.random()`` is used: NumPy keeps that stream, while its other methods may change."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import TypeVar
 

@@ -1,10 +1,9 @@
 """Minimal edits: one kind each, one change each, and back again."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from typing import Self
 
 import numpy as np
 
@@ -13,7 +12,7 @@ from eqlib.study.scenes.compose import CARRIES, carried, hung
 from eqlib.study.scenes.dials import Dials
 from eqlib.study.scenes.draw import between, pick, shuffled
 from eqlib.study.scenes.relations import relation
-from eqlib.study.scenes.scene import Scene, Thing, foot, well_placed
+from eqlib.study.scenes.scene import Scene, Thing, check_known, foot, well_placed
 from eqlib.study.scenes.vocabulary import COLOURS, KINDS, distance_of_colours
 
 EDITS = ("attribute", "count", "location", "object", "binding", "state", "action")
@@ -38,7 +37,7 @@ class Change:
     put: tuple[tuple[int, Thing], ...]
     distance: float
 
-    def inverse(self) -> Change:
+    def inverse(self) -> Self:
         """The change that takes this one back."""
         return replace(self, taken=self.put, put=self.taken)
 
@@ -81,8 +80,7 @@ def edit(
     after its change.
     Raises InputError for an unknown kind.
     """
-    if kind not in EDITS:
-        raise InputError(f"one of {', '.join(EDITS)}", repr(kind), row="kind")
+    check_known("kind", kind, EDITS)
     dials = dials or Dials()
     by_aspect: dict[str, list[Change]] = {}
     for change in _CHANGES[kind](scene, rng, dials):
@@ -95,12 +93,12 @@ def edit(
     return None
 
 
-def _same_group(scene: Scene, group: int, **values: object) -> tuple[tuple, tuple]:
-    members = scene.members(group)
-    return (
-        tuple((index, scene.things[index]) for index in members),
-        tuple((index, replace(scene.things[index], **values)) for index in members),
-    )
+def _to(scene: Scene, focus: Focus, distance: float, **values: object) -> Change:
+    """The change that gives all things of the focus's one group the same new ``values``."""
+    (group,) = focus.groups
+    taken = tuple((index, scene.things[index]) for index in scene.members(group))
+    put = tuple((index, replace(thing, **values)) for index, thing in taken)
+    return Change(focus, taken, put, distance)
 
 
 def _attribute(scene: Scene, rng: np.random.Generator, dials: Dials) -> Iterator[Change]:
@@ -109,17 +107,14 @@ def _attribute(scene: Scene, rng: np.random.Generator, dials: Dials) -> Iterator
         for colour in list(COLOURS)[: dials.colours]:
             if colour != thing.colour:
                 distance = distance_of_colours(colour, thing.colour) * scene.vigour
-                yield Change(
-                    Focus("attribute", "colour", (group,)), *_same_group(scene, group, colour=colour), distance
-                )
+                yield _to(scene, Focus("attribute", "colour", (group,)), distance, colour=colour)
         for material in KINDS[thing.kind].materials:
             # Nobody says "plain": a caption without a material would be true of both pictures.
             if "plain" not in (material, thing.material) and material != thing.material:
-                taken, put = _same_group(scene, group, material=material)
-                yield Change(Focus("attribute", "material", (group,)), taken, put, 1.0)
+                yield _to(scene, Focus("attribute", "material", (group,)), 1.0, material=material)
         if thing.size and thing.carrier is None:
             size = "large" if thing.size == "small" else "small"
-            yield Change(Focus("attribute", "size", (group,)), *_same_group(scene, group, size=size), scene.vigour)
+            yield _to(scene, Focus("attribute", "size", (group,)), scene.vigour, size=size)
 
 
 def _count(scene: Scene, rng: np.random.Generator, dials: Dials) -> Iterator[Change]:
@@ -192,10 +187,8 @@ def _object(scene: Scene, rng: np.random.Generator, dials: Dials) -> Iterator[Ch
             continue
         for name in list(KINDS)[: dials.kinds]:
             kind = KINDS[name]
-            fits = kind.role == "thing" and name not in here and thing.material in kind.materials
-            if fits:
-                taken, put = _same_group(scene, group, kind=name, state=pick(rng, kind.states))
-                yield Change(Focus("object", "kind", (group,)), taken, put, 1.0)
+            if kind.role == "thing" and name not in here and thing.material in kind.materials:
+                yield _to(scene, Focus("object", "kind", (group,)), 1.0, kind=name, state=pick(rng, kind.states))
 
 
 def _binding(scene: Scene, rng: np.random.Generator, dials: Dials) -> Iterator[Change]:
@@ -219,32 +212,22 @@ def _binding(scene: Scene, rng: np.random.Generator, dials: Dials) -> Iterator[C
 
 def _state(scene: Scene, rng: np.random.Generator, dials: Dials) -> Iterator[Change]:
     for group in scene.groups:
-        members = scene.members(group)
-        kind = KINDS[scene.things[members[0]].kind]
-        if kind.role != "thing" or len(members) != 1 or scene.things[members[0]].carrier is not None:
-            continue
-        for state in kind.states:
-            if state != scene.things[members[0]].state:
-                taken, put = _same_group(scene, group, state=state)
-                yield Change(Focus("state", "state", (group,)), taken, put, scene.vigour)
+        thing = scene.things[scene.members(group)[0]]
+        if KINDS[thing.kind].role == "thing" and len(scene.members(group)) == 1 and thing.carrier is None:
+            yield from _other_states(scene, Focus("state", "state", (group,)))
 
 
 def _action(scene: Scene, rng: np.random.Generator, dials: Dials) -> Iterator[Change]:
     for group in scene.groups:
-        index = scene.members(group)[0]
-        if KINDS[scene.things[index].kind].role == "figure":
-            for state in KINDS[scene.things[index].kind].states:
-                if state != scene.things[index].state:
-                    taken, put = _same_group(scene, group, state=state)
-                    yield Change(Focus("action", "pose", (group,)), taken, put, scene.vigour)
+        if KINDS[scene.things[scene.members(group)[0]].kind].role == "figure":
+            yield from _other_states(scene, Focus("action", "pose", (group,)))
 
 
-_CHANGES = {
-    "attribute": _attribute,
-    "count": _count,
-    "location": _location,
-    "object": _object,
-    "binding": _binding,
-    "state": _state,
-    "action": _action,
-}
+def _other_states(scene: Scene, focus: Focus) -> Iterator[Change]:
+    thing = scene.things[scene.members(focus.groups[0])[0]]
+    for state in KINDS[thing.kind].states:
+        if state != thing.state:
+            yield _to(scene, focus, scene.vigour, state=state)
+
+
+_CHANGES = dict(zip(EDITS, (_attribute, _count, _location, _object, _binding, _state, _action), strict=True))

@@ -1,8 +1,6 @@
 """One item by its number: a captioned picture, a pair, a lone thing, or the quads of one base scene. Any item can be
 made alone."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -21,8 +19,8 @@ from eqlib.study.scenes.scene import Scene
 from eqlib.study.scenes.splits import SHARES, held_out, place_in
 from eqlib.study.scenes.vocabulary import KINDS
 
-CODES = {split: number for number, split in enumerate(("pretrain", "train", "val", "test", "compositional"))}
-assert set(CODES) == set(SHARES)
+# The order of SHARES is part of every stream: a new split goes last.
+CODES = {split: number for number, split in enumerate(SHARES)}
 # Each item draws from a stream of its own, so that a new sort of item leaves the others as they are.
 _PICTURE, _QUADS, _NEGATIVES, _PAIR, _PAIR_NEGATIVES, _LONE = range(6)
 

@@ -1,7 +1,5 @@
 """Which pictures of two splits look most alike."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 
 import numpy as np

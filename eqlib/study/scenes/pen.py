@@ -1,8 +1,6 @@
 """A pen that writes one thing as SVG: parts filled flat, then patterned, then shaded, so one set of shades serves
 every colour."""
 
-from __future__ import annotations
-
 import re
 
 from eqlib.study.scenes.vocabulary import COLOURS
@@ -20,69 +18,52 @@ def ink(rgb: tuple[int, int, int]) -> str:
     return "#{:02x}{:02x}{:02x}".format(*rgb)
 
 
+_GRADIENTS = {
+    "ball": ("radialGradient", 'cx="{focus:.3f}" cy=".3" r=".78"'),
+    "across": ("linearGradient", 'x1="{bright}" x2="{dark}" y1="0" y2="0"'),
+    "down": ("linearGradient", 'x1="0" x2="0" y1="0" y2="1"'),
+    "slanting": ("linearGradient", 'x1="{bright}" x2="{dark}" y1="0" y2="1"'),
+    "spread": ("radialGradient", ""),
+}
+"""Where a shade runs: the SVG element and its attributes, for a light from ``bright`` to ``dark``."""
+
+SHADES = {
+    "round": ("ball", "0 #fff 0.62, 0.18 #fff 0.3, 0.5 #fff 0, 0.62 #000 0.03, 1 #000 0.5"),
+    "round-metal": (
+        "ball",
+        "0 #fff 1, 0.1 #fff 0.85, 0.28 #fff 0.2, 0.5 #000 0.16, 0.68 #000 0.55, 0.8 #000 0.5, 0.9 #fff 0.3, "
+        "1 #fff 0.05",
+    ),
+    "round-glass": ("ball", "0 #fff 0.9, 0.14 #fff 0.25, 0.55 #fff 0.04, 0.85 #000 0.12, 1 #000 0.45"),
+    "tube": ("across", "0 #000 0.12, 0.22 #fff 0.36, 0.5 #fff 0, 1 #000 0.46"),
+    "tube-metal": (
+        "across",
+        "0 #000 0.3, 0.14 #fff 0.2, 0.26 #fff 0.95, 0.38 #fff 0.1, 0.6 #000 0.5, 0.78 #000 0.35, 0.88 #fff 0.55, "
+        "1 #000 0.25",
+    ),
+    "tube-glass": ("across", "0 #fff 0.81, 0.14 #fff 0.225, 0.55 #fff 0.036, 0.85 #000 0.108, 1 #000 0.405"),
+    "lit": ("down", "0 #fff 0.34, 1 #fff 0.1"),
+    "face": ("down", "0 #fff 0.12, 0.5 #000 0.02, 1 #000 0.2"),
+    "dim": ("down", "0 #000 0.22, 1 #000 0.46"),
+    "face-metal": ("slanting", "0 #fff 0.25, 0.28 #fff 0.8, 0.42 #fff 0.1, 0.7 #000 0.38, 1 #fff 0.2"),
+    "dim-metal": ("slanting", "0 #000 0.1, 0.45 #000 0.6, 0.75 #fff 0.15, 1 #000 0.4"),
+    "shadow": ("spread", "0 #000 0.62, 0.45 #000 0.42, 0.8 #000 0.1, 1 #000 0"),
+    "glow": ("spread", "0 #fff6c8 0.95, 0.3 #ffe58a 0.55, 1 #ffd24a 0"),
+}
+"""Each shade's direction and its stops: place, colour, opacity."""
+
+
 def shades(light_x: float) -> str:
     """The gradients that make flat parts look solid, lit from ``light_x`` (-1 left .. 1 right)."""
     bright, dark = ("0", "1") if light_x < 0 else ("1", "0")
-    focus = 0.5 + 0.2 * light_x
-
-    def stops(*values: tuple[float, str, float]) -> str:
-        return "".join(
-            f'<stop offset="{at}" stop-color="{tone}" stop-opacity="{alpha}"/>' for at, tone, alpha in values
-        )
-
-    round_ = f'<radialGradient id="{{}}" cx="{focus:.3f}" cy=".3" r=".78">'
-    tube = f'<linearGradient id="{{}}" x1="{bright}" x2="{dark}" y1="0" y2="0">'
-    down = '<linearGradient id="{}" x1="0" x2="0" y1="0" y2="1">'
-    soft = ((0, "#fff", 0.62), (0.18, "#fff", 0.3), (0.5, "#fff", 0), (0.62, "#000", 0.03), (1, "#000", 0.5))
-    steel = (
-        (0, "#fff", 1),
-        (0.1, "#fff", 0.85),
-        (0.28, "#fff", 0.2),
-        (0.5, "#000", 0.16),
-        (0.68, "#000", 0.55),
-        (0.8, "#000", 0.5),
-        (0.9, "#fff", 0.3),
-        (1, "#fff", 0.05),
-    )
-    pipe = ((0, "#000", 0.12), (0.22, "#fff", 0.36), (0.5, "#fff", 0), (1, "#000", 0.46))
-    chrome = (
-        (0, "#000", 0.3),
-        (0.14, "#fff", 0.2),
-        (0.26, "#fff", 0.95),
-        (0.38, "#fff", 0.1),
-        (0.6, "#000", 0.5),
-        (0.78, "#000", 0.35),
-        (0.88, "#fff", 0.55),
-        (1, "#000", 0.25),
-    )
-    rim = ((0, "#fff", 0.9), (0.14, "#fff", 0.25), (0.55, "#fff", 0.04), (0.85, "#000", 0.12), (1, "#000", 0.45))
-    return "".join(
-        (
-            round_.format("round") + stops(*soft) + "</radialGradient>",
-            round_.format("round-metal") + stops(*steel) + "</radialGradient>",
-            round_.format("round-glass") + stops(*rim) + "</radialGradient>",
-            tube.format("tube") + stops(*pipe) + "</linearGradient>",
-            tube.format("tube-metal") + stops(*chrome) + "</linearGradient>",
-            tube.format("tube-glass")
-            + stops(*((at, tone, alpha * 0.9) for at, tone, alpha in rim))
-            + "</linearGradient>",
-            down.format("lit") + stops((0, "#fff", 0.34), (1, "#fff", 0.1)) + "</linearGradient>",
-            down.format("face") + stops((0, "#fff", 0.12), (0.5, "#000", 0.02), (1, "#000", 0.2)) + "</linearGradient>",
-            down.format("dim") + stops((0, "#000", 0.22), (1, "#000", 0.46)) + "</linearGradient>",
-            f'<linearGradient id="face-metal" x1="{bright}" x2="{dark}" y1="0" y2="1">'
-            + stops((0, "#fff", 0.25), (0.28, "#fff", 0.8), (0.42, "#fff", 0.1), (0.7, "#000", 0.38), (1, "#fff", 0.2))
-            + "</linearGradient>",
-            f'<linearGradient id="dim-metal" x1="{bright}" x2="{dark}" y1="0" y2="1">'
-            + stops((0, "#000", 0.1), (0.45, "#000", 0.6), (0.75, "#fff", 0.15), (1, "#000", 0.4))
-            + "</linearGradient>",
-            '<radialGradient id="shadow">'
-            + stops((0, "#000", 0.62), (0.45, "#000", 0.42), (0.8, "#000", 0.1), (1, "#000", 0))
-            + "</radialGradient>",
-            '<radialGradient id="glow">'
-            + stops((0, "#fff6c8", 0.95), (0.3, "#ffe58a", 0.55), (1, "#ffd24a", 0))
-            + "</radialGradient>",
-        )
-    )
+    made = []
+    for name, (way, stops) in SHADES.items():
+        element, attributes = _GRADIENTS[way]
+        made.append(f'<{element} id="{name}" {attributes.format(bright=bright, dark=dark, focus=0.5 + 0.2 * light_x)}>')
+        for at, tone, alpha in map(str.split, stops.split(",")):
+            made.append(f'<stop offset="{at}" stop-color="{tone}" stop-opacity="{alpha}"/>')
+        made.append(f"</{element}>")
+    return "".join(made)
 
 
 class Pen:
@@ -156,11 +137,8 @@ class Pen:
             self.out.append(f'<{shape} fill="url(#{self.material}-{ink(self.second)[1:]})"/>')
         if shade:
             suffix = f"-{self.material}" if self.material in ("metal", "glass") else ""
-            name = shade + suffix if shade + suffix in _SHADES else shade
+            name = shade + suffix if shade + suffix in SHADES else shade
             self.out.append(f'<{shape} fill="url(#{name})"/>')
-
-
-_SHADES = {"round-metal", "round-glass", "tube-metal", "tube-glass", "face-metal", "dim-metal"}
 
 
 def patterns() -> str:

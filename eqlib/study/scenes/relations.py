@@ -1,7 +1,5 @@
 """Which spatial relation holds between two things, by a margin that the eye can see."""
 
-from __future__ import annotations
-
 from eqlib.study.scenes.scene import Scene, box_of
 from eqlib.study.scenes.vocabulary import KINDS
 

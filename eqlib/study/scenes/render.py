@@ -1,9 +1,8 @@
 """A picture is a view of a scene: SVG text, drawn by resvg at any size."""
 
-from __future__ import annotations
-
 import io
 import re
+from collections.abc import Callable
 
 import numpy as np
 import resvg_py
@@ -13,7 +12,7 @@ from eqlib.errors import InputError
 from eqlib.study.scenes.backdrops import backdrop, shadow, veil
 from eqlib.study.scenes.pen import Pen, patterns, shades
 from eqlib.study.scenes.scene import Scene, foot
-from eqlib.study.scenes.shapes import DRAWN, basket_back, person
+from eqlib.study.scenes.shapes import DRAWN, basket_back
 from eqlib.study.scenes.vocabulary import KINDS
 
 
@@ -79,8 +78,6 @@ def _drawn(scene: Scene, index: int, flat: str | None = None) -> str:
     """One thing; with ``flat`` its silhouette in one colour. A basket's front rim is drawn over what it holds."""
     thing = scene.things[index]
     x, y, scale = foot(scene, index)
-    held = [i for i, other in enumerate(scene.things) if other.carrier == index and other.relation == "in"]
-    front = Pen(thing.colour, thing.material, thing.turn, scene.place.light_x, scene.vigour)
     made = ""
     if thing.lift and flat is None:
         top = y - 0.97 * KINDS[thing.kind].box[thing.state][1] * scale
@@ -91,41 +88,28 @@ def _drawn(scene: Scene, index: int, flat: str | None = None) -> str:
             f'<ellipse cx="{x:.2f}" cy="{y - 1 * scale:.2f}" rx="{half * 1.1 * scale:.2f}" '
             f'ry="{half * 0.26 * scale:.2f}" fill="url(#shadow)"/>'
         )
-    if thing.kind == "person":
-        person(front, thing.state, scene.vigour, looks=scene.place.detail)
-    elif thing.kind == "basket":
-        back = Pen(thing.colour, thing.material, thing.turn, scene.place.light_x, scene.vigour)
-        basket_back(back, thing.state)
-        made += _placed(back, x, y, scale, flat)
-        DRAWN["basket"](front, thing.state)
-        if held:
+    if thing.kind == "basket":
+        made += _placed(scene, index, basket_back, flat)
+        if any(other.carrier == index and other.relation == "in" for other in scene.things):
             return made  # the front follows what the basket holds
-    else:
-        DRAWN[thing.kind](front, thing.state)
-    made += _placed(front, x, y, scale, flat)
+    made += _placed(scene, index, DRAWN[thing.kind], flat)
     if thing.relation == "in":
-        carrier = scene.things[thing.carrier]
-        rim = Pen(carrier.colour, carrier.material, carrier.turn, scene.place.light_x, scene.vigour)
-        DRAWN[carrier.kind](rim, carrier.state)
         shown = None if flat is None else f"#{thing.carrier + 1:06x}"
-        made += _placed(rim, *foot(scene, thing.carrier), shown)
+        made += _placed(scene, thing.carrier, DRAWN["basket"], shown)
     return made
 
 
-def _placed(pen: Pen, x: float, y: float, scale: float, flat: str | None) -> str:
-    body = "".join(pen.out)
-    if flat is not None:
-        body = _flattened(pen.out, flat)
+def _placed(scene: Scene, index: int, draw: Callable[..., None], flat: str | None) -> str:
+    thing = scene.things[index]
+    pen = Pen(thing.colour, thing.material, thing.turn, scene.place.light_x, scene.vigour)
+    looks = {"vigour": scene.vigour, "looks": scene.place.detail} if thing.kind == "person" else {}
+    draw(pen, thing.state, **looks)
+    x, y, scale = foot(scene, index)
+    body = "".join(pen.out if flat is None else _flattened(pen.out, flat))
     return f'<g transform="translate({x:.2f} {y:.2f}) scale({scale:.4f})">{body}</g>'
 
 
-def _flattened(parts: list[str], tone: str) -> str:
+def _flattened(parts: list[str], tone: str) -> list[str]:
     """The same outlines in one opaque colour; shades, patterns and glows left out."""
-    kept = []
-    for part in parts:
-        if 'fill="url(' in part:
-            continue
-        part = re.sub(r'fill="#[0-9a-f]+"', f'fill="{tone}"', part)
-        part = re.sub(r'(fill|stroke)-opacity="[\d.]+"', "", part)
-        kept.append(re.sub(r'stroke="#[0-9a-f]+"', f'stroke="{tone}"', part))
-    return "".join(kept)
+    kept = [re.sub(r'(fill|stroke)-opacity="[\d.]+"', "", part) for part in parts if 'fill="url(' not in part]
+    return [re.sub(r'(fill|stroke)="#[0-9a-f]+"', rf'\1="{tone}"', part) for part in kept]

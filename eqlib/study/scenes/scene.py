@@ -4,10 +4,9 @@ The picture's unit is a hundredth of its side; x grows to the right, y downwards
 1 its far edge. Nothing here knows about pixels, so one scene gives the same picture at any size.
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
+from collections.abc import Collection
 from dataclasses import asdict, dataclass
 
 from eqlib.errors import InputError
@@ -16,6 +15,12 @@ from eqlib.study.scenes.vocabulary import BACKDROPS, COLOURS, KINDS, MOODS, SIZE
 FRONT = 94.0  # y of the ground's front edge
 RISE = {"on": 76.0, "in": 22.0, "under": 8.0}  # height of a carried thing's foot, in hundredths of its carrier's width
 SHRINK = 0.28  # how much smaller a thing is at the far edge than at the front
+
+
+def check_known(name: str, value: str, known: Collection[str]) -> None:
+    """Raises InputError where ``value`` is none of the ``known`` ones."""
+    if value not in known:
+        raise InputError(f"one of {', '.join(map(repr, known))}", repr(value), row=name)
 
 
 @dataclass(frozen=True)
@@ -39,17 +44,11 @@ class Thing:
     lift: float = 0.0
 
     def __post_init__(self) -> None:
-        for value, allowed, name in (
-            (self.kind, KINDS, "kind"),
-            (self.colour, COLOURS, "colour"),
-            (self.size, SIZES, "size"),
-        ):
-            if value not in allowed:
-                raise InputError(f"one of {', '.join(map(repr, allowed))}", repr(value), row=name)
-        kind = KINDS[self.kind]
-        for value, allowed, name in ((self.state, kind.states, "state"), (self.material, kind.materials, "material")):
-            if value not in allowed:
-                raise InputError(f"one of {', '.join(map(repr, allowed))}", repr(value), row=f"{self.kind}.{name}")
+        check_known("kind", self.kind, KINDS)
+        check_known("colour", self.colour, COLOURS)
+        check_known("size", self.size, SIZES)
+        check_known(f"{self.kind}.state", self.state, KINDS[self.kind].states)
+        check_known(f"{self.kind}.material", self.material, KINDS[self.kind].materials)
 
 
 @dataclass(frozen=True)
@@ -65,9 +64,8 @@ class Place:
     detail: int  # 0..63: where the backdrop's own details lie
 
     def __post_init__(self) -> None:
-        for value, allowed, name in ((self.backdrop, BACKDROPS, "backdrop"), (self.mood, MOODS, "mood")):
-            if value not in allowed:
-                raise InputError(f"one of {', '.join(allowed)}", repr(value), row=name)
+        check_known("backdrop", self.backdrop, BACKDROPS)
+        check_known("mood", self.mood, MOODS)
 
     @property
     def light_x(self) -> float:

@@ -1,7 +1,5 @@
 """How each kind of thing is drawn. The foot is (0, 0), a hundred is the width of an ordinary thing, y points down."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from functools import lru_cache
 
@@ -68,13 +66,12 @@ def mug(pen: Pen, state: str) -> None:
 def lamp(pen: Pen, state: str) -> None:
     pen.ellipse(0, -7, 28, 8, "face", (82, 76, 78))
     pen.path("M -4 -8 L 4 -8 L 4 -94 L -4 -94 Z", "tube", (120, 112, 110))
+    screen = "M -44 -88 C -40 -80 40 -80 44 -88 L 26 -146 C 22 -150 -22 -150 -26 -146 Z"
     if state == "on":
         pen.glow(0, -118, 92)
-    pen.path("M -44 -88 C -40 -80 40 -80 44 -88 L 26 -146 C 22 -150 -22 -150 -26 -146 Z", "tube")
+    pen.path(screen, "tube")
     if state == "on":
-        pen.path(
-            "M -44 -88 C -40 -80 40 -80 44 -88 L 26 -146 C 22 -150 -22 -150 -26 -146 Z", "", mix(pen.rgb, GLEAM, 0.3)
-        )
+        pen.path(screen, "", mix(pen.rgb, GLEAM, 0.3))
         pen.out.append('<ellipse cx="0" cy="-108" rx="26" ry="34" fill="url(#glow)"/>')
         pen.ellipse(0, -86, 40, 6, "", (255, 250, 214))
     else:
@@ -237,12 +234,8 @@ def basket(pen: Pen, state: str) -> None:
     pen.path("M -62 -48 C -50 -34 50 -34 62 -48 L 48 -8 C 40 3 -40 3 -48 -8 Z", "tube")
     weave = mix(pen.rgb, BLACK, 0.5)
     for y, half, sag in ((-26, 54, 11), (-14, 50, 10)):
-        pen.line(
-            f"M {-half} {y - 8} C {-half * 0.7:g} {y + sag - 6} {half * 0.7:g} {y + sag - 6} {half} {y - 8}",
-            3,
-            weave,
-            0.6,
-        )
+        bend, low = half * 0.7, y + sag - 6
+        pen.line(f"M {-half} {y - 8} C {-bend:g} {low} {bend:g} {low} {half} {y - 8}", 3, weave, 0.6)
     for x in (-40, -24, -8, 8, 24, 40):
         pen.line(f"M {x * 1.12:g} -39 L {x * 0.9:g} -2", 2.5, weave, 0.6)
     pen.line("M -62 -48 C -50 -34 50 -34 62 -48", 6, mix(pen.rgb, WHITE, 0.25))
@@ -261,44 +254,44 @@ POSES: dict[str, str] = {
 
 
 @lru_cache(maxsize=64)
-def _joints(state: str, vigour: float) -> dict[str, str]:
-    """Each joint as "x y": ``vigour`` of the way from standing to the pose."""
+def _joints(state: str, vigour: float) -> dict[str, tuple[float, float]]:
+    """Each joint's x and y: ``vigour`` of the way from standing to the pose."""
     rest, pose = ([tuple(map(float, pair.split())) for pair in POSES[name].split(",")] for name in ("standing", state))
-    return {
-        name: f"{a[0] + (b[0] - a[0]) * vigour:g} {a[1] + (b[1] - a[1]) * vigour:g}"
-        for name, a, b in zip(JOINTS, rest, pose, strict=True)
-    }
+    return {name: _along(a, b, vigour) for name, a, b in zip(JOINTS, rest, pose, strict=True)}
+
+
+def _along(a: tuple[float, float], b: tuple[float, float], share: float) -> tuple[float, float]:
+    return a[0] + (b[0] - a[0]) * share, a[1] + (b[1] - a[1]) * share
 
 
 def person(pen: Pen, state: str, vigour: float = 1.0, looks: int = 0) -> None:
     """An articulated figure; ``looks`` picks skin, hair and trousers, which no caption mentions."""
     at = _joints(state, vigour)
+    at = at | {"shoulder": _along(at["neck"], at["elbow1"], 0.4)}
     skin, hair = SKINS[looks % 4], ((58, 40, 30), (26, 24, 26), (150, 98, 48), (92, 88, 86))[looks // 4 % 4]
     trousers = ((62, 70, 92), (92, 84, 74), (70, 76, 70))[looks % 3]
     shirt = pen.rgb
-    pen.limb(f"M {at['neck']} L {at['elbow0']} L {at['hand0']}", 11, mix(shirt, BLACK, 0.22))
+
+    def limb(joints: str, width: float, tone: tuple[int, int, int]) -> None:
+        pen.limb("M " + " L ".join(f"{at[name][0]:g} {at[name][1]:g}" for name in joints.split()), width, tone)
+
+    limb("neck elbow0 hand0", 11, mix(shirt, BLACK, 0.22))
     for leg, tone in (("0", mix(trousers, BLACK, 0.25)), ("1", trousers)):
-        pen.limb(f"M {at['hip']} L {at['knee' + leg]} L {at['foot' + leg]}", 16, tone)
-        x, y = map(float, at["foot" + leg].split())
+        limb(f"hip knee{leg} foot{leg}", 16, tone)
+        x, y = at["foot" + leg]
         pen.ellipse(x + (5 if state != "lying" else 2), y + 1, 10, 5.5, "", DARK)
-    x, y = map(float, at["hand0"].split())
-    pen.ellipse(x, y, 7, 7, "round", skin)
-    pen.limb(f"M {at['neck']} L {at['hip']}", 33, shirt)
-    pen.limb(f"M {at['neck']} L {at['head']}", 9, mix(skin, BLACK, 0.1))
-    x, y = map(float, at["head"].split())
+    pen.ellipse(*at["hand0"], 7, 7, "round", skin)
+    limb("neck hip", 33, shirt)
+    limb("neck head", 9, mix(skin, BLACK, 0.1))
+    x, y = at["head"]
     pen.ellipse(x - 2, y - 3, 17, 17, "round", hair)
     pen.ellipse(x + 3, y + 2, 13.5, 14, "round", skin)
-    shoulder = " ".join(
-        f"{a + (b - a) * 0.4:g}"
-        for a, b in zip(*(map(float, at[name].split()) for name in ("neck", "elbow1")), strict=True)
-    )
-    pen.limb(f"M {shoulder} L {at['elbow1']} L {at['hand1']}", 11, mix(shirt, WHITE, 0.1))
-    x, y = map(float, at["hand1"].split())
-    pen.ellipse(x, y, 7.5, 7.5, "round", skin)
+    limb("shoulder elbow1 hand1", 11, mix(shirt, WHITE, 0.1))
+    pen.ellipse(*at["hand1"], 7.5, 7.5, "round", skin)
 
 
-DRAWN: dict[str, Callable[[Pen, str], None]] = {
-    "ball": ball, "cube": cube, "cylinder": cylinder, "cone": cone, "box": box, "mug": mug, "lamp": lamp, "car": car,
-    "umbrella": umbrella, "tree": tree, "house": house, "book": book, "duck": duck, "candle": candle, "star": star,
-    "chair": chair, "bottle": bottle, "table": table, "basket": basket,
+DRAWN: dict[str, Callable[..., None]] = {
+    draw.__name__: draw
+    for draw in (ball, cube, cylinder, cone, box, mug, lamp, car, umbrella, tree, house, book, duck, candle, star,
+                 chair, bottle, table, basket, person)
 }  # fmt: skip

@@ -1,7 +1,5 @@
 """Many captioned pictures as tar shards (WebDataset's form): memory stays flat at any length."""
 
-from __future__ import annotations
-
 import io
 import json
 import tarfile
@@ -16,7 +14,7 @@ from eqlib.errors import InputError
 from eqlib.files import content_hash, whole, write_json
 from eqlib.study.scenes.dials import Dials
 from eqlib.study.scenes.items import captioned, picture
-from eqlib.study.scenes.scene import to_dict
+from eqlib.study.scenes.scene import check_known, to_dict
 from eqlib.study.scenes.splits import SHARES
 from eqlib.study.scenes.workers import Workers
 
@@ -41,8 +39,7 @@ def write_shards(
     """
     if n < 1 or per_shard < 1:
         raise InputError("n and per_shard of at least 1", f"{n} and {per_shard}", row="n")
-    if split not in SHARES:
-        raise InputError(f"one of {', '.join(SHARES)}", repr(split), row="split")
+    check_known("split", split, SHARES)
     folder, dials = Path(folder), dials or Dials()
     make = partial(_sample, split, dials, seed, size, noise)
     shards: list[Path] = []

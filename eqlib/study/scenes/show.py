@@ -1,7 +1,5 @@
 """Contact sheets: pictures side by side with what is said of them."""
 
-from __future__ import annotations
-
 import textwrap
 from collections.abc import Sequence
 

@@ -5,8 +5,6 @@ of the cell names its split. So two splits cannot share a scene, whatever the se
 combinations are held out too: each picture of the compositional split holds at least one, every other picture none.
 """
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import Iterable
 from functools import lru_cache
@@ -16,7 +14,7 @@ import numpy as np
 from eqlib.errors import InputError
 from eqlib.study.scenes.compose import draw_place
 from eqlib.study.scenes.dials import Dials
-from eqlib.study.scenes.scene import Place
+from eqlib.study.scenes.scene import Place, check_known
 from eqlib.study.scenes.vocabulary import COLOURS, KINDS
 
 SHARES = {"pretrain": 9, "train": 5, "val": 2, "test": 2, "compositional": 2}
@@ -39,8 +37,7 @@ def split_of(place: Place) -> str:
 
 def place_in(split: str, rng: np.random.Generator, dials: Dials) -> Place:
     """A random place of a split. Raises InputError for an unknown split."""
-    if split not in SHARES:
-        raise InputError(f"one of {', '.join(SHARES)}", repr(split), row="split")
+    check_known("split", split, SHARES)
     while split_of(place := draw_place(rng, dials)) != split:
         pass
     return place

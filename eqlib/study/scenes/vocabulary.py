@@ -1,7 +1,5 @@
 """What a scene may hold: kinds of thing, colours, materials, sizes, states, backdrops, light."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 

@@ -1,11 +1,9 @@
 """Numbered jobs in several processes: results in order, few of them in memory."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
-from typing import TypeVar
+from typing import Self, TypeVar
 
 from eqlib.errors import InputError
 from eqlib.progress import progress
@@ -24,7 +22,7 @@ class Workers:
         # Spawned, not forked: a forked child of a process with threads (Jupyter, torch) may hang.
         self._pool = ProcessPoolExecutor(workers, mp_context=get_context("spawn")) if workers > 1 else None
 
-    def __enter__(self) -> Workers:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *error: object) -> None:

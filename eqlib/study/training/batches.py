@@ -4,8 +4,6 @@ Which images a step takes, which of their captions, and how each is augmented de
 and the image, so a resumed run, a run with other workers and a run on more processes see the same data.
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
 from collections.abc import Callable, Iterator

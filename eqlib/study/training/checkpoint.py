@@ -4,8 +4,6 @@ accelerate saves and loads the model, the optimiser, the GradScaler and each pro
 unpickle (registered objects) is a dict of tensors and numbers here, loaded as weights only.
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
 import shutil

@@ -1,7 +1,5 @@
 """What a study reads: captioned images to train on and quads to test on, named in params.yaml's section ``data``."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from pathlib import Path
 

@@ -9,8 +9,6 @@ what else of a batch it takes by keyword, and returns terms by name, or terms an
     present                  (b,) bool, False where a caption has none        likewise
 """
 
-from __future__ import annotations
-
 import inspect
 from collections.abc import Callable
 from functools import partial

@@ -1,7 +1,5 @@
 """What a step minimises: a list of named losses. The loop sums their terms and logs each."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import torch

@@ -1,7 +1,5 @@
 """Which images a step takes: a pure function of seed and step, with the members of a group in one batch."""
 
-from __future__ import annotations
-
 from bisect import bisect_right
 from collections import Counter, deque
 

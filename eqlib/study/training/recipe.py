@@ -1,7 +1,5 @@
 """How long, how fast, how often: the settings of a run, open_clip's schedule and its parameter groups."""
 
-from __future__ import annotations
-
 import math
 import os
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """What is looked at while training: a validation quad suite and validation retrieval, never a test split."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np

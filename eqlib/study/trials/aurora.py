@@ -3,8 +3,6 @@
 ``pairs.json`` is a list of ``{id, source, image0, image1, instruction_0_to_1, caption0, caption1, caption_kind}``.
 """
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pandas as pd

@@ -4,8 +4,6 @@
 folder says where each picture lies.
 """
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import numpy as np

@@ -190,8 +190,8 @@ def test_a_study_on_eqben_stands_among_the_published(study):
     assert (x, round(y)) == (pytest.approx(point), 6)
 
 
-def test_main_result_marks_stand_at_the_points(study, ax):
-    main_result(study.summary, study.of(), ax=ax)
+def test_main_result_marks_stand_at_the_points(study):
+    ax = main_result(study.summary, study.of())
     rows = study.summary.query("score == 'group' and method == 'eqsim'").set_index("subset")["point"]
     drawn = sorted(marks_of(ax, "eqsim"))
     assert [y for _, y in drawn] == pytest.approx(100 * rows[["micro", "attribute", "count", "location", "object"]])
@@ -199,8 +199,8 @@ def test_main_result_marks_stand_at_the_points(study, ax):
     assert ax.get_xticklabels()[0].get_text() == "All quads"
 
 
-def test_intervals_and_single_seeds_stand_at_their_mark(study, ax):
-    main_result(study.summary, study.of(), ax=ax)
+def test_intervals_and_single_seeds_stand_at_their_mark(study):
+    ax = main_result(study.summary, study.of())
     x = sorted(place for place, _ in marks_of(ax, "eqsim"))
     rows = study.summary.query("score == 'group' and method == 'eqsim'").set_index("subset")
     ends = [
@@ -213,11 +213,11 @@ def test_intervals_and_single_seeds_stand_at_their_mark(study, ax):
     assert ends == [pytest.approx(100 * rows.loc["micro", ["low", "high"]].to_numpy(float))]
 
 
-def test_forest_fills_only_what_the_test_carries(ax):
+def test_forest_fills_only_what_the_test_carries():
     rows = [("micro", 0.01, 0.002, 0.02, 0.01), ("a", 0.02, -0.01, 0.05, 0.4), ("b", 0.02, 0.01, 0.05, 0.04)]
     table = pd.DataFrame(rows, columns=["subset", "point", "low", "high", "p_holm"])
     table = table.assign(method="eqsim", baseline="contrastive", score="group", level=0.95)
-    forest(table, baseline="contrastive", ax=ax)
+    ax = forest(table, baseline="contrastive")
     top = ax.collections[-1]
     drawn = zip(top.get_offsets(), top.get_facecolors(), strict=True)
     assert {round(float(y)): face[3] > 0 for (_, y), face in drawn} == {0: True, 1: False, 2: True}
@@ -242,7 +242,7 @@ def test_contours_hold_the_share_they_name(ax):
     assert inside[::-1] == pytest.approx(MASS, abs=0.04)
 
 
-def test_a_dose_has_the_intervals_of_a_subset(study, ax):
+def test_a_dose_has_the_intervals_of_a_subset(study):
     """One bin of one part, by hand: the quads of the lower quarter, summarised as a suite of their own."""
     joined = sizes(study.of(), study.pictures().records)
     table = by_size(joined, level=0.95)
@@ -254,7 +254,8 @@ def test_a_dose_has_the_intervals_of_a_subset(study, ax):
     assert row["n"] == expected["n"] == lower["quad"].nunique()
     assert row["change"] == pytest.approx(lower["change"].mean())
     assert row["low"] < row["point"] < row["high"]
-    dose(table[table["part"] == "count"], axes=ax)
+    with style():
+        [ax] = dose(table[table["part"] == "count"])
     assert ax.get_title(loc="left") == "count"
 
 
@@ -266,7 +267,7 @@ def test_recall_axes_span_the_same_number_of_points(study):
     assert spans[0] < 20
 
 
-def test_selection_fills_the_chosen_setting_of_each_method(ax):
+def test_selection_fills_the_chosen_setting_of_each_method():
     rows = [
         ("contrastive", None, None, None, 0.37),
         ("pairwise", None, 2, None, 0.41),
@@ -274,7 +275,7 @@ def test_selection_fills_the_chosen_setting_of_each_method(ax):
     ]
     rows += [("eqsim", "all_pairs", 2, 0.0, 0.36), ("eqsim", "hard", 0.5, 0.1, 0.35)]
     table = pd.DataFrame(rows, columns=["method", "variant", "weight", "margin", "point"])
-    selection(table, ax=ax)
+    ax = selection(table)
     named = [tick.get_text() for tick in ax.get_yticklabels()]
     assert named == [
         "Contrastive",

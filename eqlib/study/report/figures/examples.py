@@ -1,7 +1,5 @@
 """Quads as they are: pictures, captions with the words that changed in bold, and the similarities of one."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from difflib import SequenceMatcher
 
@@ -106,12 +104,12 @@ def examples(suite: QuadSuite, most: int = 8) -> pd.DataFrame:
     return ranked.groupby("subset", sort=True).head(each).head(most)[list(records.columns)]
 
 
-def benchmark(suite: QuadSuite, records: pd.DataFrame, *, axes: Sequence[Axes] | None = None) -> np.ndarray:
+def benchmark(suite: QuadSuite, records: pd.DataFrame) -> np.ndarray:
     """The quads of ``records`` (see ``examples``), two axes each: pictures, captions below, changed words in bold."""
     gap, side = 0.04, PAGE / 8 - 0.05
     texts = [words for _, r in records.iterrows() for words in marked(r["caption0"], r["caption1"])]
     tall = side + 0.3 + min(ROWS, max(len(lines(words, 72 * side)) for words in texts)) * SIZE * 1.28 / 72
-    axes = panels(axes, 2 * len(records), tall, across=8, layout="none")
+    axes = panels(2 * len(records), tall, across=8, layout="none")
     down = -(-len(records) // 4)
     for number, (_, record) in enumerate(records.iterrows()):
         of = axes[2 * number : 2 * number + 2]

@@ -1,8 +1,6 @@
 """Released systems: five figures of their published scores. ``overview`` is ``eqlib.study.released.systems.overview``'s
 table: model, family, score, point, low, high."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np

@@ -1,14 +1,10 @@
 """Fine-tuning: the terms of the loss step by step, and what is kept on the way from the pretrained model."""
 
-from __future__ import annotations
-
 import re
-from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
 import seaborn as sns
-from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
 from eqlib.study.report.style import COLUMN, INK, PAGE, QUIET, colours, in_order, legend, markers, panels
@@ -36,14 +32,12 @@ def logged(histories: pd.DataFrame) -> list[str]:
     return terms + [name for name in TELEMETRY if name in numbers]
 
 
-def training(
-    histories: pd.DataFrame, columns: Sequence[str] | None = None, *, axes: Sequence[Axes] | None = None
-) -> np.ndarray:
-    """One panel a column of ``histories`` (method, seed, step, ...; default: ``logged``): line = mean over seeds,
-    band = from the lowest seed to the highest."""
-    columns, methods = list(columns or logged(histories)), in_order(histories["method"])
+def training(histories: pd.DataFrame) -> np.ndarray:
+    """One panel a ``logged`` column of ``histories`` (method, seed, step, ...): line = mean over seeds, band = from the
+    lowest seed to the highest."""
+    columns, methods = logged(histories), in_order(histories["method"])
     across = min(4, len(columns))
-    axes = panels(axes, len(columns), 1.3, across=across)
+    axes = panels(len(columns), 1.3, across=across)
     for number, (ax, column) in enumerate(zip(axes, columns, strict=True)):
         rows = histories.dropna(subset=[column])
         few = rows["step"].nunique() < 8  # validation comes rarely: a single point is no line
@@ -62,11 +56,11 @@ def training(
     return axes
 
 
-def tradeoff(path: pd.DataFrame, *, axes: Sequence[Axes] | None = None) -> np.ndarray:
+def tradeoff(path: pd.DataFrame) -> np.ndarray:
     """Group score against what is KEPT along ``path`` (method, seed, alpha in 0..1, group and the columns of KEPT, as
     proportions): one panel each, marks at the mean over seeds, thin lines for the seeds."""
     methods, shown = in_order(path["method"]), [name for name in KEPT if name in path]
-    axes = panels(axes, len(shown), 2.3, width=COLUMN if len(shown) == 1 else PAGE, sharey=True)
+    axes = panels(len(shown), 2.3, width=COLUMN if len(shown) == 1 else PAGE, sharey=True)
     hundred = path.assign(**{name: 100 * path[name] for name in ("group", *shown)})
     means = hundred.groupby(["method", "alpha"], as_index=False)[["group", *shown]].mean()
     start = means[means["alpha"] == means["alpha"].min()][["group", *shown]].mean()

@@ -1,7 +1,5 @@
 """Scores with the intervals that ``eqlib.scoring`` gives: by subset, as differences, by size of the change."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np
@@ -80,25 +78,19 @@ def percent(table: pd.DataFrame) -> pd.DataFrame:
     return table.assign(**hundred, part=table["subset"].map(part_label))
 
 
-def main_result(
-    summary: pd.DataFrame, items: pd.DataFrame | None = None, *, score: str = "group", ax: Axes | None = None
-) -> Axes:
-    """``score`` of one suite's ``summary`` (subset, method, point, low, high) in percent, the average over quads first.
-
-    ``items`` with a bool column ``score`` adds one small dot a seed.
-    """
-    table = percent(summary[summary["score"] == score])
+def main_result(summary: pd.DataFrame, items: pd.DataFrame) -> Axes:
+    """Group score of one suite's ``summary`` (subset, method, point, low, high) in percent, the average over quads
+    first; one small dot a seed from ``items`` (a bool column ``group``)."""
+    table = percent(summary[summary["score"] == "group"])
     shown = parts(table)
-    [ax] = panels(ax, 1, 2.15, width=PAGE if len(shown) > 2 else COLUMN)
-    if items is not None:
-        every = pd.concat([items.assign(subset="micro"), items.astype({"subset": str})])
-        seeds = every.groupby(["subset", "method", "seed"])[score].mean().mul(100).rename("single").reset_index()
-        seeds = seeds[seeds.groupby("method")["seed"].transform("nunique") > 1]
-        table = pd.concat([table, seeds.assign(part=seeds["subset"].map(part_label))])
+    [ax] = panels(1, 2.15, width=PAGE if len(shown) > 2 else COLUMN)
+    every = pd.concat([items.assign(subset="micro"), items.astype({"subset": str})])
+    seeds = every.groupby(["subset", "method", "seed"])["group"].mean().mul(100).rename("single").reset_index()
+    seeds = seeds[seeds.groupby("method")["seed"].transform("nunique") > 1]
+    table = pd.concat([table, seeds.assign(part=seeds["subset"].map(part_label))])
     marks(ax, table[table["subset"].isin(shown)], "part", [part_label(name) for name in shown])
-    ax.set(ylim=(0, min(104, ax.get_ylim()[1] + 3)), ylabel=f"{score.replace('_', ' ').capitalize()} score (%)")
-    if score in CHANCE:
-        _chance(ax, score)
+    ax.set(ylim=(0, min(104, ax.get_ylim()[1] + 3)), ylabel="Group score (%)")
+    _chance(ax)
     if shown[0] == "micro" and len(shown) > 1:
         ax.axvspan(-0.5, 0.5, color="#f3f4f6", zorder=0, linewidth=0)
         ax.get_xticklabels()[0].set_fontweight("bold")
@@ -106,8 +98,8 @@ def main_result(
     return ax
 
 
-def _chance(ax: Axes, score: str, *, lying: bool = False) -> None:
-    at, quiet = 100 * CHANCE[score], {"fontsize": 5.8, "color": QUIET, "textcoords": "offset points"}
+def _chance(ax: Axes, *, lying: bool = False) -> None:
+    at, quiet = 100 * CHANCE["group"], {"fontsize": 5.8, "color": QUIET, "textcoords": "offset points"}
     (ax.axvline if lying else ax.axhline)(at, color=QUIET, linewidth=0.7, linestyle=(0, (1.5, 2)), zorder=1)
     if lying:
         ax.annotate("chance", (at, 1), xycoords=("data", "axes fraction"), xytext=(2, -1), va="top", **quiet)
@@ -115,23 +107,23 @@ def _chance(ax: Axes, score: str, *, lying: bool = False) -> None:
         ax.annotate("chance", (1, at), xycoords=("axes fraction", "data"), xytext=(-1, 2), ha="right", **quiet)
 
 
-def forest(differences: pd.DataFrame, *, baseline: str, score: str = "group", ax: Axes | None = None) -> Axes:
-    """Paired ``score`` differences to ``baseline`` in percentage points: one row a subset and method.
+def forest(differences: pd.DataFrame, *, baseline: str) -> Axes:
+    """Paired group score differences to ``baseline`` in percentage points: one row a subset and method.
 
     Filled marks: Holm-corrected p below 1 - level; hollow marks: not told apart from zero. Right: point and interval.
     """
-    table = differences[(differences["score"] == score) & (differences["baseline"] == baseline)]
+    table = rows(differences, score="group", baseline=baseline)
     said = [f"{points(row['point'])}  {between(row, sign='+')}" for _, row in table.iterrows()]
     table = percent(table.assign(said=said, sure=[row["p_holm"] < alpha(row) for _, row in table.iterrows()]))
     shown, methods = parts(table), in_order(table["method"])
-    [ax] = panels(ax, 1, 0.7 + 0.17 * len(shown) * max(len(methods), 1.5), width=PAGE * 0.72)
+    [ax] = panels(1, 0.7 + 0.17 * len(shown) * max(len(methods), 1.5), width=PAGE * 0.72)
     marks(ax, table[table["subset"].isin(shown)], "part", [part_label(name) for name in shown], lying=True)
     ax.axvline(0, color=QUIET, linewidth=0.8, zorder=1)
     if shown[0] == "micro" and len(shown) > 1:
         ax.get_yticklabels()[0].set_fontweight("bold")
         ax.axhline(0.5, color=LINE, linewidth=0.5)
     ax.spines["left"].set_visible(False)
-    ax.set_xlabel(f"{score.replace('_', ' ')} score, difference to {label(baseline)} (points)")
+    ax.set_xlabel(f"group score, difference to {label(baseline)} (points)")
     legend(ax, methods, line="-", loc="lower left", bbox_to_anchor=(0, 1), ncols=min(len(methods), 4))
     return ax
 
@@ -156,8 +148,8 @@ def sizes(items: pd.DataFrame, records: pd.DataFrame) -> pd.DataFrame | None:
     return None if joined.empty else joined
 
 
-def by_size(items: pd.DataFrame, *, level: float, score: str = "group") -> pd.DataFrame:
-    """Mean ``score`` of ``items`` (see ``sizes``) in BINS about equally filled bins of each part's ``change``.
+def by_size(items: pd.DataFrame, *, level: float) -> pd.DataFrame:
+    """Mean group score of ``items`` (see ``sizes``) in BINS about equally filled bins of each part's ``change``.
 
     One row a part, bin and method, with the interval at ``level`` that ``summarise`` gives a subset; ``change`` is the
     bin's mean.
@@ -166,17 +158,17 @@ def by_size(items: pd.DataFrame, *, level: float, score: str = "group") -> pd.Da
     for part, of in items.groupby("part"):
         bins = pd.qcut(of["change"], BINS, duplicates="drop").cat.codes
         binned = of.assign(subset=bins.map("{:02d}".format))
-        table = summarise(binned, scores=(score,), level=level)
+        table = summarise(binned, scores=("group",), level=level)
         middle = binned.groupby("subset")["change"].mean()
         tables.append(table[table["subset"].isin(middle.index)].assign(part=part, change=table["subset"].map(middle)))
     return pd.concat(tables, ignore_index=True)
 
 
-def dose(table: pd.DataFrame, *, axes: Sequence[Axes] | None = None) -> np.ndarray:
+def dose(table: pd.DataFrame) -> np.ndarray:
     """One panel a part of ``table`` (part, change, method, point, low, high: see ``by_size``): score in percent against
     the size of the change."""
     methods, names = in_order(table["method"]), sorted(set(table["part"]))
-    axes = panels(axes, len(names), 1.95, width=PAGE if len(names) > 1 else COLUMN, sharey=True)
+    axes = panels(len(names), 1.95, width=PAGE if len(names) > 1 else COLUMN, sharey=True)
     shade, mark = colours(methods), markers(methods)
     for ax, name in zip(axes, names, strict=True):
         part = percent(table[table["part"] == name])
@@ -200,12 +192,12 @@ def recalls(table: pd.DataFrame) -> pd.DataFrame:
     return long.assign(k=long["k"].str[1:].astype(int)).dropna(subset=["recall"])
 
 
-def retrieval(table: pd.DataFrame, *, axes: Sequence[Axes] | None = None) -> np.ndarray:
+def retrieval(table: pd.DataFrame) -> np.ndarray:
     """One panel a direction and k of ``recalls``: recall in percent by method, mean over seeds and every seed. All axes
     span the same number of points, not from zero, so that differences can be seen and compared."""
     methods, ks = in_order(table["method"]), sorted(table["k"].unique())
     places = [(direction, k) for direction in DIRECTIONS for k in ks]
-    axes = panels(axes, len(places), 0.62 + 0.17 * len(methods), sharey=True)
+    axes = panels(len(places), 0.62 + 0.17 * len(methods), sharey=True)
     runs = table.assign(recall=100 * table["recall"], name=table["method"].map(label))
     reach = 0.6 * runs.groupby(["direction", "k"])["recall"].agg(np.ptp).max() + 0.5
     for ax, (direction, k) in zip(axes, places, strict=True):
@@ -240,7 +232,7 @@ def settings(table: pd.DataFrame, method: str = TREATMENT) -> pd.DataFrame:
     return found.sort_values(["point", *dials], ascending=[False, *(True for _ in dials)], kind="stable")
 
 
-def selection(table: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
+def selection(table: pd.DataFrame) -> Axes:
     """Validation score in percent of every setting tried, by method and score; filled: the one chosen for its method.
 
     ``table``: weight, margin, point; perhaps method, variant, similarity, own_change, seed.
@@ -251,7 +243,7 @@ def selection(table: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
         tried.append(best.assign(method=method, sure=[True] + [False] * (len(best) - 1)))
     every = pd.concat(tried, ignore_index=True)
     every = every.assign(point=100 * every["point"], setting=[_setting(row) for _, row in every.iterrows()])
-    [ax] = panels(ax, 1, 0.5 + 0.15 * max(len(every), 4), width=PAGE * 0.72)
+    [ax] = panels(1, 0.5 + 0.15 * max(len(every), 4), width=PAGE * 0.72)
     marks(ax, every, "setting", list(every["setting"]), lying=True)
     for place, value in enumerate(every["point"]):
         ax.annotate(f"{value:.1f}", (value, place), xytext=(5, 0), textcoords="offset points", va="center", fontsize=6)
@@ -267,10 +259,10 @@ def _setting(row: pd.Series) -> str:
     return f"{label(row['method'])}: {said}" if said else label(row["method"])
 
 
-def published(table: pd.DataFrame, summary: pd.DataFrame | None = None, *, ax: Axes | None = None) -> Axes:
+def published(table: pd.DataFrame, summary: pd.DataFrame | None = None) -> Axes:
     """Published group scores of EqBen in percent (``table``: subset, model, value), a grey mark a model; the study's
     own methods in colour where ``summary`` holds them. Up to eight models have each a mark, more share one."""
-    [ax] = panels(ax, 1, 2.3)
+    [ax] = panels(1, 2.3)
     if summary is not None:
         own = percent(summary[(summary["score"] == "group") & summary["subset"].isin(EQBEN)])
         marks(ax, own.assign(part=own["subset"].map(EQBEN)), "part", list(EQBEN.values()), lying=True)
@@ -280,7 +272,7 @@ def published(table: pd.DataFrame, summary: pd.DataFrame | None = None, *, ax: A
         of = table if model is None else rows(table, model=model)
         ax.scatter(of["value"], of["subset"].map(list(EQBEN).index), s=15, marker=mark, facecolors="none",
                    edgecolors=QUIET, linewidths=0.7, label=model or f"{len(means)} published models")  # fmt: skip
-    _chance(ax, "group", lying=True)
+    _chance(ax, lying=True)
     ax.set(xlabel="Group score (%)", xlim=(0, 100), ylim=(len(EQBEN) - 0.5, -0.5))
     ax.set_yticks(range(len(EQBEN)), EQBEN.values())
     ax.grid(axis="x")

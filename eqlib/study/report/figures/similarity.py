@@ -1,9 +1,5 @@
 """How the similarities of a quad are distributed: the evidence against its threshold, and the two inconsistencies."""
 
-from __future__ import annotations
-
-from collections.abc import Sequence
-
 import numpy as np
 import pandas as pd
 import seaborn as sns
@@ -24,7 +20,7 @@ SIDES = {
 DASHES = ("-", (0, (5, 1.2)), (0, (2.5, 1)), (0, (5, 1, 1, 1)))
 
 
-def equivariance(items: pd.DataFrame, *, axes: Sequence[Axes] | None = None) -> np.ndarray:
+def equivariance(items: pd.DataFrame) -> np.ndarray:
     """One panel a method: contours around 95, 80, 60, 40, 20 % of the quads (all seeds), I upward, abs(a) + abs(b) to
     the right; the dot is the mean.
 
@@ -32,7 +28,7 @@ def equivariance(items: pd.DataFrame, *, axes: Sequence[Axes] | None = None) -> 
     score is wrong: that band is the headroom of a more equivariant similarity.
     """
     methods, shades = in_order(items["method"]), colours(items["method"])
-    axes = panels(axes, len(methods), 2.1, across=min(len(methods), 4), sharey=True)
+    axes = panels(len(methods), 2.1, across=min(len(methods), 4), sharey=True)
     items = items.assign(threshold=items["a"].abs() + items["b"].abs())
     right = float(items["threshold"].quantile(0.995))
     top, bottom = items["I"].quantile([0.995, 0.005])
@@ -72,12 +68,12 @@ def density(ax: Axes, x: pd.Series, y: pd.Series, window: tuple[float, float, fl
     return ax
 
 
-def inconsistency(items: pd.DataFrame, *, axes: Sequence[Axes] | None = None) -> np.ndarray:
+def inconsistency(items: pd.DataFrame) -> np.ndarray:
     """Two panels, text and image side: density of the signed inconsistency by method, its RMS in the legend."""
     methods = in_order(items["method"])
     shades = colours(methods)
     dash = dict(zip(methods, DASHES * len(methods), strict=False))
-    axes = panels(axes, 2, 1.85)
+    axes = panels(2, 1.85)
     reach = float(items[list(SIDES)].abs().quantile(0.995).max())
     for ax, (column, (title, formula)) in zip(axes, SIDES.items(), strict=True):
         drawn = []
