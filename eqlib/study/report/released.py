@@ -145,7 +145,7 @@ def findings(chapter: Chapter) -> list[str]:
     apart = int((chapter.ranks["p_holm"] < 0.05).sum())
     share = 100 * chapter.shares.set_index(["kind", "part"])["value"]["share"]
     change = chapter.endpoints.set_index("name")
-    matched = change.loc["group match"]
+    matched, noise = change.loc["group match"], change.loc["group - noise"]
     bar = 100 * chapter.bars.set_index(["state", "score"])["value"]
     rise = bar["late", "group"] - bar["early", "group"]
     alone = 100 * (bar["a, b shrunk", "group"] - bar["early", "group"]) / rise
@@ -163,10 +163,10 @@ def findings(chapter: Chapter) -> list[str]:
         f"of these that are right is {_times(change.loc['right among decided'])} times as large. The median ratio on "
         f"logits falls from {median.iloc[0]:.1f} in the first epoch to {median.iloc[-1]:.1f} in the last; group match "
         f"rises from {100 * matched['early']:.1f} to {100 * matched['late']:.1f} %.",
-        f"It is not noise. Quads won by the wrong assignment change by {_points(change.loc['mirrored, difference'])} "
-        f"points, where noise would have brought them from {bar['early', 'mirrored']:.1f} to "
-        f"{bar['+ noise', 'mirrored']:.1f} %; group ends {_points(change.loc['group - noise'])} points above noise. "
-        "It is not equivariance alone: shrinking a and b in the first checkpoints gives "
+        f"{'It is not noise' if noise['low'] > 0 else 'It may be noise'}. Quads won by the wrong assignment change by "
+        f"{_points(change.loc['mirrored, difference'])} points, where noise would have brought them from "
+        f"{bar['early', 'mirrored']:.1f} to {bar['+ noise', 'mirrored']:.1f} %; group ends {_points(noise)} points above "
+        "noise. Shrinking a and b alone in the first checkpoints gives "
         f"{bar['a, b shrunk', 'group']:.1f} %, {alone:.0f} % of the rise. The correlation of group with the log ratio "
         f"over the epochs, {trend['values']:.2f}, says little, since through a training most things rise or fall "
         f"together: of their changes from one epoch to the next it is {trend['changes']:.2f}.",
