@@ -165,8 +165,8 @@ def findings(chapter: Chapter) -> list[str]:
         f"rises from {100 * matched['early']:.1f} to {100 * matched['late']:.1f} %.",
         f"{'It is not noise' if noise['low'] > 0 else 'It may be noise'}. Quads won by the wrong assignment change by "
         f"{_points(change.loc['mirrored, difference'])} points, where noise would have brought them from "
-        f"{bar['early', 'mirrored']:.1f} to {bar['+ noise', 'mirrored']:.1f} %; group ends {_points(noise)} points above "
-        "noise. Shrinking a and b alone in the first checkpoints gives "
+        f"{bar['early', 'mirrored']:.1f} to {bar['+ noise', 'mirrored']:.1f} %; group ends {_points(noise)} points "
+        "above noise. Shrinking a and b alone in the first checkpoints gives "
         f"{bar['a, b shrunk', 'group']:.1f} %, {alone:.0f} % of the rise. The correlation of group with the log ratio "
         f"over the epochs, {trend['values']:.2f}, says little, since through a training most things rise or fall "
         f"together: of their changes from one epoch to the next it is {trend['changes']:.2f}.",
