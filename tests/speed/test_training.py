@@ -25,7 +25,11 @@ from eqlib.study.training.loop import fit
 from eqlib.study.training.objective import Objective
 from eqlib.study.training.recipe import Recipe
 
-IMAGES, BATCH, ROUNDS = 512, 64, 3
+IMAGES, BATCH, ROUNDS = (
+    2048,
+    64,
+    3,
+)  # enough steps that what a run costs once (reading, a collection) is not what is timed
 POOL, CHUNK = 4096, 128
 MODEL = {
     "embed_dim": 64,
