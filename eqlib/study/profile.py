@@ -48,6 +48,13 @@ def nested(assignment: str) -> dict[str, Any]:
     return tree
 
 
+def write(params: dict, path: Path) -> None:
+    """``params`` as YAML, without comments: carried over to changed values they have broken the file."""
+    yaml = YAML(typ="safe", pure=True)
+    yaml.default_flow_style, yaml.sort_base_mapping_type_on_output = False, False
+    yaml.dump(params, path)
+
+
 def copy_tree(source: Path, target: Path) -> None:
     """Every file that git tracks or would add, as it is now; what the pipeline left in ``target`` stays."""
     listed = subprocess.run(
@@ -68,7 +75,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--set", action="append", default=[], metavar="a.b=value", help="one more change")
     parser.add_argument("--stage", default="report", help="run up to this stage of dvc.yaml")
     options = parser.parse_args(arguments)
-    yaml = YAML()
+    yaml = YAML(typ="safe", pure=True)
     profile = Path("profiles") / f"{options.name}.yaml"
     try:
         if not profile.is_file():
@@ -83,7 +90,7 @@ def main(arguments: list[str] | None = None) -> int:
         return 1
     target = Path("scratch") / "profile" / options.name
     copy_tree(Path(), target)
-    yaml.dump(params, target / "params.yaml")
+    write(params, target / "params.yaml")
     with (target / ".dvc" / "config.local").open("w") as file:
         file.write("[core]\n    no_scm = true\n")  # the copy is a folder, not a clone
     # the copy's eqlib, not the installed one; and this Python for its stages, whether or not .venv is active

@@ -9,7 +9,7 @@ from ruamel.yaml import YAML
 from eqlib.errors import InputError
 from eqlib.study.notebook import read
 from eqlib.study.parameters import accepts, check, declared, gathered
-from eqlib.study.profile import main, nested, overlay
+from eqlib.study.profile import main, nested, overlay, write
 
 PROFILES = sorted(path.stem for path in (Path(__file__).resolve().parents[2] / "profiles").glob("*.yaml"))
 # stage -> the sections of params.yaml that dvc.yaml gives to its notebook
@@ -61,6 +61,15 @@ def test_every_value_is_one_that_the_notebook_declares(root, profile, stage):
     known = declared(read(notebook), where=notebook)
     for section in SECTIONS[stage]:
         check(gathered(params[section], known), known, where=f"{profile}: {section}")
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+def test_a_profile_s_parameters_are_read_as_they_were_written(root, tmp_path, profile):
+    yaml = YAML(typ="safe")
+    params = yaml.load(root / "params.yaml")
+    overlay(params, yaml.load(root / "profiles" / f"{profile}.yaml"), where=profile)
+    write(params, tmp_path / "params.yaml")
+    assert yaml.load(tmp_path / "params.yaml") == params
 
 
 def test_an_experiment_changes_one_line_of_params(root, tmp_path):
