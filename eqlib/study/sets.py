@@ -13,6 +13,7 @@ validation quads, only the suites that hold pictures out of its captions. ``cont
 import hashlib
 import sys
 from collections.abc import Iterable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -26,28 +27,28 @@ from eqlib.suites.images import image_file
 def records(data: dict[str, Any]) -> dict[str, dict[str, Any]]:
     """Name -> record, for the section ``data`` of params.yaml. Raises InputError for what cannot be read."""
     suites = read_suites(data["data_root"], data["suites"])
-    captions = {role: _captions(data, role, suites) for role in ("pretrain", "train", "val")}
-    content = {role: _digest_captions(found) for role, found in captions.items()}
+
+    @cache  # the same captions are asked for by several records
+    def captions(role: str, *held_out: str) -> RetrievalSuite:
+        shown = {name: suites[name] for name in held_out}
+        return read_captions(data["data_root"], data["captions"], data["splits"][role], held_out=shown)
+
+    def holds_out(name: str, role: str) -> bool:
+        return len(captions(role, name).images) < len(captions(role).images)
+
+    content = {role: _digest_captions(captions(role, *suites)) for role in ("pretrain", "train", "val")}
     content |= {f"suites/{name}": _digest_quads(suite) for name, suite in suites.items()}
     found = {}
     for role in ("pretrain", "train"):
         kept = {
             name: entry
             for name, entry in data["suites"].items()
-            if name == data["validation"] or any(_holds_out(data, name, suites, split) for split in (role, "val"))
+            if name == data["validation"] or any(holds_out(name, split) for split in (role, "val"))
         }
         reads = {role, "val", *(f"suites/{name}" for name in kept)}
         found[role] = {"data": data | {"suites": kept}, "content": {name: content[name] for name in reads}}
     reads = {"val", *(f"suites/{name}" for name in suites)}
     return found | {"evaluate": {"data": data, "content": {name: content[name] for name in reads}}}
-
-
-def _captions(data: dict[str, Any], role: str, held_out: dict[str, QuadSuite]) -> RetrievalSuite:
-    return read_captions(data["data_root"], data["captions"], data["splits"][role], held_out=held_out)
-
-
-def _holds_out(data: dict[str, Any], name: str, suites: dict[str, QuadSuite], role: str) -> bool:
-    return len(_captions(data, role, {name: suites[name]}).images) < len(_captions(data, role, {}).images)
 
 
 def _digest_captions(suite: RetrievalSuite) -> str:
