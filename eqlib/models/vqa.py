@@ -5,7 +5,7 @@ vqascore-3.0  Does this figure show "{}"? Please answer yes or no. The score is 
               of Yes and the end token: VQAScore as published (arXiv 2404.01291; t2v_metrics up to 3.0)
 vqascore-3.1  Does this figure show "{}"? Please answer Yes or No. The score is the geometric mean of the probabilities,
               over the whole vocabulary, of the tokens of Yes: VQAScore of t2v_metrics 3.1
-yes-no        the same question; the logit of the first token of Yes less that of No
+yes-no        the same question; the logit of Yes less that of No, of the first token in which they differ
 ============  ==========================================================================================================
 
 The first two are kept as their logit, so ``torch.sigmoid(score)`` is the published number. A probability that is
@@ -62,12 +62,14 @@ def answer_logit(logits: Tensor, answer: Tensor) -> Tensor:
 class Asked:
     """A model for ``score_suite``: ``asked(images, captions)`` gives n scores, one for each pair.
 
-    A forward pass takes one picture, or up to ``batch`` of its captions, which go by length.
+    A forward pass takes one picture, or up to ``batch`` of its captions, which go by length. ``given`` are
+    the tokens between the prompt and the last that is drawn, ``answer`` those whose logits count.
     """
 
     model: torch.nn.Module
     processor: Callable
     form: str
+    given: list[int]
     answer: list[int]
     name: str
     batch: int
@@ -90,8 +92,7 @@ class Asked:
         tokens = [_tokens(self.processor, text) for text in texts]
         inputs = _inputs(self.processor, texts[0], picture).to(self.model.device, self.model.dtype)
         # the processor puts as many image tokens as the picture needs in place of one; what follows is the tokenizer's
-        shared = sum(1 for _ in takewhile(lambda column: len(set(column)) == 1, zip(*tokens, strict=False)))
-        shared = min(shared, *(len(ids) - 1 for ids in tokens))
+        shared = min(_shared(tokens), *(len(ids) - 1 for ids in tokens))
         first = inputs["input_ids"][0].tolist()
         start = len(first) - len(tokens[0]) + shared
         if first[start:] != tokens[0][shared:]:
@@ -99,14 +100,13 @@ class Asked:
         see = _see_with_question if self.model.config.model_type == PREFIX_LM else _see
         follow = see(self.model, inputs, start)
         asked = torch.tensor(self.answer, device=self.model.device)
-        given = [] if self.form == "yes-no" else self.answer[:-1]  # of an answer, what its later tokens are drawn after
         scores = torch.empty(len(captions), dtype=torch.float64)
         for part in batches(sorted(range(len(captions)), key=lambda k: len(tokens[k])), self.batch):
-            ids = pad_sequence([torch.tensor(tokens[k][shared:] + given) for k in part], batch_first=True)
-            last = torch.tensor([[len(tokens[k]) - shared - 1] for k in part]) + torch.arange(len(given) + 1)
+            ids = pad_sequence([torch.tensor(tokens[k][shared:] + self.given) for k in part], batch_first=True)
+            last = torch.tensor([[len(tokens[k]) - shared - 1] for k in part]) + torch.arange(len(self.given) + 1)
             logits = follow(ids.to(asked.device), last.to(asked.device))
             if self.form == "yes-no":
-                scores[part] = (logits[:, 0, asked[0]].double() - logits[:, 0, asked[1]]).cpu()
+                scores[part] = (logits[:, -1, asked[0]].double() - logits[:, -1, asked[1]]).cpu()
             else:
                 scores[part] = answer_logit(logits, asked).cpu()
         return scores
@@ -165,6 +165,11 @@ def _special(processor, text: str) -> bool:
     return not (processor.tokenizer.bos_token and text.startswith(processor.tokenizer.bos_token))
 
 
+def _shared(tokens: list[list[int]]) -> int:
+    """With how many ids all of ``tokens`` begin."""
+    return sum(1 for _ in takewhile(lambda column: len(set(column)) == 1, zip(*tokens, strict=False)))
+
+
 def _tokens(processor, text: str) -> list[int]:
     return processor.tokenizer(text, add_special_tokens=_special(processor, text), verbose=False)["input_ids"]
 
@@ -204,15 +209,17 @@ def load_vqa(
         raise InputError("a processor with a chat template", "none", where=name)
     text = _prompt(processor, QUESTIONS[form].format("a"))
     before = _tokens(processor, text)
-    yes, no = (_tokens(processor, text + " " * text.endswith(":") + word) for word in ("Yes", "No"))
-    answer = {
-        "vqascore-3.0": [*yes[len(before) :], processor.tokenizer.eos_token_id],
-        "vqascore-3.1": yes[len(before) :],
-        "yes-no": [yes[len(before)], no[len(before)]],
-    }[form]
+    words = (_tokens(processor, text + " " * text.endswith(":") + word) for word in ("Yes", "No"))
+    yes, no = (tokens[len(before) :] for tokens in words)
+    if form == "yes-no":
+        same = _shared([yes, no])
+        given, answer = yes[:same], [yes[same], no[same]]
+    else:
+        answer = [*yes, processor.tokenizer.eos_token_id] if form == "vqascore-3.0" else yes
+        given = answer[:-1]
     model = pretrained("AutoModelForImageTextToText", folder, name, device=device, precision=precision)
     if model.dtype != torch.float32:
         last = deepcopy(model.get_output_embeddings()).float()  # a copy: it may be the layer of the embeddings
         last.register_forward_pre_hook(lambda _, states: (states[0].float(),))
         model.set_output_embeddings(last)
-    return Asked(model, processor, form, answer, f"{name}:{form}", batch)
+    return Asked(model, processor, form, given, answer, f"{name}:{form}", batch)

@@ -59,8 +59,6 @@ SMOLVLM = (
 )
 
 
-
-
 def qwen2_vl():
     words = tokenizer(
         WHOLE_ANSWERS,
@@ -72,7 +70,14 @@ def qwen2_vl():
     rope = {"rope_type": "default", "mrope_section": [2, 3, 3], "rope_theta": 10000.0}
     config = hf.Qwen2VLConfig(
         text_config=TEXT | {"vocab_size": len(words), "rope_parameters": rope},
-        vision_config={"depth": 2, "embed_dim": 32, "hidden_size": 32, "num_heads": 2, "mlp_ratio": 2, "patch_size": 14},
+        vision_config={
+            "depth": 2,
+            "embed_dim": 32,
+            "hidden_size": 32,
+            "num_heads": 2,
+            "mlp_ratio": 2,
+            "patch_size": 14,
+        },
         image_token_id=3,
         video_token_id=4,
         vision_start_token_id=5,
@@ -150,7 +155,9 @@ def internvl():
         video_token="<video>",
     )
     config = hf.InternVLConfig(
-        text_config=hf.Qwen2Config(**{key: value for key, value in TEXT.items() if key != "head_dim"}, vocab_size=len(words)),
+        text_config=hf.Qwen2Config(
+            **{key: value for key, value in TEXT.items() if key != "head_dim"}, vocab_size=len(words)
+        ),
         vision_config=VISION | {"image_size": [48, 48], "patch_size": [12, 12]},
         image_token_id=5,
     )
@@ -165,7 +172,8 @@ def gemma3():
         WHOLE_ANSWERS, boi_token="<start_of_image>", eoi_token="<end_of_image>", image_token="<image_soft_token>"
     )
     config = hf.Gemma3Config(
-        text_config=TEXT | {"vocab_size": len(words), "sliding_window": 8, "num_hidden_layers": 3},
+        text_config=TEXT
+        | {"vocab_size": len(words), "sliding_window": 8, "layer_types": ["sliding_attention", "full_attention"]},
         vision_config=VISION,
         mm_tokens_per_image=9,
         boi_token_index=3,
