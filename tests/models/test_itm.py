@@ -22,11 +22,13 @@ CAPTIONS = ["a red cup", "two dog running in the snow", "black dog on water and 
 CODES = {"encoder_hidden_size": 32, "bos_token_id": 30522, "eos_token_id": 3, "sep_token_id": 3, "pad_token_id": 0}
 
 
-def blip():
-    text = small.TEXT | CODES | {"vocab_size": 30524}
-    config = hf.BlipConfig(text_config=text, vision_config=small.VISION, projection_dim=16, image_text_hidden_size=16)
-    processor = hf.BlipProcessor(hf.BlipImageProcessor(**small.SQUARE), small.tokenizer("bert", 80))
-    return hf.BlipForImageTextRetrieval(config), processor
+def blip(width=32, layers=3, side=48):
+    size = {"hidden_size": width, "intermediate_size": 2 * width, "num_hidden_layers": layers}
+    text = small.TEXT | CODES | size | {"vocab_size": 30524, "encoder_hidden_size": width}
+    vision = small.VISION | size | {"image_size": side}
+    config = hf.BlipConfig(text_config=text, vision_config=vision, projection_dim=16, image_text_hidden_size=16)
+    images = hf.BlipImageProcessor(size={"height": side, "width": side})
+    return hf.BlipForImageTextRetrieval(config), hf.BlipProcessor(images, small.tokenizer("bert", 80))
 
 
 def blip_2():

@@ -59,7 +59,7 @@ SMOLVLM = (
 )
 
 
-def qwen2_vl():
+def qwen2_vl(width=32, layers=2, pixels=28 * 28 * 16):
     words = tokenizer(
         WHOLE_ANSWERS,
         image_token="<|image_pad|>",
@@ -68,23 +68,19 @@ def qwen2_vl():
         vision_end_token="<|vision_end|>",
     )
     rope = {"rope_type": "default", "mrope_section": [2, 3, 3], "rope_theta": 10000.0}
+    size = {"hidden_size": width, "intermediate_size": 2 * width, "num_hidden_layers": layers}
+    size |= {"num_attention_heads": width // 16, "num_key_value_heads": width // 32}
+    vision = {"depth": layers, "num_heads": width // 16}
     config = hf.Qwen2VLConfig(
-        text_config=TEXT | {"vocab_size": len(words), "rope_parameters": rope},
-        vision_config={
-            "depth": 2,
-            "embed_dim": 32,
-            "hidden_size": 32,
-            "num_heads": 2,
-            "mlp_ratio": 2,
-            "patch_size": 14,
-        },
+        text_config=TEXT | {"vocab_size": len(words), "rope_parameters": rope} | size,
+        vision_config=vision | {"embed_dim": width, "hidden_size": width, "mlp_ratio": 2, "patch_size": 14},
         image_token_id=3,
         video_token_id=4,
         vision_start_token_id=5,
         vision_end_token_id=6,
     )
     template = CHATML.replace("IMAGE", "<|vision_start|><|image_pad|><|vision_end|>")
-    images = hf.Qwen2VLImageProcessor(min_pixels=28 * 28 * 4, max_pixels=28 * 28 * 16)
+    images = hf.Qwen2VLImageProcessor(min_pixels=28 * 28 * 4, max_pixels=pixels)
     processor = hf.Qwen2VLProcessor(images, words, hf.Qwen2VLVideoProcessor(), chat_template=template)
     return hf.Qwen2VLForConditionalGeneration(config), processor
 
