@@ -33,10 +33,9 @@ from PIL import Image
 from torch import Tensor
 from torch.nn.functional import logsigmoid
 from torch.nn.utils.rnn import pad_sequence
-from transformers.models.auto.modeling_auto import MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES
 
 from eqlib.errors import InputError
-from eqlib.models.hf import pretrained, require_folder
+from eqlib.models.hf import pretrained, require_folder, transformers
 from eqlib.models.pairs import batches, distinct
 
 QUESTIONS = {
@@ -202,7 +201,7 @@ def load_vqa(
     folder, name, family = require_folder(spec)
     if form not in QUESTIONS:
         raise InputError(f"one of {', '.join(QUESTIONS)}", repr(form), where=name)
-    if family not in MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES:
+    if family not in transformers.models.auto.modeling_auto.MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES:
         raise InputError("a family of transformers' AutoModelForImageTextToText", repr(family), where=name)
     processor = pretrained("AutoProcessor", folder, name)
     if processor.chat_template is None and family != PREFIX_LM:

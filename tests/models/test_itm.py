@@ -222,6 +222,15 @@ def test_a_score_is_the_logit_of_a_match(own):
     assert matcher(drawn(2), CAPTIONS[:2]) == [7, 7]
 
 
+@pytest.mark.parametrize("precision", ["bf16", "pure_fp16"])
+def test_in_half_precision(own, precision):
+    folder, model, _ = own
+    for head in HEADS.get(model.config.model_type, ("itm",)):
+        whole, half = (load_matcher(folder, head, precision=kind)(drawn(4), CAPTIONS) for kind in ("fp32", precision))
+        assert half != whole
+        assert half == pytest.approx(whole, abs=0.15)
+
+
 def test_captions_that_are_cut_are_counted_once(own):
     matcher = load_matcher(own[0])
     (picture,) = drawn(1)

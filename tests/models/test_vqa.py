@@ -141,8 +141,8 @@ def test_probabilities_that_tie_have_logits_that_do_not():
     assert answer_logit(logits, torch.tensor([0])).tolist() == pytest.approx([60, 50, -60], abs=1e-9)
 
 
-def test_in_bf16_the_last_layer_is_float32(qwen):
-    whole, half = load_vqa(qwen, "yes-no"), load_vqa(qwen, "yes-no", precision="bf16")
+def test_in_bf16_the_last_layer_is_float32(own):
+    whole, half = load_vqa(own[0], "yes-no"), load_vqa(own[0], "yes-no", precision="bf16")
     pictures = drawn(3)
     assert half(pictures, CAPTIONS[:3]) == pytest.approx(whole(pictures, CAPTIONS[:3]), abs=0.3)
     layer = half.model.get_output_embeddings()
