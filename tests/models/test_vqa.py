@@ -20,7 +20,10 @@ CAPTIONS = [
     "a black dog",
     "a red cup and a " + "very " * 60 + "old man",
 ]
-ANSWERS = {"llava": (["Ġ", "Y", "e", "s"], ["Ġ", "N", "o"]), "idefics3": (["ĠYes"], ["ĠNo"])}
+ANSWERS = {
+    "llava": (["Ġ", "Y", "e", "s"], ["Ġ", "N", "o"]),
+    **dict.fromkeys(["idefics3", "smolvlm"], (["ĠYes"], ["ĠNo"])),
+}
 """Yes and No in the tokens of a family, written out; of the others, whose prompts end in a new line, one word each."""
 
 

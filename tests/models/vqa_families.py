@@ -1,6 +1,7 @@
 """Small generative models of transformers with random weights, saved as folders: the real classes and processors, with
 tokenizers of bytes and chat templates in the manner of the released ones."""
 
+import pytest
 import torch
 import transformers as hf
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
@@ -123,7 +124,7 @@ def llava():
     return hf.LlavaForConditionalGeneration(config), hf.LlavaProcessor(images, words, chat_template=LLAVA, **settings)
 
 
-def idefics3():
+def _idefics3(name, images, **video):
     words = tokenizer(
         [("Ġ", "Y"), ("ĠY", "e"), ("ĠYe", "s"), ("Ġ", "N"), ("ĠN", "o")],
         image_token="<image>",
@@ -131,15 +132,26 @@ def idefics3():
         global_image_token="<global-img>",
         end_of_utterance_token="<end_of_utterance>",
     )
-    config = hf.Idefics3Config(
+    config = getattr(hf, f"{name}Config")(
         text_config=hf.LlamaConfig(**TEXT, vocab_size=len(words)),
         vision_config=VISION | {"patch_size": 8},
         scale_factor=3,
         image_token_id=3,
     )
-    images = hf.Idefics3ImageProcessor(size={"longest_edge": 96}, max_image_size={"longest_edge": 48})
-    processor = hf.Idefics3Processor(images, words, image_seq_len=4, chat_template=SMOLVLM)
-    return hf.Idefics3ForConditionalGeneration(config), processor
+    images = images(size={"longest_edge": 96}, max_image_size={"longest_edge": 48})
+    processor = getattr(hf, f"{name}Processor")(images, words, **video, image_seq_len=4, chat_template=SMOLVLM)
+    return getattr(hf, f"{name}ForConditionalGeneration")(config), processor
+
+
+def idefics3():
+    """Also the first SmolVLM."""
+    return _idefics3("Idefics3", hf.Idefics3ImageProcessor)
+
+
+def smolvlm():
+    """SmolVLM 2."""
+    pytest.importorskip("num2words", reason="transformers' processor of SmolVLM 2 needs num2words")
+    return _idefics3("SmolVLM", hf.SmolVLMImageProcessor, video_processor=hf.SmolVLMVideoProcessor())
 
 
 def internvl():
@@ -195,7 +207,7 @@ def paligemma():
     return hf.PaliGemmaForConditionalGeneration(config), hf.PaliGemmaProcessor(images, words)
 
 
-FAMILIES = (qwen2_vl, qwen3_vl, llava, idefics3, internvl, gemma3, paligemma)
+FAMILIES = (qwen2_vl, qwen3_vl, llava, idefics3, smolvlm, internvl, gemma3, paligemma)
 
 
 def make(family, folder):
