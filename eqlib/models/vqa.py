@@ -15,8 +15,8 @@ t2v_metrics 3.1 reads the ``scores`` of ``generate``, to which a repetition pena
 been applied; here the logits are the model's own. CLIP-FlanT5, the first model of 3.0, is not in transformers; the form
 is its formula with a model of today.
 
-Through ``AutoModelForImageTextToText`` and the processor's chat template: Qwen-VL, LLaVA, InternVL, Gemma 3, SmolVLM (the
-processor of its second version needs the package num2words) and others. All tokens that the captions of a picture
+Through ``AutoModelForImageTextToText`` and the processor's chat template: Qwen-VL, LLaVA, InternVL, Gemma 3, SmolVLM
+(its second version's processor needs the package num2words) and others. All tokens that the captions of a picture
 share, the picture's among them, are computed once; their keys and values serve each caption. PaliGemma, which has no
 template, lets the picture look at the question: there only what the vision tower gives is shared. Captions are never
 cut.
