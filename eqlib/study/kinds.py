@@ -25,6 +25,7 @@ MEASURES = (
     Measure("text", "micro", "Text", "text", False),
     Measure("image", "micro", "Image", "image", False),
     Measure("group", "micro", "Group", "group", True),
+    Measure("group_match", "micro", "Group match", "group_match", False),
     Measure("pairwise", "micro", "Accuracy", "accuracy", True),
     *(Measure(f"R@{k}", side, f"{short} R@{k}", f"{side}_r{k}", k == KS[0])
       for side, short in SIDES.items() for k in KS),

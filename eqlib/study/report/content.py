@@ -62,9 +62,9 @@ CHAPTERS = {
     ),
     "figures": Chapter(
         "The study on its own data",
-        ("motivation", "benchmark", "main_result", "forest", "equivariance", "inconsistency", "training", "dose",
-         "retrieval", "tradeoff", "selection", "published"),
-        ("main", "subsets", "differences", "equivariance", "suites", "retrieval", "ablation", "conformance"),
+        ("motivation", "benchmark", "main_result", "forest", "suites", "equivariance", "inconsistency", "training",
+         "dose", "retrieval", "tradeoff", "selection", "published"),
+        ("main", "subsets", "differences", "equivariance", "suites", "models", "retrieval", "ablation", "conformance"),
     ),
 }  # fmt: skip
 

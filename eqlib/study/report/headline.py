@@ -176,8 +176,7 @@ def mechanism(study: Study) -> str:
 
 def cost(study: Study) -> str:
     """What the fine-tuned methods pay in retrieval: recall at 1 against the baseline. Empty where it was not tested."""
-    table = rows(study.differences, score="R@1", baseline=study.baseline)
-    table = table[table["method"] != PRETRAINED]
+    table = study.recall()
     said = []
     for method in in_order(table["method"]):
         of = rows(table, method=method).set_index("subset")

@@ -66,6 +66,10 @@ def forest(study: Study) -> Words:
     return _words("forest", baseline=label(study.baseline).lower(), intervals=intervals(study), alpha=below, told=told)
 
 
+def suites(study: Study) -> Words:
+    return _words("suites", intervals=intervals(study), names=", ".join(study.others))
+
+
 def equivariance(study: Study) -> Words:
     return _words("equivariance", scores=scores_in_words(study), headroom=scores_in_words(study, "headroom"))
 

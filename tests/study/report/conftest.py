@@ -30,8 +30,8 @@ def stand_in(folder: Path, quads: int = 120, seeds: int = 3) -> Path:
     rng = np.random.default_rng(0)
     records = _records(folder / "data" / "quads", quads, rng)
     items = pd.concat(_runs(records, seeds, rng), ignore_index=True)
-    (folder / "compare").mkdir(parents=True)
-    items.to_parquet(folder / "compare" / "items.parquet", index=False)
+    (folder / "compare" / "items").mkdir(parents=True)
+    items.to_parquet(folder / "compare" / "items" / "test.parquet", index=False)
     summarise(items).assign(level=0.95).to_csv(folder / "compare" / "summary.csv", index=False)
     differences = [compare(items, baseline=baseline) for baseline in ("pretrained", "contrastive")]
     pd.concat(differences).assign(level=0.95).to_csv(folder / "compare" / "differences.csv", index=False)

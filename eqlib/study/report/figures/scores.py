@@ -1,5 +1,6 @@
 """Scores with the intervals that ``eqlib.scoring`` gives: by subset, as differences, by size of the change."""
 
+import warnings
 from collections.abc import Sequence
 
 import numpy as np
@@ -11,6 +12,8 @@ from matplotlib.ticker import MaxNLocator
 
 from eqlib.scoring import summarise
 from eqlib.scoring.matching import CHANCE
+from eqlib.scoring.retrieval import KS
+from eqlib.study.kinds import MEASURES, SIDES
 from eqlib.study.report.headline import alpha, between, points
 from eqlib.study.report.study import TREATMENT, part_label, parts, rows
 from eqlib.study.report.style import COLUMN, INK, LINE, PAGE, QUIET, colours, in_order, label, legend, markers, panels
@@ -63,7 +66,9 @@ def marks(ax: Axes, table: pd.DataFrame, place: str, order: Sequence[str], *, ly
         plot = plot.limit(**{along: (ends.min() - margin, ends.max() + margin)})
     shade, mark = colours(methods), markers(methods)
     plot = plot.scale(color=so.Nominal(shade, order=methods), marker=so.Nominal(mark, order=methods))
-    plot.label(**{at: None, along: None}).on(ax).plot()
+    with warnings.catch_warnings():  # seaborn 0.13 passes pandas 3 a keyword of pandas 2
+        warnings.filterwarnings("ignore", "The copy keyword is deprecated")
+        plot.label(**{at: None, along: None}).on(ax).plot()
     for text in ax.texts:
         text.set_clip_on(False)
     getattr(ax, f"set_{at}lim")(*((len(order) - 0.5, -0.5) if lying else (-0.5, len(order) - 0.5)))
@@ -126,6 +131,33 @@ def forest(differences: pd.DataFrame, *, baseline: str) -> Axes:
     ax.set_xlabel(f"group score, difference to {label(baseline)} (points)")
     legend(ax, methods, line="-", loc="lower left", bbox_to_anchor=(0, 1), ncols=min(len(methods), 4))
     return ax
+
+
+def suites(summary: pd.DataFrame) -> np.ndarray:
+    """One panel a suite of foils or captions in ``summary``, in percent by method: accuracy over all and by subset, or
+    recall in both directions."""
+    titles = {m.score: m.title for m in MEASURES if m.subset == "micro"}
+    shown = summary[summary["score"].isin(["pairwise", *(f"R@{k}" for k in KS)])]
+    shown = shown[(shown["score"] == "pairwise") | shown["subset"].isin(SIDES)]
+    names = sorted(set(shown["suite"]))
+    tables = []
+    for name in names:
+        table = percent(rows(shown, suite=name))
+        kept = table["subset"].isin(parts(table) if "micro" in set(table["subset"]) else list(SIDES))
+        table = table[kept].sort_values("subset", key=lambda column: column != "micro", kind="stable")
+        recall = table["subset"].map(SIDES).fillna("") + " " + table["score"]
+        table["part"] = table["part"].replace(part_label("micro"), "All foils")
+        tables.append(table.assign(part=np.where(table["score"] == "pairwise", table["part"], recall)))
+    deep = max(table["part"].nunique() for table in tables)
+    methods = in_order(shown["method"])
+    axes = panels(len(names), 0.7 + 0.1 * deep * max(len(methods), 1.5), across=min(len(names), 3))
+    for ax, name, table in zip(axes, names, tables, strict=True):
+        marks(ax, table, "part", list(dict.fromkeys(table["part"])), lying=True)
+        ax.set(title=name, xlabel=f"{titles.get(table['score'].iloc[0], 'Recall')} (%)")
+        if table["score"].iloc[0] == "pairwise":
+            ax.axvline(50, color=QUIET, linewidth=0.7, linestyle=(0, (1.5, 2)), zorder=1)
+    legend(axes[0].figure, methods)
+    return axes
 
 
 def sizes(items: pd.DataFrame, records: pd.DataFrame) -> pd.DataFrame | None:
