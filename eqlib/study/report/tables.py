@@ -230,7 +230,7 @@ def models_table(study: Study) -> Table | None:
 
     body = []
     for method in in_order(met["method"]):
-        of = rows(met, method=method).set_index(["suite", "score", "subset"])
+        of = rows(met, method=method).set_index(["suite", "score", "subset"], drop=False)
         named = ":".join(str(part) for part in of.iloc[0][["model", "head"]] if part == part and part)
         cost = float((of["seconds"] * of["n"]).sum() / of["n"].sum()) if of["seconds"].notna().all() else np.nan
         cells = [cell(of.loc[of.index == place]) for place in columns]
@@ -246,12 +246,13 @@ def models_table(study: Study) -> Table | None:
 
 
 def _published(table: pd.DataFrame | None, row: pd.Series) -> list[str]:
-    """The published figure of the whole benchmark for a row of the models' table; empty where there is none."""
+    """The published figures of the whole benchmark for a row of the models' table; empty where there is none."""
     if table is None or not isinstance(row["published"], str):
         return []
     metrics = {row["score"], f"{row['subset']}_{row['score']}", *(["accuracy"] * (row["score"] == "pairwise"))}
     found = rows(table, benchmark=row["benchmark"], model=row["published"], subset="all")
-    return [f"published {value:g}" for value in found.loc[found["metric"].isin(metrics), "value"][:1]]
+    values = sorted(found.loc[found["metric"].isin(metrics), "value"])
+    return ["published " + ", ".join(f"{value:g}" for value in values)] if values else []
 
 
 def conformance_table(study: Study) -> Table | None:
