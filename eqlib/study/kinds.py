@@ -32,6 +32,10 @@ MEASURES = (
 )  # fmt: skip
 
 
+RETRIEVAL = "retrieval"
+"""The validation captions, as a suite of the study: what a gain elsewhere may cost."""
+
+
 def scores_in(table: pd.DataFrame) -> tuple[str, ...]:
     """What ``summarise`` and ``compare`` take of a score table of one suite: quads, foils or retrieval."""
     if set(SCORE_COLUMNS) <= set(table):

@@ -124,13 +124,15 @@ def test_the_command_line_takes_what_the_study_scored(made, capsys):
 def test_each_kind_stands_with_its_own_scores(made):
     table = pd.read_json(made / "figures" / "tables" / "suites.json", typ="series")
     shown = [(row[0]["text"], row[1]["text"]) for row in table["rows"]]
-    recall = [("found", f"{side} R@{k}") for side in ("I→T", "T→I") for k in (1, 5, 10)]
+    found, retrieval = (
+        [(name, f"{side} R@{k}") for side in ("I→T", "T→I") for k in (1, 5, 10)] for name in ("found", "retrieval")
+    )
     quads = [("test", name) for name in ("Text", "Image", "Group", "Group match")]
-    assert shown == [*quads, *recall, ("swapped", "Accuracy")]
+    assert shown == [*quads, *found, *retrieval, ("swapped", "Accuracy")]
     swapped = pd.read_parquet(made / "evaluate" / "pretrained-0" / "suites" / "swapped.parquet")
     accuracy = 100 * (swapped["s_caption"] > swapped["s_foil"]).mean()
     assert float(table["rows"][-1][2]["text"]) == pytest.approx(accuracy, abs=0.05)
-    assert (made / "figures" / "figures" / "suites.png").is_file()
+    assert (made / "figures" / "figures" / "foils.png").is_file()
 
 
 def test_metrics_name_each_kind_s_scores(study):

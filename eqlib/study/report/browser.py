@@ -6,8 +6,6 @@ For a set and score tables of your own (``eqlib score --items`` or the evaluate 
 """
 
 import argparse
-import base64
-import io
 import json
 import sys
 from collections.abc import Callable, Mapping
@@ -21,6 +19,7 @@ from eqlib.errors import InputError
 from eqlib.files import whole
 from eqlib.quads import SCORE_COLUMNS
 from eqlib.study.report.figures.examples import load, marked
+from eqlib.study.report.inline import inline
 from eqlib.study.report.render import environment
 from eqlib.study.report.study import outcomes, with_measures
 from eqlib.study.report.style import colours, in_order, label
@@ -116,7 +115,10 @@ def render(
     subsets = items.drop_duplicates("quad").set_index("quad")["subset"].astype(str)
     entries, spent = [], 0
     for item in choose(items, most):
-        of = [{"picture": inline_picture(suite, picture), "captions": said} for picture, said in shown(item)]
+        of = [
+            {"picture": inline(load(suite, picture, side=SIDE), photo=True), "captions": said}
+            for picture, said in shown(item)
+        ]
         spent += sum(len(side["picture"]) for side in of)
         if spent > BUDGET:
             break
@@ -159,18 +161,6 @@ def render(
         css=(_HERE / "page.css").read_text(encoding="utf-8") + (_HERE / "browser.css").read_text(encoding="utf-8"),
         js=(_HERE / "browser.js").read_text(encoding="utf-8"),
     )  # fmt: skip
-
-
-def inline_picture(suite: AnySuite, name: str) -> str:
-    """The picture as a data address, at most SIDE pixels: PNG or JPEG, whichever is smaller."""
-    picture = load(suite, name, side=SIDE)
-    encoded = {}
-    for kind, options in (("png", {"optimize": True}), ("jpeg", {"quality": 88})):
-        buffer = io.BytesIO()
-        picture.save(buffer, kind, **options)
-        encoded[kind] = buffer.getvalue()
-    kind = min(encoded, key=lambda name: (len(encoded[name]), name))
-    return f"data:image/{kind};base64,{base64.b64encode(encoded[kind]).decode()}"
 
 
 def read_items(tables: list[str], suite: QuadSuite | FoilSuite) -> pd.DataFrame:

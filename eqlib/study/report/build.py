@@ -35,7 +35,7 @@ def build(study: Study, build: Path, output: Path, *, data: Path | None, params:
     if not made_here(output, "index.html"):
         raise InputError("a new folder, or one with a report", "a folder of other things", where=output)
     executed = notebooks(build, sources, study)
-    compared = [build / "compare" / f"{name}.csv" for name in ("summary", "differences", "retrieval", "models")]
+    compared = [build / "compare" / f"{name}.csv" for name in ("summary", "differences", "models")]
     tables = [*sorted((build / "compare" / "items").glob("*.parquet")), *compared]
     facts = provenance(code=[Path(__file__).parents[2], sources], data=data, tables=tables)
     pages = {name: f"browser-{name}.html" for name in study.others if name in study.suites}

@@ -62,9 +62,9 @@ CHAPTERS = {
     ),
     "figures": Chapter(
         "The study on its own data",
-        ("motivation", "benchmark", "main_result", "forest", "suites", "equivariance", "inconsistency", "training",
+        ("motivation", "benchmark", "main_result", "forest", "foils", "equivariance", "inconsistency", "training",
          "dose", "retrieval", "tradeoff", "selection", "published"),
-        ("main", "subsets", "differences", "equivariance", "suites", "models", "retrieval", "ablation", "conformance"),
+        ("main", "subsets", "differences", "equivariance", "suites", "models", "ablation", "conformance"),
     ),
 }  # fmt: skip
 

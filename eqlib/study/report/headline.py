@@ -2,6 +2,7 @@
 
 import pandas as pd
 
+from eqlib.study.kinds import RETRIEVAL
 from eqlib.study.report.study import CONTROL, PRETRAINED, Study, rows
 from eqlib.study.report.style import in_order, label
 
@@ -176,7 +177,8 @@ def mechanism(study: Study) -> str:
 
 def cost(study: Study) -> str:
     """What the fine-tuned methods pay in retrieval: recall at 1 against the baseline. Empty where it was not tested."""
-    table = study.recall()
+    table = rows(study.differences, suite=RETRIEVAL, score="R@1", baseline=study.baseline)
+    table = table[table["method"] != PRETRAINED]
     said = []
     for method in in_order(table["method"]):
         of = rows(table, method=method).set_index("subset")

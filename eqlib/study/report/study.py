@@ -29,8 +29,8 @@ class Study:
     """What the report draws from. An absent optional part is None (or empty) and its figure is left out.
 
     ``items``: score tables of quads under all runs with ``method``, ``seed`` and the measures of ``with_measures``;
-    ``others``: of foils and retrieval sets, by suite; ``summary``, ``differences``, ``retrieval``: the tables of the
-    compare stage; ``models``: others beside the study's own, where there are any; ``histories``: one row a logged
+    ``others``: of foils and retrieval sets, by suite; ``summary``, ``differences``: the tables of the compare stage;
+    ``models``: others beside the study's own, where there are any; ``histories``: one row a logged
     step, with ``method`` and ``seed``; ``suites``: records and pictures by suite; ``main``: the suite of the headline;
     ``selection``: validation score by ``weight`` x ``margin``; ``path``: group score and R@1 along ``alpha``;
     ``published``: what others published; ``conformance``: ours beside the official ones; ``validation``: the suite
@@ -41,7 +41,6 @@ class Study:
     summary: pd.DataFrame
     differences: pd.DataFrame
     main: str
-    retrieval: pd.DataFrame | None = None
     histories: pd.DataFrame | None = None
     selection: pd.DataFrame | None = None
     path: pd.DataFrame | None = None
@@ -92,12 +91,6 @@ class Study:
         """The differences of fine-tuned methods on the main suite."""
         table = rows(self.differences, suite=self.main)
         return table[table["method"] != PRETRAINED]
-
-    def recall(self) -> pd.DataFrame:
-        """The differences to the baseline of fine-tuned methods in recall on the validation captions, which are no
-        suite of the study."""
-        table = rows(self.differences, score="R@1", baseline=self.baseline)
-        return table[(table["method"] != PRETRAINED) & ~table["suite"].isin(self.summary["suite"])]
 
     def pictures(self) -> QuadSuite | None:
         """The main suite, records and pictures."""
@@ -189,7 +182,6 @@ def read_study(
         items,
         **tables,
         main="test" if "test" in held_out else held_out[0],
-        retrieval=_table(compare / "retrieval.csv", optional=True),
         histories=_histories(finetune, set(zip(items["method"], items["seed"], strict=True))),
         selection=_table(selection, optional=True),
         path=_table(path, optional=True),

@@ -5,8 +5,7 @@ from collections.abc import Callable
 import numpy as np
 import pandas as pd
 
-from eqlib.study.kinds import MEASURES, SIDES
-from eqlib.study.report.figures.scores import DIRECTIONS, recalls
+from eqlib.study.kinds import MEASURES
 from eqlib.study.report.headline import alpha, between, intervals, points, probability, verdict
 from eqlib.study.report.study import PRETRAINED, Study, is_average, part_label, parts, rows
 from eqlib.study.report.style import in_order, label
@@ -120,16 +119,15 @@ def _body(study: Study, down: list[tuple[str, dict]], across: list[dict], **form
 
 
 def difference_table(study: Study) -> Table:
-    """Paired differences of the fine-tuned methods to the baseline: group by subset, other scores over all quads, and
-    recall at 1 in both directions where the compare stage tested it; then the suites that nothing was chosen on."""
+    """Paired differences of the fine-tuned methods to the baseline: group by subset, other scores over all quads; then
+    the leading scores of the other suites that nothing was chosen on."""
     table = rows(study.tuned(), baseline=study.baseline)
     shown = parts(table) if len(table) else []
     every = rows(study.differences[study.differences["method"] != PRETRAINED], baseline=study.baseline)
     places = [(name, part_label(part), {"suite": study.main, "score": score, "subset": part})
               for score, name in SCORES.items() for part in (shown if score == "group" else shown[:1])]  # fmt: skip
-    others = [(name, name) for name in sorted(set(study.summary["suite"]) - {study.main, study.validation})]
-    for name, of in [*((name, "Retrieval set") for name in study.recall()["suite"].unique()), *others]:
-        places += [(m.title, of, {"suite": name, "score": m.score, "subset": m.subset}) for m in MEASURES if m.leads]
+    for name in sorted(set(study.summary["suite"]) - {study.main, study.validation}):
+        places += [(m.title, name, {"suite": name, "score": m.score, "subset": m.subset}) for m in MEASURES if m.leads]
     body = [
         _difference(method, name, part, row)
         for method in in_order(every["method"])
@@ -157,26 +155,6 @@ def _number(value: float, form: str, small: str = "") -> Cell:
     """A number that sorts as one; a dash for NaN."""
     value = float(value)
     return Cell(f"{value:{form}}".replace("-", "−"), small, value=round(value, 6)) if value == value else Cell("–")
-
-
-def retrieval_table(study: Study) -> Table | None:
-    """Recall at 1, 5 and 10, mean over seeds with their range."""
-    if study.retrieval is None:
-        return None
-    table = recalls(study.retrieval)
-    places = [{"direction": side, "k": k} for side in DIRECTIONS for k in sorted(table["k"].unique())]
-
-    def cell(runs: pd.Series) -> Cell:
-        return _number(runs.mean(), ".1f", f"({runs.min():.1f}–{runs.max():.1f})" if len(runs) > 1 else "")
-
-    body = [
-        [Cell(label(method)), *(cell(100 * rows(table, method=method, **place)["recall"]) for place in places)]
-        for method in in_order(table["method"])
-    ]
-    short = dict(zip(DIRECTIONS, SIDES.values(), strict=True))
-    columns = ["Method", *(f"{short[place['direction']]} R@{place['k']}" for place in places)]
-    caption = "Percent, mean over seeds with their range. I→T: captions ranked for an image; T→I: images for a caption."
-    return Table("retrieval", "Retrieval", caption, columns, body, study.retrieval)
 
 
 def ablation_table(study: Study) -> Table | None:
@@ -286,7 +264,6 @@ TABLES: tuple[Callable[[Study], Table | None], ...] = (
     difference_table,
     equivariance_table,
     suite_table,
-    retrieval_table,
     models_table,
     ablation_table,
     conformance_table,

@@ -66,8 +66,9 @@ def forest(study: Study) -> Words:
     return _words("forest", baseline=label(study.baseline).lower(), intervals=intervals(study), alpha=below, told=told)
 
 
-def suites(study: Study) -> Words:
-    return _words("suites", intervals=intervals(study), names=", ".join(study.others))
+def foils(study: Study) -> Words:
+    names = sorted(set(study.summary.loc[study.summary["score"] == "pairwise", "suite"]))
+    return _words("foils", intervals=intervals(study), names=", ".join(names))
 
 
 def equivariance(study: Study) -> Words:
@@ -92,7 +93,7 @@ def dose(study: Study) -> Words:
 
 
 def retrieval(study: Study) -> Words:
-    return _words("retrieval", seeds=seeds_in_words(study))
+    return _words("retrieval", seeds=seeds_in_words(study), intervals=intervals(study))
 
 
 def tradeoff(study: Study) -> Words:

@@ -36,7 +36,7 @@ FIGURES = {
     "inconsistency": lambda s: (similarity.inconsistency(s.of()), words.inconsistency(s)),
     "training": lambda s: (runs.training(s.histories), words.training(s)),
     "dose": _dose,
-    "retrieval": lambda s: (scores.retrieval(scores.recalls(s.retrieval)), words.retrieval(s)),
+    "retrieval": lambda s: (scores.retrieval(s.summary), words.retrieval(s)),
     "tradeoff": lambda s: (runs.tradeoff(s.path), words.tradeoff(s)),
     "selection": lambda s: (scores.selection(s.selection), words.selection(s)),
     "published": _published,

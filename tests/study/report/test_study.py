@@ -59,7 +59,6 @@ def test_the_headline_is_not_about_validation(folder, tmp_path):
     both.to_parquet(tmp_path / "items" / "test.parquet")
     assert read_study(tmp_path, validation="watched").main == "held_out"
     assert read_study(tmp_path).main == "watched"  # the larger
-    assert read_study(tmp_path).retrieval is None
 
 
 def test_pictures_of_other_quads_are_not_shown(folder, tmp_path, caplog):
