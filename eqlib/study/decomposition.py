@@ -12,8 +12,8 @@ from eqlib.quads import scores_of
 from eqlib.scoring import compare
 from eqlib.scoring.equivariance import components
 
-PARTS = {"evidence": "its I", "threshold": "its |a| + |b|", "both": "both"}
-"""What a mixed model takes of the method; the rest is the baseline's. ``both`` is the method itself."""
+PARTS = {"both": "own I, own |a| + |b|", "evidence": "own I alone", "threshold": "own |a| + |b| alone"}
+"""What a mixed model has of the method, as printed; the rest is the baseline's. ``both`` is the method itself."""
 
 
 def decompose(table: pd.DataFrame, *, baseline: str, level: float = 0.95) -> pd.DataFrame:

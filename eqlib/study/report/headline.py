@@ -172,7 +172,28 @@ def mechanism(study: Study) -> str:
         f"Against {label(study.baseline).lower()}, the mean inconsistency {moved('abs_a', '|a|')}, "
         f"{moved('abs_b', '|b|')}, and the evidence {moved('I', 'I')}; the headroom, the share "
         f"of quads with I > 0 whose group score is wrong, goes from {room}."
+        f"{_made_of(study)}"
     )
+
+
+def _made_of(study: Study) -> str:
+    """What either part alone gives, of the treatment and of the control; empty where that was not computed."""
+    if study.decomposition is None:
+        return ""
+    table = rows(study.decomposition, suite=study.main, subset="micro")
+    said = []
+    for method in dict.fromkeys([study.treatment, CONTROL]):
+        of = rows(table, method=method).set_index("part")
+        if len(of):
+            alone = [
+                f"{points(of.loc[part, 'point'])} {between(of.loc[part], sign='+')}"
+                for part in ("evidence", "threshold")
+            ]
+            said.append(
+                f"{label(method)}'s I beside the |a| + |b| of {label(study.baseline).lower()} gives {alone[0]}, "
+                f"its |a| + |b| beside that I {alone[1]}"
+            )
+    return f" Taken apart: {'; '.join(said)}." if said else ""
 
 
 def cost(study: Study) -> str:

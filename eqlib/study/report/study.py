@@ -30,7 +30,8 @@ class Study:
 
     ``items``: score tables of quads under all runs with ``method``, ``seed`` and the measures of ``with_measures``;
     ``others``: of foils and retrieval sets, by suite; ``summary``, ``differences``: the tables of the compare stage;
-    ``models``: others beside the study's own, where there are any; ``histories``: one row a logged
+    ``decomposition``: the parts of evidence and threshold in the group scores' differences; ``models``: others beside
+    the study's own, where there are any; ``histories``: one row a logged
     step, with ``method`` and ``seed``; ``suites``: records and pictures by suite; ``main``: the suite of the headline;
     ``selection``: validation score by ``weight`` x ``margin``; ``path``: group score and R@1 along ``alpha``;
     ``published``: what others published; ``conformance``: ours beside the official ones; ``validation``: the suite
@@ -47,6 +48,7 @@ class Study:
     published: pd.DataFrame | None = None
     conformance: pd.DataFrame | None = None
     models: pd.DataFrame | None = None
+    decomposition: pd.DataFrame | None = None
     others: Mapping[str, pd.DataFrame] = field(default_factory=dict)
     suites: Mapping[str, AnySuite] = field(default_factory=dict)
     against: str = ""
@@ -188,6 +190,7 @@ def read_study(
         published=read_published(published or None),
         conformance=_table(conformance, optional=True),
         models=_table(compare / "models.csv", optional=True),
+        decomposition=_table(compare / "decomposition.csv", optional=True),
         others={name: table for name, table in found.items() if not set(SCORE_COLUMNS) <= set(table)},
         suites={name: suite for name, suite in (suites or {}).items() if _covers(suite, found.get(name), name)},
         against=baseline,

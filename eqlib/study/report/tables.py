@@ -5,6 +5,7 @@ from collections.abc import Callable
 import numpy as np
 import pandas as pd
 
+from eqlib.study.decomposition import PARTS
 from eqlib.study.kinds import MEASURES
 from eqlib.study.report.headline import alpha, between, intervals, points, probability, verdict
 from eqlib.study.report.study import PRETRAINED, Study, is_average, part_label, parts, rows
@@ -143,6 +144,27 @@ def difference_table(study: Study) -> Table:
     return Table("differences", "Paired differences", caption, columns, body, every)
 
 
+def decomposition_table(study: Study) -> Table | None:
+    """What of each method's difference in the group score its evidence alone gives, and its threshold alone."""
+    if study.decomposition is None:
+        return None
+    table = rows(study.decomposition, suite=study.main)
+    body = [
+        _difference(method, part_label(part), PARTS[name], row)
+        for method in in_order(table["method"])
+        for part in parts(table)
+        for name in PARTS
+        for _, row in rows(table, method=method, subset=part, part=name).iterrows()
+    ]
+    caption = (
+        f"Group score in percentage points against {label(study.baseline or '')}: the method itself, and the two mixed "
+        f"models that take I or |a| + |b| of each quad from it and the rest from {label(study.baseline or '')}. Seeds "
+        f"are paired, {intervals(study)}. p after Holm over the subsets."
+    )
+    columns = ["Method", "Quads", "Of the method", "Difference", "p"]
+    return Table("decomposition", "Evidence and threshold in the differences", caption, columns, body, table)
+
+
 def _difference(method: str, score: str, part: str, row: pd.Series) -> list[Cell]:
     p = float(row["p_holm"])
     sure = verdict(row) in ("higher", "lower")
@@ -263,6 +285,7 @@ TABLES: tuple[Callable[[Study], Table | None], ...] = (
     subset_table,
     difference_table,
     equivariance_table,
+    decomposition_table,
     suite_table,
     models_table,
     ablation_table,

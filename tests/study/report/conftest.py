@@ -16,6 +16,7 @@ import pytest
 from PIL import Image, ImageDraw
 
 from eqlib.scoring import compare, summarise
+from eqlib.study.decomposition import decompose
 from eqlib.study.kinds import SIDES, scores_in
 from eqlib.study.report.study import Study, read_study
 from eqlib.suites.quadfile import read_quads
@@ -39,6 +40,8 @@ def stand_in(folder: Path, quads: int = 120, seeds: int = 3) -> Path:
     summary.assign(level=0.95).to_csv(folder / "compare" / "summary.csv", index=False)
     differences = [compare(items, baseline=baseline) for baseline in ("pretrained", "contrastive")]
     pd.concat(differences).assign(level=0.95).to_csv(folder / "compare" / "differences.csv", index=False)
+    decomposition = decompose(items, baseline="contrastive").assign(level=0.95)
+    decomposition.to_csv(folder / "compare" / "decomposition.csv", index=False)
     for method in ("contrastive", "eqsim"):
         for seed in range(seeds):
             _history(folder / "finetune" / f"{method}-{seed}", method, rng)

@@ -133,7 +133,7 @@ def test_every_method_is_in_every_figure_of_methods(full):
     methods = {"pretrained": "pretrained", "contrastive": "contrastive", "eqsim": "pairwise"}
     more = {
         name: pd.concat([table, table[table["method"] == "eqsim"].replace({"method": methods})], ignore_index=True)
-        for name in ("items", "summary", "differences", "histories", "path")
+        for name in ("items", "summary", "differences", "decomposition", "histories", "path")
         for table in [getattr(full, name)]
     }
     for name in set(FIGURES) - {"benchmark", "selection", "published"}:

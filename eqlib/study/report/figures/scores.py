@@ -12,6 +12,7 @@ from matplotlib.ticker import MaxNLocator
 
 from eqlib.scoring import summarise
 from eqlib.scoring.matching import CHANCE
+from eqlib.study.decomposition import PARTS
 from eqlib.study.kinds import MEASURES, SIDES
 from eqlib.study.report.headline import alpha, between, points
 from eqlib.study.report.study import TREATMENT, part_label, parts, rows
@@ -124,6 +125,22 @@ def forest(differences: pd.DataFrame, *, baseline: str) -> Axes:
     if shown[0] == "micro" and len(shown) > 1:
         ax.get_yticklabels()[0].set_fontweight("bold")
         ax.axhline(0.5, color=LINE, linewidth=0.5)
+    ax.spines["left"].set_visible(False)
+    ax.set_xlabel(f"group score, difference to {label(baseline)} (points)")
+    legend(ax, methods, line="-", loc="lower left", bbox_to_anchor=(0, 1), ncols=min(len(methods), 4))
+    return ax
+
+
+def decomposition(table: pd.DataFrame, *, baseline: str) -> Axes:
+    """Group score differences to ``baseline`` in percentage points over all quads of one suite, and what of them either
+    part alone gives. ``table``: see ``eqlib.study.decomposition.decompose``."""
+    table = rows(table, subset="micro")
+    said = [f"{points(row['point'])}  {between(row, sign='+')}" for _, row in table.iterrows()]
+    table = percent(table.assign(said=said)).assign(part=table["part"].map(PARTS))
+    methods = in_order(table["method"])
+    [ax] = panels(1, 0.6 + 0.17 * len(PARTS) * max(len(methods), 1.5), width=PAGE * 0.72)
+    marks(ax, table, "part", list(PARTS.values()), lying=True)
+    ax.axvline(0, color=QUIET, linewidth=0.8, zorder=1)
     ax.spines["left"].set_visible(False)
     ax.set_xlabel(f"group score, difference to {label(baseline)} (points)")
     legend(ax, methods, line="-", loc="lower left", bbox_to_anchor=(0, 1), ncols=min(len(methods), 4))
