@@ -13,6 +13,7 @@ from eqlib.losses.eqsim import eqsim_all_pairs, eqsim_easy, eqsim_hard, eqsim_it
 from eqlib.losses.gradient_cache import GradientCache
 from eqlib.losses.mining import StepGenerator, sample_hard_partners
 from eqlib.losses.module import EqSimLoss
+from eqlib.losses.relative import relative_eqsim_loss
 
 __all__ = [
     "Criterion",
@@ -28,5 +29,6 @@ __all__ = [
     "eqsim_itm",
     "negclip_loss",
     "pairwise_loss",
+    "relative_eqsim_loss",
     "sample_hard_partners",
 ]

@@ -5,6 +5,7 @@ pretrained model anew. Each record here holds what one kind of stage reads, so t
 
     pretrain.json, train.json   the captions of that split and of val, the validation quads
     evaluate.json               the captions of val, every suite
+    suites/NAME.json            that suite
 
 ``data`` in a record is the section of params.yaml that the notebook is given; a trained model's has, beside the
 validation quads, only the suites that hold pictures out of its captions. ``content`` are SHA-256 of texts and pictures.
@@ -12,21 +13,29 @@ validation quads, only the suites that hold pictures out of its captions. ``cont
 
 import hashlib
 import sys
-from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 from typing import Any
 
+from eqlib.errors import InputError
 from eqlib.files import write_json
+from eqlib.study.kinds import RETRIEVAL
 from eqlib.study.parameters import section
 from eqlib.study.training.data import read_captions, read_suites
 from eqlib.suites import QuadSuite, RetrievalSuite
 from eqlib.suites.images import image_file
+from eqlib.suites.suite import AnySuite
 
 
 def records(data: dict[str, Any]) -> dict[str, dict[str, Any]]:
     """Name -> record, for the section ``data`` of params.yaml. Raises InputError for what cannot be read."""
     suites = read_suites(data["data_root"], data["suites"])
+    if not isinstance(suites.get(data["validation"]), QuadSuite):
+        raise InputError("a suite of quads (data.suites)", repr(data["validation"]), where="data.validation")
+    if RETRIEVAL in suites:
+        raise InputError(
+            f"another name than {RETRIEVAL}, the validation captions'", repr(RETRIEVAL), where="data.suites"
+        )
 
     @cache  # the same captions are asked for by several records
     def captions(role: str, *held_out: str) -> RetrievalSuite:
@@ -36,8 +45,9 @@ def records(data: dict[str, Any]) -> dict[str, dict[str, Any]]:
     def holds_out(name: str, role: str) -> bool:
         return len(captions(role, name).images) < len(captions(role).images)
 
-    content = {role: _digest_captions(captions(role, *suites)) for role in ("pretrain", "train", "val")}
-    content |= {f"suites/{name}": _digest_quads(suite) for name, suite in suites.items()}
+    content = {role: _digest(captions(role, *suites)) for role in ("pretrain", "train", "val")}
+    of_suites = {f"suites/{name}": _digest(suite) for name, suite in suites.items()}
+    content |= of_suites
     found = {}
     for role in ("pretrain", "train"):
         kept = {
@@ -47,25 +57,22 @@ def records(data: dict[str, Any]) -> dict[str, dict[str, Any]]:
         }
         reads = {role, "val", *(f"suites/{name}" for name in kept)}
         found[role] = {"data": data | {"suites": kept}, "content": {name: content[name] for name in reads}}
-    reads = {"val", *(f"suites/{name}" for name in suites)}
-    return found | {"evaluate": {"data": data, "content": {name: content[name] for name in reads}}}
+    for name, digest in of_suites.items():  # a model that is not the study's own is asked for one suite at a time
+        entry = {name.removeprefix("suites/"): data["suites"][name.removeprefix("suites/")]}
+        found[name] = {"data": data | {"captions": "", "suites": entry}, "content": {name: digest}}
+    return found | {"evaluate": {"data": data, "content": {"val": content["val"]} | of_suites}}
 
 
-def _digest_captions(suite: RetrievalSuite) -> str:
-    more = (suite.images, suite.captions, suite.image_of_caption.tolist(), suite.notes, suite.negatives)
-    groups = suite.groups if suite.groups is None else suite.groups.tolist()
-    return _digest(repr((*more, groups)), (suite.root / image for image in suite.images))
-
-
-def _digest_quads(suite: QuadSuite) -> str:
-    images = dict.fromkeys(image for column in suite.IMAGES for image in suite.records[column])
-    return _digest(suite.edition + suite.records.to_csv(index=False), (suite.root / image for image in images))
-
-
-def _digest(text: str, pictures: Iterable[Path]) -> str:
+def _digest(suite: AnySuite) -> str:
+    if isinstance(suite, RetrievalSuite):
+        groups = suite.groups if suite.groups is None else suite.groups.tolist()
+        more = (suite.images, suite.captions, suite.image_of_caption.tolist(), suite.notes, suite.negatives, groups)
+        text = repr(more)
+    else:
+        text = suite.edition + suite.records.to_csv(index=False)
     digest = hashlib.sha256(text.encode("utf-8", "surrogatepass"))
-    for path in pictures:
-        with image_file(path) as file:
+    for picture in suite.pictures()["picture"].unique():
+        with image_file(suite.root / picture) as file:
             digest.update(hashlib.file_digest(file, "sha256").digest())
     return digest.hexdigest()
 

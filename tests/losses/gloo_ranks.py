@@ -19,6 +19,7 @@ from eqlib.losses import (
     cyclip_loss,
     negclip_loss,
     pairwise_loss,
+    relative_eqsim_loss,
 )
 
 BATCH = 8  # over all ranks
@@ -78,7 +79,7 @@ def cases():
     named["clip"] = {"contrastive": "clip", "variant": "hard"}
     named["clip local"] = {"contrastive": "clip local"}
     named["siglip"] = {"contrastive": "siglip"}
-    return named | {name: name for name in ("contrastive", "cyclip", "negclip", "pairwise", "cached")}
+    return named | {name: name for name in ("contrastive", "cyclip", "negclip", "pairwise", "relative", "cached")}
 
 
 def terms_of(case, features, partners, rank, world):
@@ -92,6 +93,9 @@ def terms_of(case, features, partners, rank, world):
         return negclip_loss(image, text, scale, negative_text_features=text.flip(1))
     if case == "pairwise":
         return pairwise_loss(image, text, scale, partners=partners[mine])
+    if case == "relative":
+        terms, telemetry = relative_eqsim_loss(image, text, partners=partners[mine])
+        return terms | {f"telemetry {name}": value for name, value in telemetry.items()}
     settings = {} if case == "cached" else dict(case)
     spread = {"rank": rank, "world_size": world}
     contrastive = {

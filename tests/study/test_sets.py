@@ -5,6 +5,7 @@ import json
 import pytest
 from PIL import Image
 
+from eqlib.errors import InputError
 from eqlib.study.notebook import main as run_notebook
 from eqlib.study.parameters import section
 from eqlib.study.sets import main, records
@@ -50,12 +51,14 @@ def test_each_kind_of_stage_is_told_of_its_own_sets(data, tmp_path):
         "pretrain": ["pretrain", "suites/val", "val"],
         "train": ["suites/val", "train", "val"],
         "evaluate": ["suites/test", "suites/val", "val"],
+        "suites/val": ["suites/val"],
+        "suites/test": ["suites/test"],
     }
     assert list(before["pretrain"]["data"]["suites"]) == ["val"]
     assert before["evaluate"]["data"] == data
     assert changed(data, before) == set()
     write_quads(tmp_path / "test.json", "t0", "t1", "t1", "t0")  # more test quads
-    assert changed(data, before) == {"evaluate"}
+    assert changed(data, before) == {"evaluate", "suites/test"}
 
 
 @pytest.mark.parametrize(
@@ -64,8 +67,8 @@ def test_each_kind_of_stage_is_told_of_its_own_sets(data, tmp_path):
         ("a", {"pretrain"}),
         ("c", {"train"}),
         ("e", {"pretrain", "train", "evaluate"}),
-        ("v0", {"pretrain", "train", "evaluate"}),
-        ("t0", {"evaluate"}),
+        ("v0", {"pretrain", "train", "evaluate", "suites/val"}),
+        ("t0", {"evaluate", "suites/test"}),
     ],
 )
 def test_a_picture_is_told_by_its_content(data, tmp_path, picture, told):
@@ -77,8 +80,30 @@ def test_a_picture_is_told_by_its_content(data, tmp_path, picture, told):
 def test_a_quad_that_shows_a_training_picture_changes_that_training(data, tmp_path):
     before = records(data)
     write_quads(tmp_path / "test.json", "t0", "c")
-    assert changed(data, before) == {"train", "evaluate"}
+    assert changed(data, before) == {"train", "evaluate", "suites/test"}
     assert list(records(data)["train"]["data"]["suites"]) == ["val", "test"]
+
+
+def test_foils_and_captions_are_suites_too(data, tmp_path):
+    """And hold their pictures out of training as quads do; what is watched while training has to be quads."""
+    foil = {"0": {"filename": "c.png", "caption": "picture c", "negative_caption": "picture d"}}
+    (tmp_path / "swap.json").write_text(json.dumps(foil))
+    found = [{"path": "t1.png", "caption": "the last"}]
+    (tmp_path / "found.json").write_text(json.dumps(found))
+    data["suites"] |= {
+        "foils": {"reader": "sugarcrepe", "path": "swap.json"},
+        "found": {"reader": "captions", "path": "found.json"},
+    }
+    before = records(data)
+    assert before["suites/foils"]["data"]["suites"] == {"foils": data["suites"]["foils"]}
+    assert before["suites/foils"]["data"]["captions"] == ""
+    assert list(before["train"]["data"]["suites"]) == ["val", "foils"]
+    Image.new("RGB", (4, 4), "white").save(tmp_path / "t1.png")
+    assert changed(data, before) == {"evaluate", "suites/test", "suites/found"}
+    with pytest.raises(InputError, match=r"data\.validation.*quads"):
+        records(data | {"validation": "foils"})
+    with pytest.raises(InputError, match=r"data\.suites.*another name than retrieval"):
+        records(data | {"suites": data["suites"] | {"retrieval": data["suites"]["found"]}})
 
 
 def test_the_runner_reads_a_record(data, tmp_path, monkeypatch, capfd):

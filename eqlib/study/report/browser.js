@@ -5,7 +5,7 @@ document.getElementById("theme").addEventListener("click", () => {
   try { localStorage.setItem("theme", root.dataset.theme); } catch { /* a page opened from a file may have no storage */ }
 });
 
-const { methods, items } = JSON.parse(document.getElementById("payload").textContent);
+const { kind, methods, items } = JSON.parse(document.getElementById("payload").textContent);
 const form = document.getElementById("filters");
 const cards = document.getElementById("cards");
 const more = document.getElementById("more");
@@ -19,9 +19,11 @@ const right = (item, method) => item.runs[method] && item.runs[method].right.map
 const margin = (item, method) => item.runs[method]?.margin ?? NaN;
 
 function outcome(item, method) {
-  const [text, image, group] = right(item, method) ?? [];
-  if (text === undefined) return "";
-  if (group) return "right";
+  const shares = right(item, method);
+  if (!shares) return "";
+  if (shares.at(-1)) return "right";
+  if (kind.noun !== "quad") return "wrong";
+  const [text, image] = shares;
   if (text && !image) return "image";
   if (image && !text) return "text";
   return "both";
@@ -37,7 +39,7 @@ function filter() {
     item.runs[method]
     && (!subset || item.subset === subset)
     && (!wanted || outcome(item, method) === wanted)
-    && (!other || (item.runs[other] && right(item, method)[2] !== right(item, other)[2]))
+    && (!other || (item.runs[other] && right(item, method).at(-1) !== right(item, other).at(-1)))
     && (share === 1 || Math.abs(margin(item, method)) <= share * widest));
   const by = {
     close: (a, b) => Math.abs(margin(a, method)) - Math.abs(margin(b, method)),
@@ -53,7 +55,7 @@ function draw() {
   cards.replaceChildren(...found.slice(0, shown).map(card));
   more.hidden = found.length <= shown;
   document.getElementById("count").textContent =
-    found.length === 1 ? "1 quad" : `${found.length} quads${found.length ? "" : ": loosen a filter"}`;
+    found.length === 1 ? `1 ${kind.noun}` : `${found.length} ${kind.plural}${found.length ? "" : ": loosen a filter"}`;
 }
 
 function make(tag, attributes = {}, ...children) {
@@ -75,16 +77,16 @@ function caption(words) {
 const plain = (words) => words.map(([word]) => word).join(" ");
 
 function pair(item) {
-  const sides = [0, 1].map((side) =>
-    make("div", {}, make("img", { src: item.pictures[side], alt: plain(item.captions[side]), loading: "lazy" }), caption(item.captions[side])));
-  return make("div", { class: "pair" }, ...sides);
+  const sides = item.sides.map(({ picture, captions }) =>
+    make("div", {}, make("img", { src: picture, alt: plain(captions[0]), loading: "lazy" }), ...captions.map(caption)));
+  return make("div", { class: sides.length > 1 ? "pair" : "pair one" }, ...sides);
 }
 
 function card(item) {
   const chips = methods.filter(({ name }) => item.runs[name]).map(({ name, label, colour }) => {
-    const wrong = !right(item, name)[2];
+    const wrong = !right(item, name).at(-1);
     const chip = make("span", { class: wrong ? "chip wrong" : "chip", tone: colour }, label);
-    chip.title = wrong ? "group wrong" : "group right";
+    chip.title = `${kind.checks.at(-1)} ${wrong ? "wrong" : "right"}`;
     return chip;
   });
   const element = make("button", { type: "button", class: "card", "data-quad": item.id },
@@ -97,22 +99,23 @@ function card(item) {
 const minus = (number, digits = 3) => number.toFixed(digits).replace("-", "−");
 
 function block(item, { name, label, colour }) {
-  const { s: [s00, s01, s10, s11], right: shares } = item.runs[name];
+  const { s, right: shares, margin } = item.runs[name];
   const cell = (value, match) => make("td", match ? { class: "match" } : {}, minus(value));
-  const table = make("table", {},
-    make("tr", {}, make("th"), make("th", {}, "caption 0"), make("th", {}, "caption 1")),
-    make("tr", {}, make("th", {}, "image 0"), cell(s00, true), cell(s01)),
-    make("tr", {}, make("th", {}, "image 1"), cell(s10), cell(s11, true)));
-  const gap = s00 + s11 - s01 - s10;
-  const threshold = Math.abs(s00 - s11) + Math.abs(s10 - s01);
+  const table = make("table", {}, ...(kind.images.length ? [make("tr", {}, make("th"), ...kind.captions.map((head) => make("th", {}, head)))] : []),
+    ...kind.images.map((head, row) => make("tr", {}, make("th", {}, head), ...kind.captions.map((_, column) => cell(s[row * kind.captions.length + column], row === column)))));
   const verdicts = make("p");
-  ["text", "image", "group"].forEach((side, n) => {
+  kind.checks.forEach((side, n) => {
     const yes = shares[n] > 0.5;
     const part = shares[n] > 0 && shares[n] < 1 ? ` (${Math.round(100 * shares[n])} % of seeds)` : "";
     verdicts.append(n ? " · " : "", make("span", { class: yes ? "yes" : "no" }, `${yes ? "✓" : "✗"} ${side}`), part);
   });
   return make("div", { class: "block", tone: colour }, make("h3", {}, label), table, verdicts,
-    make("p", {}, `I = ${minus(gap)}, |a| + |b| = ${minus(threshold)}, margin ${minus(item.runs[name].margin)}`));
+    make("p", {}, kind.noun === "quad" ? quadrant(s, margin) : kind.noun === "query" ? `rank ${+(1 - margin).toFixed(1)}` : `margin ${minus(margin)}`));
+}
+
+function quadrant([s00, s01, s10, s11], margin) {
+  const threshold = Math.abs(s00 - s11) + Math.abs(s10 - s01);
+  return `I = ${minus(s00 + s11 - s01 - s10)}, |a| + |b| = ${minus(threshold)}, margin ${minus(margin)}`;
 }
 
 function show(item) {

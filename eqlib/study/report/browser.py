@@ -1,4 +1,4 @@
-"""The item browser: a static page over the quads, their pictures, captions and scores under every method.
+"""The item browser: a static page over a suite's items, their pictures, captions and scores under every method.
 
 For a set and score tables of your own (``eqlib score --items`` or the evaluate notebook write them)::
 
@@ -6,24 +6,26 @@ For a set and score tables of your own (``eqlib score --items`` or the evaluate 
 """
 
 import argparse
-import base64
-import io
 import json
 import sys
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import NamedTuple
 
+import numpy as np
 import pandas as pd
 
 from eqlib.errors import InputError
 from eqlib.files import whole
 from eqlib.quads import SCORE_COLUMNS
 from eqlib.study.report.figures.examples import load, marked
+from eqlib.study.report.inline import inline
 from eqlib.study.report.render import environment
 from eqlib.study.report.study import outcomes, with_measures
 from eqlib.study.report.style import colours, in_order, label
 from eqlib.suites import read
 from eqlib.suites.score_files import read_table
-from eqlib.suites.suite import QuadSuite
+from eqlib.suites.suite import AnySuite, FoilSuite, QuadSuite, RetrievalSuite
 
 _HERE = Path(__file__).parent
 
@@ -34,66 +36,126 @@ BUDGET = 4_500_000
 """Bytes of pictures in one page; fewer quads are shown where they would be more."""
 
 
+class Kind(NamedTuple):
+    """How a page speaks of one kind of suite: its item's noun and plural, what an item can be right in, the last of
+    which decides, the columns of scores, and the heads of their rows and columns (none: the page shows a rank)."""
+
+    noun: str
+    plural: str
+    checks: tuple[str, ...]
+    scores: tuple[str, ...]
+    images: tuple[str, ...] = ()
+    captions: tuple[str, ...] = ()
+
+
+QUADS = Kind("quad", "quads", ("text", "image", "group"), SCORE_COLUMNS, ("image 0", "image 1"),
+             ("caption 0", "caption 1"))  # fmt: skip
+FOILS = Kind("foil", "foils", ("accuracy",), ("s_caption", "s_foil"), ("image",), ("caption", "foil"))
+QUERIES = Kind("query", "queries", ("R@10", "R@5", "R@1"), ())
+
+
+def answers(items: pd.DataFrame) -> tuple[Kind, pd.DataFrame]:
+    """The kind of a suite's score tables, and one row an item and method, index (quad, method): means over seeds of the
+    scores, ``margin``, above 0 where the item is right (a query's is 1 less its rank), and the share of seeds right."""
+    if set(SCORE_COLUMNS) <= set(items):
+        return QUADS, outcomes(items)
+    kind = FOILS if "pairwise" in items else QUERIES
+    means = items.rename(columns={"pairwise": "accuracy"}).groupby(["quad", "method"])
+    means = means[[*kind.scores, *kind.checks, *(["rank"] if kind is QUERIES else [])]].mean()
+    margin = 1 - means["rank"] if kind is QUERIES else means["s_caption"] - means["s_foil"]
+    return kind, means.assign(margin=margin)
+
+
+def sides(suite: AnySuite) -> Callable[[str], list[tuple[str, list]]]:
+    """A function of an item's name: its pictures, each with its captions as words (``examples.marked``)."""
+    if isinstance(suite, RetrievalSuite):
+
+        def of_query(item: str) -> list[tuple[str, list]]:
+            kind, number = item.split()
+            image = int(number) if kind == "image" else suite.image_of_caption[int(number)]
+            own = np.flatnonzero(suite.image_of_caption == image) if kind == "image" else [int(number)]
+            return [(suite.images[image], [[(word, False) for word in suite.captions[n].split()] for n in own])]
+
+        return of_query
+    records = suite.records.set_index(suite.ID)
+
+    def of_record(item: str) -> list[tuple[str, list]]:
+        record = records.loc[item]
+        words = marked(*(str(record[name]) for name in suite.CAPTIONS))
+        images = [record[name] for name in suite.IMAGES]
+        shared = [[side] for side in words] if len(images) == len(words) else [list(words)]
+        return list(zip(images, shared, strict=True))
+
+    return of_record
+
+
 def choose(items: pd.DataFrame, most: int) -> list[str]:
-    """At most ``most`` quads, one in turn from every subset and every pattern of which methods are right, so that rare
+    """At most ``most`` items, one in turn from every subset and every pattern of which methods are right, so that rare
     disagreements are there; in the suite's order within each.
     """
-    right = outcomes(items)["group"].gt(0.5).unstack("method")
+    kind, table = answers(items)
+    right = table[kind.checks[-1]].gt(0.5).unstack("method")
     first = items.drop_duplicates("quad").set_index("quad")
     table = pd.DataFrame({"subset": first["subset"], "pattern": right.reindex(first.index).apply(tuple, axis=1)})
     turn = table.groupby(["subset", "pattern"]).cumcount()
     return [str(quad) for quad in turn.sort_values(kind="stable").index[:most]]
 
 
-def render(suite: QuadSuite, items: pd.DataFrame, *, most: int = 400, report: str = "") -> str:
+def render(
+    suite: AnySuite, items: pd.DataFrame, *, most: int = 400, report: str = "", pages: Mapping[str, str] | None = None
+) -> str:
     """The page for one suite, pictures inlined up to BUDGET.
 
-    ``items``: its score tables with ``method``, ``seed`` and the measures of ``study.with_measures``; ``most``:
-    quads at most; ``report``: address of the report, relative to the page.
+    ``items``: its score tables with ``method`` and ``seed``, of quads with the measures of ``study.with_measures``;
+    ``most``: items at most; ``report``: address of the report, relative to the page; ``pages``: suite to address of
+    this page's neighbours and of itself.
     """
     methods = in_order(items["method"])
-    table, shade = outcomes(items), colours(methods)
-    records = suite.records.set_index("quad")
+    (kind, table), shade, shown = answers(items), colours(methods), sides(suite)
+    subsets = items.drop_duplicates("quad").set_index("quad")["subset"].astype(str)
     entries, spent = [], 0
-    for quad in choose(items[items["quad"].isin(records.index)], most):
-        record = records.loc[quad]
-        pictures = [inline_picture(suite, record[name]) for name in suite.IMAGES]
-        spent += sum(map(len, pictures))
+    for item in choose(items, most):
+        of = [
+            {"picture": inline(load(suite, picture, side=SIDE), photo=True), "captions": said}
+            for picture, said in shown(item)
+        ]
+        spent += sum(len(side["picture"]) for side in of)
         if spent > BUDGET:
             break
-        rows = {method: table.loc[(quad, method)] for method in methods if (quad, method) in table.index}
+        rows = {method: table.loc[(item, method)] for method in methods if (item, method) in table.index}
         entries.append(
             {
-                "id": quad,
-                "subset": str(record["subset"]),
-                "pictures": pictures,
-                "captions": [
-                    [[word, int(changed)] for word, changed in side]
-                    for side in marked(*(str(record[name]) for name in suite.CAPTIONS))
+                "id": item,
+                "subset": subsets[item],
+                "sides": [
+                    side | {"captions": [[[word, int(new)] for word, new in said] for said in side["captions"]]}
+                    for side in of
                 ],
                 "runs": {
                     method: {
-                        "s": [round(float(row[name]), 4) for name in SCORE_COLUMNS],
-                        "right": [round(float(row[name]), 2) for name in ("text", "image", "group")],
+                        "s": [round(float(row[name]), 4) for name in kind.scores],
+                        "right": [round(float(row[name]), 2) for name in kind.checks],
                         "margin": round(float(row["margin"]), 4),
                     }
                     for method, row in rows.items()
                 },
             }
         )
-    total = int(items["quad"].nunique())
     payload = {
+        "kind": kind._asdict(),
         "methods": [{"name": m, "label": label(m), "colour": shade[m]} for m in methods],
         "subsets": sorted({entry["subset"] for entry in entries}),
         "items": entries,
     }
     return environment().get_template("browser.html.j2").render(
         suite=suite.name,
+        kind=kind,
         shown=len(entries),
-        total=total,
+        total=int(items["quad"].nunique()),
         methods=payload["methods"],
         subsets=payload["subsets"],
         report=report,
+        pages=pages or {},
         # "</" would end the script element inside a caption
         payload=json.dumps(payload, ensure_ascii=False, sort_keys=True, separators=(",", ":")).replace("</", "<\\/"),
         css=(_HERE / "page.css").read_text(encoding="utf-8") + (_HERE / "browser.css").read_text(encoding="utf-8"),
@@ -101,22 +163,11 @@ def render(suite: QuadSuite, items: pd.DataFrame, *, most: int = 400, report: st
     )  # fmt: skip
 
 
-def inline_picture(suite: QuadSuite, name: str) -> str:
-    """The picture as a data address, at most SIDE pixels: PNG or JPEG, whichever is smaller."""
-    picture = load(suite, name, side=SIDE)
-    encoded = {}
-    for kind, options in (("png", {"optimize": True}), ("jpeg", {"quality": 88})):
-        buffer = io.BytesIO()
-        picture.save(buffer, kind, **options)
-        encoded[kind] = buffer.getvalue()
-    kind = min(encoded, key=lambda name: (len(encoded[name]), name))
-    return f"data:image/{kind};base64,{base64.b64encode(encoded[kind]).decode()}"
+def read_items(tables: list[str], suite: QuadSuite | FoilSuite) -> pd.DataFrame:
+    """Score tables given as ``method=FILE`` (``read_table``), of quads with their measures; only items of ``suite`` are
+    kept.
 
-
-def read_items(tables: list[str], suite: QuadSuite) -> pd.DataFrame:
-    """Score tables given as ``method=FILE`` (``read_table``), with their measures; only quads of ``suite`` are kept.
-
-    Raises InputError for a file that is no score table, or shares no quad with the suite.
+    Raises InputError for a file that is no score table, or shares no item with the suite.
     """
     parts = []
     for given in tables:
@@ -124,24 +175,25 @@ def read_items(tables: list[str], suite: QuadSuite) -> pd.DataFrame:
         if not (method and path):
             raise InputError("method=FILE", repr(given))
         table = read_table(path)
-        table = table[table["quad"].isin(suite.records["quad"])]
+        table = table[table["quad"].isin(suite.records[suite.ID])]
         if table.empty:
-            raise InputError(f"scores of quads of {suite.name}", "none", where=path)
+            raise InputError(f"scores of items of {suite.name}", "none", where=path)
         parts.append(table.assign(method=method, seed=0))
-    return with_measures(pd.concat(parts, ignore_index=True))
+    items = pd.concat(parts, ignore_index=True)
+    return with_measures(items) if suite.ID == "quad" else items.assign(pairwise=items["s_caption"] > items["s_foil"])
 
 
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m eqlib.study.report.browser", description=__doc__.splitlines()[0])
     parser.add_argument("tables", nargs="+", metavar="METHOD=FILE", help="a score table and the name to print")
     parser.add_argument("--quads", required=True, help="the set, in a form that --reader reads")
-    parser.add_argument("--reader", default="quads", help="a reader of eqlib.suites that gives quads")
+    parser.add_argument("--reader", default="quads", help="a reader of eqlib.suites that gives quads or foils")
     parser.add_argument("--output", type=Path, default=Path("browser.html"))
     given = parser.parse_args(arguments)
     try:
         suite = read(given.reader, given.quads)
-        if not isinstance(suite, QuadSuite):
-            raise InputError("a reader of quads", given.reader)
+        if isinstance(suite, RetrievalSuite):
+            raise InputError("a reader of quads or foils", given.reader)
         text = render(suite, read_items(given.tables, suite))
         with whole(given.output) as draft:
             draft.write_text(text, encoding="utf-8")

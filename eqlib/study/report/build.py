@@ -15,6 +15,7 @@ from ruamel.yaml import YAML
 
 from eqlib.errors import InputError
 from eqlib.files import made_here, whole, write_json
+from eqlib.study.kinds import MEASURES
 from eqlib.study.report import browser, render
 from eqlib.study.report.content import gather
 from eqlib.study.report.notebooks import body
@@ -34,10 +35,11 @@ def build(study: Study, build: Path, output: Path, *, data: Path | None, params:
     if not made_here(output, "index.html"):
         raise InputError("a new folder, or one with a report", "a folder of other things", where=output)
     executed = notebooks(build, sources, study)
-    tables = [build / "compare" / name for name in ("items.parquet", "summary.csv", "differences.csv", "retrieval.csv")]
+    compared = [build / "compare" / f"{name}.csv" for name in ("summary", "differences", "models")]
+    tables = [*sorted((build / "compare" / "items").glob("*.parquet")), *compared]
     facts = provenance(code=[Path(__file__).parents[2], sources], data=data, tables=tables)
-    suite = study.pictures()
-    address = "" if suite is None else "browser.html"
+    pages = {name: f"browser-{name}.html" for name in study.others if name in study.suites}
+    pages = ({study.main: "browser.html"} if study.main in study.suites else {}) | pages
     parameters = params.read_text(encoding="utf-8") if params else ""
     content = gather(study, build, facts=facts, parameters=parameters)
     shown = {
@@ -47,13 +49,20 @@ def build(study: Study, build: Path, output: Path, *, data: Path | None, params:
     }
     bodies = [body(path, name, shown) for name, path in executed.items()]
     printed = render.pdf(content, build)
-    _write(output / "index.html", render.html(content, build, notebooks=bodies, browser=address, paper="report.pdf"))
+    _write(
+        output / "index.html",
+        render.html(content, build, notebooks=bodies, browser=next(iter(pages.values()), ""), paper="report.pdf"),
+    )
     with whole(output / "report.pdf") as draft:
         draft.write_bytes(printed)
-    if suite is None:
+    if study.main not in pages:
         log.warning("item browser left out: no pictures for suite %s", study.main)
-    else:
-        _write(output / address, browser.render(suite, study.of(), report="index.html"))
+    for name, address in pages.items():
+        shown = study.others[name] if name in study.others else study.of()
+        _write(
+            output / address,
+            browser.render(study.suites[name], shown, report="index.html", pages=pages if len(pages) > 1 else {}),
+        )
     write_json(output / "metrics.json", metrics(study.summary))
     for name, kinds in KINDS.items():
         with whole(output / name, replace_folder=True) as draft:
@@ -86,12 +95,13 @@ def notebooks(build: Path, sources: Path, study: Study) -> dict[str, Path]:
 
 
 def metrics(summary: pd.DataFrame) -> dict:
-    """suite -> method -> score -> percent over all quads, rounded to 0.01: what ``dvc metrics diff`` shows."""
+    """suite -> method -> score -> percent over the whole suite, rounded to 0.01: what ``dvc metrics diff`` shows."""
+    keys = {(measure.score, measure.subset): measure.key for measure in MEASURES}
     nested: dict = {}
-    for row in summary[summary["subset"] == "micro"].itertuples():
-        if row.score in ("text", "image", "group", "group_match"):
+    for row in summary.itertuples():
+        if key := keys.get((row.score, row.subset)):
             scores = nested.setdefault(str(row.suite), {}).setdefault(str(row.method), {})
-            scores[str(row.score)] = round(100 * float(row.point), 2)
+            scores[key] = round(100 * float(row.point), 2)
     return nested
 
 

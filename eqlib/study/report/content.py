@@ -62,9 +62,10 @@ CHAPTERS = {
     ),
     "figures": Chapter(
         "The study on its own data",
-        ("motivation", "benchmark", "main_result", "forest", "equivariance", "inconsistency", "training", "dose",
-         "retrieval", "tradeoff", "selection", "published"),
-        ("main", "subsets", "differences", "equivariance", "suites", "retrieval", "ablation", "conformance"),
+        ("motivation", "benchmark", "main_result", "forest", "foils", "equivariance", "decomposition", "inconsistency",
+         "training", "dose", "retrieval", "tradeoff", "selection", "published"),
+        ("main", "subsets", "differences", "equivariance", "decomposition", "suites", "models", "ablation",
+         "conformance"),
     ),
 }  # fmt: skip
 

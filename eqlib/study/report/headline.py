@@ -2,6 +2,7 @@
 
 import pandas as pd
 
+from eqlib.study.kinds import RETRIEVAL
 from eqlib.study.report.study import CONTROL, PRETRAINED, Study, rows
 from eqlib.study.report.style import in_order, label
 
@@ -171,12 +172,33 @@ def mechanism(study: Study) -> str:
         f"Against {label(study.baseline).lower()}, the mean inconsistency {moved('abs_a', '|a|')}, "
         f"{moved('abs_b', '|b|')}, and the evidence {moved('I', 'I')}; the headroom, the share "
         f"of quads with I > 0 whose group score is wrong, goes from {room}."
+        f"{_made_of(study)}"
     )
+
+
+def _made_of(study: Study) -> str:
+    """What either part alone gives, of the treatment and of the control; empty where that was not computed."""
+    if study.decomposition is None:
+        return ""
+    table = rows(study.decomposition, suite=study.main, subset="micro")
+    said = []
+    for method in dict.fromkeys([study.treatment, CONTROL]):
+        of = rows(table, method=method).set_index("part")
+        if len(of):
+            alone = [
+                f"{points(of.loc[part, 'point'])} {between(of.loc[part], sign='+')}"
+                for part in ("evidence", "threshold")
+            ]
+            said.append(
+                f"{label(method)}'s I beside the |a| + |b| of {label(study.baseline).lower()} gives {alone[0]}, "
+                f"its |a| + |b| beside that I {alone[1]}"
+            )
+    return f" Taken apart: {'; '.join(said)}." if said else ""
 
 
 def cost(study: Study) -> str:
     """What the fine-tuned methods pay in retrieval: recall at 1 against the baseline. Empty where it was not tested."""
-    table = rows(study.differences, score="R@1", baseline=study.baseline)
+    table = rows(study.differences, suite=RETRIEVAL, score="R@1", baseline=study.baseline)
     table = table[table["method"] != PRETRAINED]
     said = []
     for method in in_order(table["method"]):

@@ -1,5 +1,7 @@
 """Executed notebooks as HTML: nbconvert with a template of ours, code folded away, formulas as MathML."""
 
+import base64
+import io
 import logging
 import re
 from collections.abc import Mapping
@@ -12,9 +14,11 @@ from jinja2 import FileSystemLoader, pass_context
 from latex2mathml.converter import convert
 from nbconvert import HTMLExporter
 from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
+from PIL import Image
 from pygments.formatters import HtmlFormatter
 
 from eqlib.errors import InputError
+from eqlib.study.report.inline import inline
 
 _HERE = Path(__file__).parent
 
@@ -111,4 +115,10 @@ def _fit(html: str) -> str:
     html = re.sub(r"""(<[a-z][^<>]*?)\s+id=(?:"[^"]*"|'[^']*')""", r"\1", html)
     html = re.sub(r"<img(?![^>]*\balt=)", '<img alt=""', html)
     html = html.replace("<table", '<div class="wide"><table').replace("</table>", "</table></div>")
+    html = re.sub(r"data:image/(png|jpeg);base64,([^\"]+)", _lighter, html)
     return re.sub(r"\n\s*\n+", "\n", html)
+
+
+def _lighter(address: re.Match) -> str:
+    with Image.open(io.BytesIO(base64.b64decode(address[2]))) as picture:  # a kernel leaves photographs as JPEG
+        return inline(picture, photo=address[1] == "jpeg")

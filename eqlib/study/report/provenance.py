@@ -1,15 +1,16 @@
 """What a report was made from: hashes and versions, nothing that differs between two runs of the same code and data."""
 
-import hashlib
 import platform
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+from dulwich.index import commit_tree
+from dulwich.object_store import MemoryObjectStore
+from dulwich.objects import Blob
+
 from eqlib.files import content_hash, read_json
 
 PACKAGES = ["torch", "open_clip_torch", "numpy", "pandas", "scipy", "pyarrow", "pillow", "matplotlib", "seaborn"]
-
-_IGNORED = ("__pycache__", ".ipynb_checkpoints")
 
 
 def git_tree(folder: str | Path) -> str:
@@ -18,26 +19,17 @@ def git_tree(folder: str | Path) -> str:
     The report is itself committed, so the commit that holds it cannot be named in it. The tree it was made from can,
     and ``git log --find-object=ID`` finds its commits. Works without git.
     """
-    return _tree(Path(folder)).hex()
+    files = [path for path in sorted(Path(folder).rglob("*")) if path.is_file() and path.suffix != ".pyc"]
+    found = [
+        (bytes(path.relative_to(folder)), Blob.from_string(path.read_bytes()).id, 0o100755 if _runs(path) else 0o100644)
+        for path in files
+        if not set(path.parts) & {"__pycache__", ".ipynb_checkpoints"}
+    ]
+    return commit_tree(MemoryObjectStore(), found).decode()
 
 
-def _tree(folder: Path) -> bytes:
-    entries = []
-    for path in folder.iterdir():
-        if path.name in _IGNORED or path.suffix == ".pyc":
-            continue
-        if path.is_dir():
-            if any(file.is_file() and not set(file.parts) & set(_IGNORED) for file in path.rglob("*")):
-                entries.append((path.name + "/", b"40000", path.name, _tree(path)))
-        else:
-            mode = b"100755" if path.stat().st_mode & 0o111 else b"100644"
-            entries.append((path.name, mode, path.name, _object(b"blob", path.read_bytes())))
-    body = b"".join(mode + b" " + name.encode() + b"\0" + digest for _, mode, name, digest in sorted(entries))
-    return _object(b"tree", body)
-
-
-def _object(kind: bytes, body: bytes) -> bytes:
-    return hashlib.sha1(kind + b" " + str(len(body)).encode() + b"\0" + body, usedforsecurity=False).digest()
+def _runs(path: Path) -> bool:
+    return bool(path.stat().st_mode & 0o111)
 
 
 def provenance(*, code: list[Path], data: Path | None, tables: list[Path]) -> dict[str, str]:

@@ -1,7 +1,5 @@
 """The report's content as one HTML page and as a PDF in the form of a paper."""
 
-import base64
-import io
 import json
 from dataclasses import asdict
 from pathlib import Path
@@ -12,6 +10,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from PIL import Image
 
 from eqlib.study.report.content import Content
+from eqlib.study.report.inline import inline
 from eqlib.study.report.notebooks import Body, highlight_css
 from eqlib.study.report.style import COLUMN
 
@@ -28,13 +27,18 @@ def html(content: Content, build: str | Path, *, notebooks: list[Body], browser:
     """
     return environment().get_template("page.html.j2").render(
         content=content,
-        figures=[{**words, "data": inline(Path(build) / f"{words['file']}.png")} for words in content.figures],
+        figures=[words | {"data": _figure(words, build)} for words in content.figures],
         notebooks=notebooks,
         browser=browser,
         paper=paper,
         css=(_HERE / "page.css").read_text(encoding="utf-8") + highlight_css(),
         js=(_HERE / "page.js").read_text(encoding="utf-8"),
     )  # fmt: skip
+
+
+def _figure(words: dict, build: str | Path) -> str:
+    with Image.open(Path(build) / f"{words['file']}.png") as picture:
+        return inline(picture, photo=words["pictures"])
 
 
 def environment() -> Environment:
@@ -47,14 +51,6 @@ def environment() -> Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-
-
-def inline(path: str | Path) -> str:
-    """A PNG as a data address: lossless WebP, the same pixels in half the bytes."""
-    buffer = io.BytesIO()
-    with Image.open(path) as picture:
-        picture.convert("RGB").save(buffer, "webp", lossless=True, method=4)
-    return f"data:image/webp;base64,{base64.b64encode(buffer.getvalue()).decode()}"
 
 
 def pdf(content: Content, build: str | Path) -> bytes:

@@ -14,7 +14,7 @@ from eqlib.scoring.equivariance import components
 from eqlib.scoring.matching import matching
 from eqlib.study.released.published import published as read_published
 from eqlib.study.report.style import in_order
-from eqlib.suites.suite import QuadSuite
+from eqlib.suites.suite import AnySuite, QuadSuite, RetrievalSuite
 
 log = logging.getLogger(__name__)
 
@@ -28,25 +28,29 @@ _AVERAGE = re.compile(r"micro|macro\d*")
 class Study:
     """What the report draws from. An absent optional part is None (or empty) and its figure is left out.
 
-    ``items``: score tables of all runs with ``method``, ``seed`` and the measures of ``with_measures``; ``summary``,
-    ``differences``, ``retrieval``: the tables of the compare stage; ``histories``: one row a logged step, with
-    ``method`` and ``seed``; ``suites``: records and pictures by suite; ``main``: the suite of the headline;
+    ``items``: score tables of quads under all runs with ``method``, ``seed`` and the measures of ``with_measures``;
+    ``others``: of foils and retrieval sets, by suite; ``summary``, ``differences``: the tables of the compare stage;
+    ``decomposition``: the parts of evidence and threshold in the group scores' differences; ``models``: others beside
+    the study's own, where there are any; ``histories``: one row a logged
+    step, with ``method`` and ``seed``; ``suites``: records and pictures by suite; ``main``: the suite of the headline;
     ``selection``: validation score by ``weight`` x ``margin``; ``path``: group score and R@1 along ``alpha``;
-    ``published``: others' numbers; ``conformance``: ours beside the official ones; ``validation``: the suite that
-    settings were chosen on.
+    ``published``: what others published; ``conformance``: ours beside the official ones; ``validation``: the suite
+    that settings were chosen on.
     """
 
     items: pd.DataFrame
     summary: pd.DataFrame
     differences: pd.DataFrame
     main: str
-    retrieval: pd.DataFrame | None = None
     histories: pd.DataFrame | None = None
     selection: pd.DataFrame | None = None
     path: pd.DataFrame | None = None
     published: pd.DataFrame | None = None
     conformance: pd.DataFrame | None = None
-    suites: Mapping[str, QuadSuite] = field(default_factory=dict)
+    models: pd.DataFrame | None = None
+    decomposition: pd.DataFrame | None = None
+    others: Mapping[str, pd.DataFrame] = field(default_factory=dict)
+    suites: Mapping[str, AnySuite] = field(default_factory=dict)
     against: str = ""
     validation: str = ""
 
@@ -91,7 +95,7 @@ class Study:
         return table[table["method"] != PRETRAINED]
 
     def pictures(self) -> QuadSuite | None:
-        """Records of the main suite."""
+        """The main suite, records and pictures."""
         return self.suites.get(self.main)
 
 
@@ -148,7 +152,7 @@ def read_study(
     compare: str | Path,
     *,
     finetune: str | Path = "",
-    suites: Mapping[str, QuadSuite] | None = None,
+    suites: Mapping[str, AnySuite] | None = None,
     baseline: str = "",
     validation: str = "",
     selection: str | Path = "",
@@ -158,13 +162,17 @@ def read_study(
 ) -> Study:
     """The study from the folders of the stages ``compare`` and ``finetune``, and the ``suites`` it was measured on.
 
-    The headline speaks about the suite "test", else about the largest that is not ``validation``. ``selection``,
+    The headline speaks about the quads "test", else about the largest that are not ``validation``. ``selection``,
     ``path``, ``conformance``: optional CSV files; ``published``: a CSV in the place of the package's own
     (``eqlib.study.released.published``). Raises InputError for a missing table. Histories of runs that the tables
     lack, left in ``finetune`` by an earlier setting, are not read.
     """
     compare = Path(compare)
-    items = with_measures(_table(compare / "items.parquet"))
+    found = {path.stem: _table(path) for path in sorted((compare / "items").glob("*.parquet"))}
+    quads = [table for table in found.values() if set(SCORE_COLUMNS) <= set(table)]
+    if not quads:
+        raise InputError("score tables of quads", "none", where=compare / "items")
+    items = with_measures(pd.concat(quads, ignore_index=True))
     sizes = items.groupby("suite")["quad"].nunique().sort_values(ascending=False, kind="stable")
     held_out = [str(name) for name in sizes.index if name != validation] or [validation]
 
@@ -176,13 +184,15 @@ def read_study(
         items,
         **tables,
         main="test" if "test" in held_out else held_out[0],
-        retrieval=_table(compare / "retrieval.csv", optional=True),
         histories=_histories(finetune, set(zip(items["method"], items["seed"], strict=True))),
         selection=_table(selection, optional=True),
         path=_table(path, optional=True),
         published=read_published(published or None),
         conformance=_table(conformance, optional=True),
-        suites={name: suite for name, suite in (suites or {}).items() if _covers(suite, items, name)},
+        models=_table(compare / "models.csv", optional=True),
+        decomposition=_table(compare / "decomposition.csv", optional=True),
+        others={name: table for name, table in found.items() if not set(SCORE_COLUMNS) <= set(table)},
+        suites={name: suite for name, suite in (suites or {}).items() if _covers(suite, found.get(name), name)},
         against=baseline,
         validation=validation,
     )
@@ -207,9 +217,13 @@ def _histories(folder: str | Path, runs: set[tuple[str, int]]) -> pd.DataFrame |
     return pd.concat(tables, ignore_index=True) if tables else None
 
 
-def _covers(suite: QuadSuite, items: pd.DataFrame, name: str) -> bool:
-    """Whether ``suite`` holds every quad that was scored under ``name``: else its pictures would be of other quads."""
-    scored = set(items.loc[items["suite"] == name, "quad"])
-    if missing := scored - set(suite.records["quad"]):
-        log.warning("pictures of suite %s left out: %d scored quads are not in it", name, len(missing))
+def _covers(suite: AnySuite, items: pd.DataFrame | None, name: str) -> bool:
+    """Whether ``suite`` holds every item that was scored under ``name``: else its pictures would be of other items."""
+    scored = set() if items is None else set(items["quad"])
+    if isinstance(suite, RetrievalSuite):
+        there = {f"image {n}" for n in range(len(suite.images))} | {f"caption {n}" for n in range(len(suite))}
+    else:
+        there = set(suite.records[suite.ID])
+    if missing := scored - there:
+        log.warning("pictures of suite %s left out: %d scored items are not in it", name, len(missing))
     return bool(scored) and not missing

@@ -5,14 +5,14 @@ from collections.abc import Callable
 import numpy as np
 import pandas as pd
 
-from eqlib.study.report.figures.scores import DIRECTIONS, recalls
+from eqlib.study.decomposition import PARTS
+from eqlib.study.kinds import MEASURES
 from eqlib.study.report.headline import alpha, between, intervals, points, probability, verdict
 from eqlib.study.report.study import PRETRAINED, Study, is_average, part_label, parts, rows
 from eqlib.study.report.style import in_order, label
 from eqlib.study.report.typeset import Cell, Table
 
 SCORES = {"text": "Text", "image": "Image", "group": "Group", "group_match": "Group match", "headroom": "Headroom"}
-SIDES = {"text_retrieval": "I→T", "image_retrieval": "T→I"}
 FORM = ("variant", "similarity", "own_change", "weight", "margin")
 TRIED = {
     "val_group": ("Group", 100, ".1f"),
@@ -55,7 +55,7 @@ def _cell(study: Study, place: dict[str, str], *, scale: float = 100, digits: in
     if table.empty or table["point"].isna().any():
         return Cell("–")
     row, point = table.iloc[0], scale * float(table["point"].iloc[0])
-    better = place["score"] in set(SCORES) - {"headroom"}
+    better = place["score"] in {measure.score for measure in MEASURES}
     first = better and best(study, place["suite"], place["subset"], place["score"]) == place["method"]
     return Cell(f"{point:.{digits}f}", between(row, scale=scale, digits=digits), first, round(point, 6))
 
@@ -99,13 +99,19 @@ def subset_table(study: Study) -> Table:
 
 
 def suite_table(study: Study) -> Table:
-    """Group score over all quads of every suite that was scored."""
-    table = rows(study.summary, subset="micro", score="group")
-    names = sorted(set(table["suite"]), key=lambda name: (name != study.main, name))
-    caption = f"Group score over all quads in percent with {intervals(study)}. {_bold(study, 'row')}"
-    down = [(str(name), {"suite": name, "subset": "micro", "score": "group"}) for name in names]
+    """Every suite that was scored, each kind by its own scores: quads, foils, retrieval."""
+    names = sorted(set(study.summary["suite"]), key=lambda name: (name != study.main, name))
+    there = set(study.summary[["suite", "score", "subset"]].itertuples(index=False, name=None))
+    places = [(name, m) for name in names for m in MEASURES if (name, m.score, m.subset) in there]
+    caption = (
+        f"Over all items of a suite, in percent with {intervals(study)}. Accuracy: the caption above its foil. "
+        f"I→T: captions ranked for an image; T→I: images for a caption. {_bold(study, 'row')}"
+    )
+    down = [(f"{name}, {m.title}", {"suite": name, "subset": m.subset, "score": m.score}) for name, m in places]
     body = _body(study, down, [{"method": method} for method in study.methods])
-    return Table("suites", "Every suite", caption, ["Suite", *map(label, study.methods)], body, table)
+    body = [[*map(Cell, name.rsplit(", ", 1)), *cells] for (name, _), (_, *cells) in zip(down, body, strict=True)]
+    table = study.summary[study.summary["score"].isin({m.score for m in MEASURES})]
+    return Table("suites", "Every suite", caption, ["Suite", "Score", *map(label, study.methods)], body, table)
 
 
 def _body(study: Study, down: list[tuple[str, dict]], across: list[dict], **form) -> list[list[Cell]]:
@@ -114,17 +120,15 @@ def _body(study: Study, down: list[tuple[str, dict]], across: list[dict], **form
 
 
 def difference_table(study: Study) -> Table:
-    """Paired differences of the fine-tuned methods to the baseline: group by subset, other scores over all quads, and
-    recall at 1 in both directions where the compare stage tested it."""
-    table = rows(study.differences, baseline=study.baseline)
-    recall = rows(table[table["method"] != PRETRAINED], score="R@1")
+    """Paired differences of the fine-tuned methods to the baseline: group by subset, other scores over all quads; then
+    the leading scores of the other suites that nothing was chosen on."""
     table = rows(study.tuned(), baseline=study.baseline)
-    table = table[table["score"] != "R@1"]
     shown = parts(table) if len(table) else []
-    places = [(name, part_label(part), {"score": score, "subset": part})
+    every = rows(study.differences[study.differences["method"] != PRETRAINED], baseline=study.baseline)
+    places = [(name, part_label(part), {"suite": study.main, "score": score, "subset": part})
               for score, name in SCORES.items() for part in (shown if score == "group" else shown[:1])]  # fmt: skip
-    places += [(f"{name} R@1", "Retrieval set", {"score": "R@1", "subset": side}) for side, name in SIDES.items()]
-    every = pd.concat([table, recall])
+    for name in sorted(set(study.summary["suite"]) - {study.main, study.validation}):
+        places += [(m.title, name, {"suite": name, "score": m.score, "subset": m.subset}) for m in MEASURES if m.leads]
     body = [
         _difference(method, name, part, row)
         for method in in_order(every["method"])
@@ -132,12 +136,33 @@ def difference_table(study: Study) -> Table:
         for _, row in rows(every, method=method, **place).iterrows()
     ]
     caption = (
-        f"In percentage points against {label(study.baseline or '')}, same quads or queries and seeds, "
+        f"In percentage points against {label(study.baseline or '')}, same items and seeds, "
         f"{intervals(study)}. p after Holm over the subsets of one score. Bold: p < {alpha(study.summary.iloc[0]):g} "
         "and an interval without zero."
     )
     columns = ["Method", "Score", "Of", "Difference", "p"]
     return Table("differences", "Paired differences", caption, columns, body, every)
+
+
+def decomposition_table(study: Study) -> Table | None:
+    """What of each method's difference in the group score its evidence alone gives, and its threshold alone."""
+    if study.decomposition is None:
+        return None
+    table = rows(study.decomposition, suite=study.main)
+    body = [
+        _difference(method, part_label(part), PARTS[name], row)
+        for method in in_order(table["method"])
+        for part in parts(table)
+        for name in PARTS
+        for _, row in rows(table, method=method, subset=part, part=name).iterrows()
+    ]
+    caption = (
+        f"Group score in percentage points against {label(study.baseline or '')}: the method itself, and the two mixed "
+        f"models that take I or |a| + |b| of each quad from it and the rest from {label(study.baseline or '')}. Seeds "
+        f"are paired, {intervals(study)}. p after Holm over the subsets."
+    )
+    columns = ["Method", "Quads", "Of the method", "Difference", "p"]
+    return Table("decomposition", "Evidence and threshold in the differences", caption, columns, body, table)
 
 
 def _difference(method: str, score: str, part: str, row: pd.Series) -> list[Cell]:
@@ -152,26 +177,6 @@ def _number(value: float, form: str, small: str = "") -> Cell:
     """A number that sorts as one; a dash for NaN."""
     value = float(value)
     return Cell(f"{value:{form}}".replace("-", "−"), small, value=round(value, 6)) if value == value else Cell("–")
-
-
-def retrieval_table(study: Study) -> Table | None:
-    """Recall at 1, 5 and 10, mean over seeds with their range."""
-    if study.retrieval is None:
-        return None
-    table = recalls(study.retrieval)
-    places = [{"direction": side, "k": k} for side in DIRECTIONS for k in sorted(table["k"].unique())]
-
-    def cell(runs: pd.Series) -> Cell:
-        return _number(runs.mean(), ".1f", f"({runs.min():.1f}–{runs.max():.1f})" if len(runs) > 1 else "")
-
-    body = [
-        [Cell(label(method)), *(cell(100 * rows(table, method=method, **place)["recall"]) for place in places)]
-        for method in in_order(table["method"])
-    ]
-    short = dict(zip(DIRECTIONS, SIDES.values(), strict=True))
-    columns = ["Method", *(f"{short[place['direction']]} R@{place['k']}" for place in places)]
-    caption = "Percent, mean over seeds with their range. I→T: captions ranked for an image; T→I: images for a caption."
-    return Table("retrieval", "Retrieval", caption, columns, body, study.retrieval)
 
 
 def ablation_table(study: Study) -> Table | None:
@@ -208,6 +213,48 @@ def _setting(value: object) -> Cell:
     return Cell(value.replace("_", " ")) if isinstance(value, str) else _number(np.nan if value is None else value, "g")
 
 
+def models_table(study: Study) -> Table | None:
+    """Other models beside the study's own on every suite, by its leading scores. None where there are none."""
+    met = study.models
+    if met is None:
+        return None
+    columns = list(met[["suite", "score", "subset"]].drop_duplicates().itertuples(index=False, name=None))
+    titles = {(m.score, m.subset): m.title for m in MEASURES}
+
+    def cell(at: pd.DataFrame) -> Cell:
+        if at.empty:
+            return Cell("–")
+        row = at.iloc[0]
+        point, theirs = 100 * float(row["point"]), _published(study.published, row)
+        return Cell(f"{point:.1f} {row['alike']}", " · ".join([between(row), *theirs]), value=round(point, 6))
+
+    body = []
+    for method in in_order(met["method"]):
+        of = rows(met, method=method).set_index(["suite", "score", "subset"], drop=False)
+        named = ":".join(str(part) for part in of.iloc[0][["model", "head"]] if part == part and part)
+        cost = float((of["seconds"] * of["n"]).sum() / of["n"].sum()) if of["seconds"].notna().all() else np.nan
+        cells = [cell(of.loc[of.index == place]) for place in columns]
+        body.append([Cell(label(method), named), *cells, _number(cost, ".2g")])
+    caption = (
+        f"Percent with {100 * float(met['level'].iloc[0]):g} % intervals; after the dot the published figure, where "
+        "there is one. Two models that share a letter in a column are not told apart: paired tests of all pairs, "
+        "Holm-corrected over the pairs of the column. Seconds: one item, where it was evaluated. Scores of models of "
+        "different families have different scales; what is right or wrong does not depend on them."
+    )
+    heads = ["Model", *(f"{suite}: {titles[score, subset]}" for suite, score, subset in columns), "Seconds"]
+    return Table("models", "Other models beside the study's own", caption, heads, body, met)
+
+
+def _published(table: pd.DataFrame | None, row: pd.Series) -> list[str]:
+    """The published figures of the whole benchmark for a row of the models' table; empty where there is none."""
+    if table is None or not isinstance(row["published"], str):
+        return []
+    metrics = {row["score"], f"{row['subset']}_{row['score']}", *(["accuracy"] * (row["score"] == "pairwise"))}
+    found = rows(table, benchmark=row["benchmark"], model=row["published"], subset="all")
+    values = sorted(found.loc[found["metric"].isin(metrics), "value"])
+    return ["published " + ", ".join(f"{value:g}" for value in values)] if values else []
+
+
 def conformance_table(study: Study) -> Table | None:
     """Our figures beside the official ones: given the same scores they should be equal."""
     met = study.conformance
@@ -238,8 +285,9 @@ TABLES: tuple[Callable[[Study], Table | None], ...] = (
     subset_table,
     difference_table,
     equivariance_table,
+    decomposition_table,
     suite_table,
-    retrieval_table,
+    models_table,
     ablation_table,
     conformance_table,
 )

@@ -19,7 +19,7 @@ from eqlib.study.report.headline import (
     scores_in_words,
     seeds_in_words,
 )
-from eqlib.study.report.study import PRETRAINED, Study
+from eqlib.study.report.study import PRETRAINED, Study, rows
 from eqlib.study.report.style import in_order, label
 from eqlib.study.report.typeset import Words
 
@@ -59,11 +59,28 @@ def main_result(study: Study) -> Words:
 
 def forest(study: Study) -> Words:
     table = study.differences[study.differences["baseline"] == study.baseline]
-    rows = [(method, difference(study, method=method)) for method in in_order(table["method"]) if method != PRETRAINED]
-    each = [f"{label(m)} {points(row['point'])} {between(row, sign='+')}" for m, row in rows if row is not None]
+    found = [(method, difference(study, method=method)) for method in in_order(table["method"]) if method != PRETRAINED]
+    each = [f"{label(m)} {points(row['point'])} {between(row, sign='+')}" for m, row in found if row is not None]
     told = f" All quads: {', '.join(each)}." if each else ""
     below = alpha(study.differences.iloc[0])
     return _words("forest", baseline=label(study.baseline).lower(), intervals=intervals(study), alpha=below, told=told)
+
+
+def decomposition(study: Study) -> Words:
+    table = rows(study.decomposition, suite=study.main, subset="micro").set_index(["method", "part"])
+    each = [
+        f"{label(method)} {points(of['both'])}: evidence alone {points(of['evidence'])}, threshold alone "
+        f"{points(of['threshold'])}"
+        for method in in_order(table.index.get_level_values("method"))
+        for of in [table.loc[method, "point"]]
+    ]
+    baseline = label(study.decomposition["baseline"].iloc[0]).lower()
+    return _words("decomposition", baseline=baseline, intervals=intervals(study), each="; ".join(each))
+
+
+def foils(study: Study) -> Words:
+    names = sorted(set(study.summary.loc[study.summary["score"] == "pairwise", "suite"]))
+    return _words("foils", intervals=intervals(study), names=", ".join(names))
 
 
 def equivariance(study: Study) -> Words:
@@ -88,7 +105,7 @@ def dose(study: Study) -> Words:
 
 
 def retrieval(study: Study) -> Words:
-    return _words("retrieval", seeds=seeds_in_words(study))
+    return _words("retrieval", seeds=seeds_in_words(study), intervals=intervals(study))
 
 
 def tradeoff(study: Study) -> Words:
@@ -113,8 +130,8 @@ def published(study: Study) -> Words:
     models = sorted(table["model"].unique())
     edition = table["edition"].fillna("").replace("", "not stated")
     usual = edition.mode().iloc[0]  # editions differ in size and picture format
-    rows = zip(table["model"], table["subset"], edition, strict=True)
-    other = [f"{model} on {EQBEN[subset]} ({kind})" for model, subset, kind in rows if kind != usual]
+    each = zip(table["model"], table["subset"], edition, strict=True)
+    other = [f"{model} on {EQBEN[subset]} ({kind})" for model, subset, kind in each if kind != usual]
     own = (
         f"In colour: this study, {intervals(study)}."
         if "eqben" in set(study.summary["suite"])

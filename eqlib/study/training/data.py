@@ -1,4 +1,4 @@
-"""What a study reads: captioned images to train on and quads to test on, named in params.yaml's section ``data``."""
+"""What a study reads: captioned images to train on and suites to test on, named in params.yaml's section ``data``."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -6,11 +6,12 @@ from pathlib import Path
 import numpy as np
 
 from eqlib.errors import InputError
-from eqlib.suites import QuadSuite, RetrievalSuite, read
+from eqlib.suites import RetrievalSuite, read
+from eqlib.suites.suite import AnySuite
 
 
-def read_suites(root: str | Path, suites: dict[str, dict]) -> dict[str, QuadSuite]:
-    """The quad suites of ``suites`` (name -> ``{reader, path, ...options}``, paths under ``root``), by that name.
+def read_suites(root: str | Path, suites: dict[str, dict]) -> dict[str, AnySuite]:
+    """The ``suites`` (name -> ``{reader, path, ...options}``, paths under ``root``), of any kind, by that name.
 
     Raises InputError for an unknown reader or option, a missing file or a malformed record.
     """
@@ -25,16 +26,14 @@ def read_suites(root: str | Path, suites: dict[str, dict]) -> dict[str, QuadSuit
             if error.where is not None:
                 raise
             raise InputError(error.expected, error.got, where=f"data.suites.{name}") from error  # reader or option
-        if not isinstance(suite, QuadSuite):
-            raise InputError("a reader of quads", entry["reader"], where=f"data.suites.{name}")
         found[name] = replace(suite, name=name)
     return found
 
 
 def read_captions(
-    root: str | Path, captions: str, split: str, *, held_out: dict[str, QuadSuite] | None = None
+    root: str | Path, captions: str, split: str, *, held_out: dict[str, AnySuite] | None = None
 ) -> RetrievalSuite:
-    """One split of the captioned images at ``root / captions``, without those that any quad of ``held_out`` shows.
+    """One split of the captioned images at ``root / captions``, without those that a suite of ``held_out`` shows.
 
     ``captions`` may have any form that ``eqlib.suites.captions`` reads. An empty ``split`` takes every image. Images
     are told apart by path: a copy in a tar counts as another. What was left out is said in ``notes``. Raises InputError
@@ -42,16 +41,15 @@ def read_captions(
     """
     suite = read("captions", Path(root) / captions, split=split or None)
     shown = {
-        (quads.root / image).resolve()
-        for quads in (held_out or {}).values()
-        for column in quads.IMAGES
-        for image in quads.records[column]
+        (other.root / image).resolve()
+        for other in (held_out or {}).values()
+        for image in other.pictures()["picture"].unique()
     }
     keep = np.array([(suite.root / image).resolve() not in shown for image in suite.images])
     if keep.all():
         return suite
     if not keep.any():
-        raise InputError("images that no test quad shows", f"none of {len(keep)}", where=captions, row=split)
+        raise InputError("images that no suite of data.suites shows", f"none of {len(keep)}", where=captions, row=split)
     new_index = np.cumsum(keep) - 1
     of_kept = keep[suite.image_of_caption]
     return replace(
@@ -61,5 +59,5 @@ def read_captions(
         image_of_caption=new_index[suite.image_of_caption[of_kept]],
         groups=None if suite.groups is None else suite.groups[keep],
         negatives=suite.negatives and [n for n, kept in zip(suite.negatives, of_kept, strict=True) if kept],
-        notes=(*suite.notes, f"{int((~keep).sum())} of {len(keep)} images held out: test quads show them"),
+        notes=(*suite.notes, f"{int((~keep).sum())} of {len(keep)} images held out: suites show them"),
     )

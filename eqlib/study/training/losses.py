@@ -19,7 +19,15 @@ from open_clip.loss import SigLipLoss
 from torch import Tensor
 
 from eqlib.errors import InputError
-from eqlib.losses import EqSimLoss, StepGenerator, contrastive_loss, cyclip_loss, negclip_loss, pairwise_loss
+from eqlib.losses import (
+    EqSimLoss,
+    StepGenerator,
+    contrastive_loss,
+    cyclip_loss,
+    negclip_loss,
+    pairwise_loss,
+    relative_eqsim_loss,
+)
 from eqlib.losses import eqsim_itm as itm_criterion
 from eqlib.losses.ranks import Ranks
 from eqlib.models.matching import MatchingHead, matching_loss, matching_scores
@@ -108,6 +116,7 @@ LOSSES: dict[str, Callable] = {
     "eqsim": eqsim,
     "cyclip": cyclip_loss,
     "pairwise": pairwise_loss,
+    "relative": relative_eqsim_loss,
     "negclip": negclip_loss,
     "itm": Matching,
     "eqsim_itm": partial(Matching, eqsim=True),

@@ -15,6 +15,7 @@ METHODS = {
     "eqsim": ("contrastive", "eqsim"),
     "cyclip": ("contrastive", "cyclip"),
     "pairwise": ("contrastive", "pairwise"),
+    "relative": ("contrastive", "relative"),
     "negclip": ("negclip",),
     "eqsim_negclip": ("negclip", "eqsim"),
     "itm": ("contrastive", "itm"),

@@ -186,10 +186,10 @@ def _train(run: Run, output: Path, scratch: str, on_log: Callable | None = None)
         if name != "model":
             return
         with whole(output / "history.csv") as file:
-            history.to_csv(file, index=False)
+            history.to_csv(file, index=False, float_format="%.10g")  # the digits behind are the processor's
         found = {"method": run.method, "settings": run.settings, "seed": recipe.seed, "notes": captions.notes}
         found |= {"weights": kept.fingerprint, "images": len(captions.images), "processes": accelerator.num_processes}
-        last = history.iloc[-1].drop("step").dropna().to_dict()
+        last = {name: float(f"{value:.10g}") for name, value in history.iloc[-1].drop("step").dropna().items()}
         write_json(output / "metrics.json", {**found, "last": last, **history.attrs})
 
     history = fit(

@@ -274,7 +274,7 @@ def test_a_set_and_scores_of_ones_own(folder, study, tmp_path, capsys):
     capsys.readouterr()
 
     study.of().iloc[:1].assign(quad="elsewhere").to_parquet(tmp_path / "x.parquet")
-    for bad, expected in (("x.parquet", "x.parquet"), (f"m={tmp_path / 'x.parquet'}", "scores of quads of test")):
+    for bad, expected in (("x.parquet", "x.parquet"), (f"m={tmp_path / 'x.parquet'}", "scores of items of test")):
         assert browser.main([bad, "--quads", quads, "--output", str(tmp_path / "bad.html")]) == 1
         assert expected in capsys.readouterr().err
     assert not (tmp_path / "bad.html").exists()

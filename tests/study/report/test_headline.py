@@ -126,6 +126,17 @@ def test_what_the_gain_costs_is_said_with_its_interval(study, with_recall):
     assert abstract(with_recall)[-1].endswith(told)
 
 
+def test_a_difference_is_taken_apart(study):
+    """Made parts, in the words of the abstract; nothing is said where they were not computed."""
+    made = [(part, point, point - 0.01, point + 0.01) for part, point in (("evidence", 0.002), ("threshold", 0.031))]
+    table = pd.DataFrame(made, columns=["part", "point", "low", "high"])
+    table = table.assign(method="eqsim", suite=study.main, subset="micro", level=0.95)
+    said = mechanism(replace(study, decomposition=table))
+    assert "EqSim's I beside the |a| + |b| of contrastive gives +0.2 [−0.8, +1.2]" in said
+    assert "its |a| + |b| beside that I +3.1 [+2.1, +4.1]." in said
+    assert "Taken apart" not in mechanism(replace(study, decomposition=None))
+
+
 def test_nothing_compared(study):
     assert "no difference to report" in headline(replace(study, differences=study.differences.iloc[:0]))
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import io
 import json
 import re
 import shutil
@@ -12,6 +14,7 @@ from pathlib import Path
 import nbformat
 import pytest
 from drawn import FIGURES
+from PIL import Image
 
 from eqlib.files import write_json
 from eqlib.study.report import build, render
@@ -249,8 +252,11 @@ def test_formulas_need_no_script(tmp_path):
 def test_a_figure_of_the_page_is_a_link_in_the_notebook(tmp_path):
     path = notebook(tmp_path / "n.ipynb", "Draw")
     read = nbformat.read(path, as_version=4)
+    file = io.BytesIO()
+    Image.new("RGB", (4, 4)).save(file, "png")
+    drawn = base64.b64encode(file.getvalue()).decode()
     outputs = [
-        nbformat.v4.new_output("display_data", {"image/png": "AAAA"}, metadata={"anchor": f"figure-{name}"})
+        nbformat.v4.new_output("display_data", {"image/png": drawn}, metadata={"anchor": f"figure-{name}"})
         for name in ("forest", "elsewhere")
     ]
     read.cells[1].outputs = outputs

@@ -16,9 +16,9 @@ from eqlib.suites.quadfile import read_quads
 def test_runs_of_an_earlier_setting_are_not_read(folder, tmp_path):
     """finetune/ keeps what an earlier params.yaml trained; the tables of compare say what the study is."""
     shutil.copytree(folder, tmp_path / "study")
-    items = pd.read_parquet(folder / "compare" / "items.parquet")
+    items = pd.read_parquet(folder / "compare" / "items" / "test.parquet")
     kept = items[(items["method"] == "pretrained") | ((items["method"] == "eqsim") & (items["seed"] > 0))]
-    kept.to_parquet(tmp_path / "study" / "compare" / "items.parquet")
+    kept.to_parquet(tmp_path / "study" / "compare" / "items" / "test.parquet")
     study = read_study(tmp_path / "study" / "compare", finetune=tmp_path / "study" / "finetune")
     assert study.methods == ["pretrained", "eqsim"]
     assert study.seeds == [1, 2]
@@ -27,16 +27,18 @@ def test_runs_of_an_earlier_setting_are_not_read(folder, tmp_path):
 
 
 def test_a_missing_or_damaged_table_is_named(folder, tmp_path):
-    with pytest.raises(InputError, match=r"items\.parquet"):
+    with pytest.raises(InputError, match="items: expected score tables of quads, got none"):
         read_study(tmp_path)
-    (tmp_path / "items.parquet").write_bytes((folder / "compare" / "items.parquet").read_bytes()[:-50])
-    with pytest.raises(InputError, match=r"items\.parquet"):
+    (tmp_path / "items").mkdir()
+    (tmp_path / "items" / "test.parquet").write_bytes(
+        (folder / "compare" / "items" / "test.parquet").read_bytes()[:-50]
+    )
+    with pytest.raises(InputError, match=r"test\.parquet"):
         read_study(tmp_path)
 
 
 def test_a_table_that_does_not_say_its_level_is_named(folder, tmp_path):
-    for path in (folder / "compare").iterdir():
-        (tmp_path / path.name).write_bytes(path.read_bytes())
+    shutil.copytree(folder / "compare", tmp_path, dirs_exist_ok=True)
     pd.read_csv(tmp_path / "summary.csv").drop(columns="level").to_csv(tmp_path / "summary.csv", index=False)
     with pytest.raises(InputError, match=r"level.*summary\.csv|summary\.csv.*level"):
         read_study(tmp_path)
@@ -49,14 +51,14 @@ def test_roles(study):
 
 
 def test_the_headline_is_not_about_validation(folder, tmp_path):
-    items = pd.read_parquet(folder / "compare" / "items.parquet")
+    items = pd.read_parquet(folder / "compare" / "items" / "test.parquet")
     both = pd.concat([items.assign(suite="watched"), items.assign(suite="held_out")[items["quad"] < "q5"]])
     for name in ("summary.csv", "differences.csv"):
         (tmp_path / name).write_bytes((folder / "compare" / name).read_bytes())
-    both.to_parquet(tmp_path / "items.parquet")
+    (tmp_path / "items").mkdir()
+    both.to_parquet(tmp_path / "items" / "test.parquet")
     assert read_study(tmp_path, validation="watched").main == "held_out"
     assert read_study(tmp_path).main == "watched"  # the larger
-    assert read_study(tmp_path).retrieval is None
 
 
 def test_pictures_of_other_quads_are_not_shown(folder, tmp_path, caplog):
@@ -65,7 +67,7 @@ def test_pictures_of_other_quads_are_not_shown(folder, tmp_path, caplog):
     assert read_study(folder / "compare", suites={"test": suite}).pictures() is not None
     with caplog.at_level("WARNING"):
         assert read_study(folder / "compare", suites={"test": fewer}).pictures() is None
-    assert "3 scored quads" in caplog.text
+    assert "3 scored items" in caplog.text
 
 
 def test_measures_by_hand():

@@ -8,15 +8,14 @@ from dataclasses import replace
 import pandas as pd
 import pytest
 
-from eqlib.study.report.figures.scores import recalls
 from eqlib.study.report.tables import (
     ablation_table,
     best,
     conformance_table,
     difference_table,
     main_table,
-    retrieval_table,
     subset_table,
+    suite_table,
     tables,
 )
 from eqlib.study.report.typeset import Cell, Table, latex, markdown, tex, write
@@ -99,13 +98,14 @@ def test_differences_have_one_row_a_subset_for_group_and_one_for_the_others(stud
     assert [part for score, part in rows if score == "Text"] == ["All quads"]
 
 
-def test_retrieval_is_the_mean_over_seeds(study):
-    table = retrieval_table(study)
-    long = recalls(study.retrieval)
-    runs = long[(long["method"] == "eqsim") & (long["direction"] == "text_to_image") & (long["k"] == 5)]["recall"]
-    cell = table.rows[-1][table.columns.index("T→I R@5")]
-    assert cell.text == f"{100 * runs.mean():.1f}"
-    assert len(runs) == 3
+def test_every_suite_stands_with_its_own_scores(study):
+    table = suite_table(study)
+    assert [cell.text for row in table.rows for cell in row[:1]] == ["test"] * 4 + ["retrieval"] * 6
+    queries = study.others["retrieval"]
+    runs = queries[(queries["method"] == "eqsim") & (queries["subset"] == "image_retrieval")]
+    assert table.rows[-2][1].text == "T→I R@5"
+    assert table.rows[-2][-1].text == f"{100 * runs['R@5'].mean():.1f}"
+    assert runs["seed"].nunique() == 3
 
 
 def test_ablation_by_hand(study):
@@ -136,7 +136,7 @@ def test_what_a_gain_costs_in_recall_stands_among_the_differences(study, with_re
     table = difference_table(with_recall)
     assert len(table.rows) == len(difference_table(study).rows) + 2
     lost, kept = table.rows[-2:]
-    assert [cell.text for cell in lost] == ["EqSim", "I→T R@1", "Retrieval set", "−4.2", "0.004"]
+    assert [cell.text for cell in lost] == ["EqSim", "I→T R@1", "retrieval", "−4.2", "0.004"]
     assert (lost[3].small, lost[3].bold, kept[1].text, kept[3].bold) == ("[−5.2, −3.2]", True, "T→I R@1", False)
 
 

@@ -1,5 +1,6 @@
 """Scores with the intervals that ``eqlib.scoring`` gives: by subset, as differences, by size of the change."""
 
+import warnings
 from collections.abc import Sequence
 
 import numpy as np
@@ -11,14 +12,14 @@ from matplotlib.ticker import MaxNLocator
 
 from eqlib.scoring import summarise
 from eqlib.scoring.matching import CHANCE
+from eqlib.study.decomposition import PARTS
+from eqlib.study.kinds import MEASURES, SIDES
 from eqlib.study.report.headline import alpha, between, points
 from eqlib.study.report.study import TREATMENT, part_label, parts, rows
 from eqlib.study.report.style import COLUMN, INK, LINE, PAGE, QUIET, colours, in_order, label, legend, markers, panels
 
 BINS = 4
 """Sizes of a change that a panel of ``dose`` tells apart."""
-
-DIRECTIONS = {"image_to_text": "Image to text", "text_to_image": "Text to image"}
 
 EQBEN = {
     "eqbenag": "Action Genome",
@@ -63,7 +64,9 @@ def marks(ax: Axes, table: pd.DataFrame, place: str, order: Sequence[str], *, ly
         plot = plot.limit(**{along: (ends.min() - margin, ends.max() + margin)})
     shade, mark = colours(methods), markers(methods)
     plot = plot.scale(color=so.Nominal(shade, order=methods), marker=so.Nominal(mark, order=methods))
-    plot.label(**{at: None, along: None}).on(ax).plot()
+    with warnings.catch_warnings():  # seaborn 0.13 passes pandas 3 a keyword of pandas 2
+        warnings.filterwarnings("ignore", "The copy keyword is deprecated")
+        plot.label(**{at: None, along: None}).on(ax).plot()
     for text in ax.texts:
         text.set_clip_on(False)
     getattr(ax, f"set_{at}lim")(*((len(order) - 0.5, -0.5) if lying else (-0.5, len(order) - 0.5)))
@@ -98,8 +101,8 @@ def main_result(summary: pd.DataFrame, items: pd.DataFrame) -> Axes:
     return ax
 
 
-def _chance(ax: Axes, *, lying: bool = False) -> None:
-    at, quiet = 100 * CHANCE["group"], {"fontsize": 5.8, "color": QUIET, "textcoords": "offset points"}
+def _chance(ax: Axes, at: float = 100 * CHANCE["group"], *, lying: bool = False) -> None:
+    quiet = {"fontsize": 5.8, "color": QUIET, "textcoords": "offset points"}
     (ax.axvline if lying else ax.axhline)(at, color=QUIET, linewidth=0.7, linestyle=(0, (1.5, 2)), zorder=1)
     if lying:
         ax.annotate("chance", (at, 1), xycoords=("data", "axes fraction"), xytext=(2, -1), va="top", **quiet)
@@ -126,6 +129,38 @@ def forest(differences: pd.DataFrame, *, baseline: str) -> Axes:
     ax.set_xlabel(f"group score, difference to {label(baseline)} (points)")
     legend(ax, methods, line="-", loc="lower left", bbox_to_anchor=(0, 1), ncols=min(len(methods), 4))
     return ax
+
+
+def decomposition(table: pd.DataFrame, *, baseline: str) -> Axes:
+    """Group score differences to ``baseline`` in percentage points over all quads of one suite, and what of them either
+    part alone gives. ``table``: see ``eqlib.study.decomposition.decompose``."""
+    table = rows(table, subset="micro")
+    said = [f"{points(row['point'])}  {between(row, sign='+')}" for _, row in table.iterrows()]
+    table = percent(table.assign(said=said)).assign(part=table["part"].map(PARTS))
+    methods = in_order(table["method"])
+    [ax] = panels(1, 0.6 + 0.17 * len(PARTS) * max(len(methods), 1.5), width=PAGE * 0.72)
+    marks(ax, table, "part", list(PARTS.values()), lying=True)
+    ax.axvline(0, color=QUIET, linewidth=0.8, zorder=1)
+    ax.spines["left"].set_visible(False)
+    ax.set_xlabel(f"group score, difference to {label(baseline)} (points)")
+    legend(ax, methods, line="-", loc="lower left", bbox_to_anchor=(0, 1), ncols=min(len(methods), 4))
+    return ax
+
+
+def foils(summary: pd.DataFrame) -> np.ndarray:
+    """One panel a suite of foils in ``summary``: accuracy in percent over all and by subset, a mark a method."""
+    shown = percent(rows(summary, score="pairwise"))
+    names, methods = sorted(set(shown["suite"])), in_order(shown["method"])
+    deep = shown.groupby("suite")["subset"].nunique().max()
+    axes = panels(len(names), 0.7 + 0.1 * deep * max(len(methods), 1.5), across=min(len(names), 3))
+    for ax, name in zip(axes, names, strict=True):
+        table = rows(shown, suite=name).replace({"part": {part_label("micro"): "All foils"}})
+        order = [part_label(part) if part != "micro" else "All foils" for part in parts(table)]
+        marks(ax, table[table["part"].isin(order)], "part", order, lying=True)
+        ax.set(title=name, xlabel="Accuracy (%)")
+        _chance(ax, 50, lying=True)
+    legend(axes[0].figure, methods)
+    return axes
 
 
 def sizes(items: pd.DataFrame, records: pd.DataFrame) -> pd.DataFrame | None:
@@ -185,30 +220,24 @@ def dose(table: pd.DataFrame) -> np.ndarray:
     return axes
 
 
-def recalls(table: pd.DataFrame) -> pd.DataFrame:
-    """One row a run, direction and k (method, seed, direction, k, recall) from ``table`` (... r1, r5, r10)."""
-    names = [name for name in table if str(name).startswith("r") and str(name)[1:].isdigit()]
-    long = table.melt(["method", "seed", "direction"], names, "k", "recall")
-    return long.assign(k=long["k"].str[1:].astype(int)).dropna(subset=["recall"])
-
-
-def retrieval(table: pd.DataFrame) -> np.ndarray:
-    """One panel a direction and k of ``recalls``: recall in percent by method, mean over seeds and every seed. All axes
-    span the same number of points, not from zero, so that differences can be seen and compared."""
-    methods, ks = in_order(table["method"]), sorted(table["k"].unique())
-    places = [(direction, k) for direction in DIRECTIONS for k in ks]
-    axes = panels(len(places), 0.62 + 0.17 * len(methods), sharey=True)
-    runs = table.assign(recall=100 * table["recall"], name=table["method"].map(label))
-    reach = 0.6 * runs.groupby(["direction", "k"])["recall"].agg(np.ptp).max() + 0.5
-    for ax, (direction, k) in zip(axes, places, strict=True):
-        of = rows(runs, direction=direction, k=k)
-        means = of.groupby(["method", "name"], as_index=False)["recall"].mean().rename(columns={"recall": "point"})
-        each = of.rename(columns={"recall": "single"})
-        marks(ax, pd.concat([means, each]), "name", [label(method) for method in methods], lying=True)
-        middle = (of["recall"].max() + of["recall"].min()) / 2
-        ax.set(xlim=(middle - reach, middle + reach), xlabel=f"R@{k} (%)")
-        ax.set_title(DIRECTIONS[direction] if k == ks[0] else "")
-        ax.tick_params(labelleft=ax is axes[0])
+def retrieval(summary: pd.DataFrame) -> np.ndarray:
+    """One row a retrieval set in ``summary``, one panel a direction and k: recall in percent by method. All axes span
+    the same number of points, not from zero, so that differences can be seen and compared."""
+    shown = percent(summary[summary["subset"].isin(SIDES)])
+    shown = shown.assign(name=shown["method"].map(label))
+    methods, names = in_order(shown["method"]), sorted(set(shown["suite"]))
+    places = [(name, m) for name in names for m in MEASURES if m.subset in SIDES]
+    axes = panels(len(places), 0.62 + 0.17 * len(methods), across=len(places) // len(names), sharey=True)
+    panel = shown.groupby(["suite", "subset", "score"])
+    reach = 0.55 * (panel[["high", "point"]].max().max(axis=1) - panel[["low", "point"]].min().min(axis=1)).max() + 0.5
+    for ax, (name, measure) in zip(axes, places, strict=True):
+        of = rows(shown, suite=name, subset=measure.subset, score=measure.score)
+        marks(ax, of, "name", [label(method) for method in methods], lying=True)
+        ends = of[["low", "point", "high"]].stack()
+        middle = (ends.max() + ends.min()) / 2
+        ax.set(xlim=(middle - reach, middle + reach), xlabel=f"{measure.title} (%)")
+        ax.set_title(name if measure == places[0][1] else "")
+        ax.tick_params(labelleft=measure == places[0][1])
         ax.xaxis.set_major_locator(MaxNLocator(3, integer=True))
     return axes
 

@@ -1,0 +1,40 @@
+"""A model on a suite of any kind: opened by its name, asked for a score table."""
+
+from pathlib import Path
+
+import pandas as pd
+
+from eqlib.models.clip import load
+from eqlib.models.embed import Embedder
+from eqlib.models.matching import HEAD, load_head, scorer
+from eqlib.models.score import Scorer, retrieval_features, score_suite
+from eqlib.scoring.retrieval import retrieval_table
+from eqlib.suites.suite import AnySuite, RetrievalSuite
+
+
+def open_model(
+    model: str, head: str = "", *, batch: int = 64, workers: int = 0, cache: str | None = None
+) -> tuple[Embedder | Scorer, Embedder | None]:
+    """What judges quads and foils, and what embeds, None where nothing does. ``head`` names one of a matcher
+    (``eqlib.models.itm``); a fine-tuned model with a head of its own beside it judges by that head."""
+    if head:
+        from eqlib.models.itm import load_matcher  # of the extra hf
+
+        return load_matcher(model, head), None
+    bundle = load(model)
+    embedder = Embedder(bundle, cache=cache, batch_size=batch, workers=workers)
+    own = (Path(model) / HEAD).is_file()
+    return (scorer(bundle, load_head(model)) if own else embedder), embedder
+
+
+def judged(judges: tuple[Embedder | Scorer, Embedder | None], suite: AnySuite, *, batch: int) -> pd.DataFrame | None:
+    """The score table of ``suite``: of quads and foils what ``score_suite`` gives, of a retrieval set one row a query
+    (``retrieval_table``). None for a retrieval set where nothing embeds: every picture with every caption is too many.
+    """
+    judge, embedder = judges
+    if not isinstance(suite, RetrievalSuite):
+        return score_suite(judge, suite, batch_size=batch)
+    if embedder is None:
+        return None
+    features = retrieval_features(embedder, suite)
+    return retrieval_table(*features, suite.image_of_caption, suite=suite.name, edition=suite.edition)
