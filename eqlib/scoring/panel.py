@@ -55,6 +55,14 @@ class Panel:
     values: dict[str, np.ndarray]
 
     @property
+    def methods(self) -> dict[str, list[int]]:
+        """Each method's runs, in the order of their seeds, so that equal seeds stand in equal places."""
+        found: dict[str, list[int]] = {}
+        for run in sorted(range(len(self.runs)), key=lambda run: self.runs[run][1]):
+            found.setdefault(self.runs[run][0], []).append(run)
+        return {method: found[method] for method, _ in self.runs}
+
+    @property
     def sizes(self) -> np.ndarray:
         """Quads per subset."""
         return np.bincount(self.subset, minlength=len(self.subsets))
