@@ -50,37 +50,34 @@ def draw_style(rng: np.random.Generator, noise: float = 0.0) -> Style:
 
 def focuses(scene: Scene) -> list[Focus]:
     """Everything that captions of this scene may be about."""
-    found, single = [], [group for group in scene.groups if len(scene.members(group)) == 1]
-    for group in scene.groups:
-        members = scene.members(group)
-        thing = scene.things[members[0]]
+    found = []
+    groups = scene.groups
+    single = [group for group in groups if len(scene.members(group)) == 1]
+    for group in groups:
+        thing = scene.things[scene.members(group)[0]]
         figure = KINDS[thing.kind].role == "figure"
-        found += [
-            Focus(kind, aspect, (group,))
-            for kind, aspect, holds in (
-                ("object", "kind", True),
-                ("attribute", "colour", True),
-                ("attribute", "material", thing.material != "plain"),
-                ("attribute", "size", thing.size),
-                ("action", "pose", figure),
-                ("state", "state", not figure and thing.state and group in single),
-                ("count", "number", members[-1] == len(scene.things) - 1),
-            )
-            if holds
-        ]
+        found.append(Focus("object", "kind", (group,)))
+        found.append(Focus("attribute", "colour", (group,)))
+        if thing.material != "plain":
+            found.append(Focus("attribute", "material", (group,)))
+        if thing.size:
+            found.append(Focus("attribute", "size", (group,)))
+        if figure:
+            found.append(Focus("action", "pose", (group,)))
+        elif thing.state and group in single:
+            found.append(Focus("state", "state", (group,)))
+        if scene.members(group)[-1] == len(scene.things) - 1:
+            found.append(Focus("count", "number", (group,)))
     if len(single) >= 2:
-        one, other = (scene.members(group)[0] for group in single[:2])
-        a, b = scene.things[one], scene.things[other]
-        found += [
-            Focus(kind, aspect, tuple(single[:2]))
-            for kind, aspect, holds in (
-                ("binding", "colour", True),
-                ("binding", "material", "plain" not in (a.material, b.material)),
-                ("binding", "size", a.size and b.size),
-                ("location", "relation", relation(scene, other, one)),
-            )
-            if holds
-        ]
+        a, b = (scene.things[scene.members(group)[0]] for group in single[:2])
+        pair = tuple(single[:2])
+        found.append(Focus("binding", "colour", pair))
+        if "plain" not in (a.material, b.material):
+            found.append(Focus("binding", "material", pair))
+        if a.size and b.size:
+            found.append(Focus("binding", "size", pair))
+        if relation(scene, scene.members(pair[1])[0], scene.members(pair[0])[0]):
+            found.append(Focus("location", "relation", pair))
     return found
 
 
