@@ -1,6 +1,5 @@
 """EqSimLoss: the settings of EqSim and a call that a training loop understands."""
 
-from dataclasses import asdict
 from functools import partial
 from typing import Literal, Self, get_args
 
@@ -156,7 +155,3 @@ class EqSimLoss(nn.Module):
         logits = cosine.times(logit_scale)
         uniform = partial(self.draws.uniform, device=logits.rows.device)
         return draw_partners(logits.rows, logits.cols, logits.offset, self.sample_num, uniform)
-
-    def extra_repr(self) -> str:
-        settings = {"variant": self.variant, "similarity": self.similarity, **asdict(self.criterion)}
-        return ", ".join(f"{name}={value}" for name, value in settings.items())

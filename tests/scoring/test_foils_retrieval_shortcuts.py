@@ -55,6 +55,11 @@ def test_cosines_are_no_probabilities():
         valse([0.3, 0.2], [0.1, -0.1])
     with pytest.raises(InputError, match="one length"):
         pairwise([0.1], [0.1, 0.2])
+    with pytest.raises(InputError, match="item 1: expected finite scores, got foil nan"):
+        pairwise([0.1, 0.2], [0.1, np.nan])
+    with pytest.raises(InputError, match="real numbers as scores"):
+        pairwise(["0.1"], ["0.2"])
+    assert valse([0.0, 1.0], [0.0, 1.0])["p_c"].tolist() == [0, 1]  # the ends are probabilities
 
 
 def test_foil_accuracy_per_category_and_captions_alone():

@@ -71,6 +71,24 @@ def test_interval_and_p_of_a_difference_agree(counts, level):
         assert (found.low > 0 or found.high < 0) == (found.p < 1 - level)
 
 
+def test_one_seed_each_is_a_pair_whether_told_so_or_not():
+    ours, theirs, cell = pair(20, 9, 3, 8)
+    told, untold = (interval(cell, ours, theirs, paired=paired) for paired in (True, False))
+    assert (told.low, told.high, told.p) == pytest.approx((untold.low, untold.high, untold.p), rel=1e-12)
+    assert told.kind == untold.kind == "score"
+
+
+def test_discordant_quads_of_seeds_that_are_no_pairs():
+    """Right in 1, 1/2, 0, 0 of our two seeds and in 0, 0, 1, 0 of their one: by chance together, quad by quad."""
+    from eqlib.scoring.inference import _discordant
+
+    ours, theirs = outcomes([1, 1, 0, 0], [1, 0, 0, 0]), outcomes([0, 0, 1, 0])
+    assert _discordant(plain(4), ours, theirs, paired=False) == pytest.approx((1.5 / 4, 1 / 4))
+    # of our two seeds and their two, paired: (1, 0), (1, 1) | (1, 0), (0, 1): half the pairs gain, a quarter lose
+    ours, theirs = outcomes([1, 1], [1, 0]), outcomes([0, 1], [0, 1])
+    assert _discordant(plain(2), ours, theirs, paired=True) == pytest.approx((2 / 4, 1 / 4))
+
+
 def test_holm_by_hand():
     assert holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
     assert holm([]).shape == (0,)
@@ -422,5 +440,22 @@ def test_unknown_baseline_and_score_are_refused():
     table = study(np.random.default_rng(0), n=16)
     with pytest.raises(InputError, match="plain, new"):
         compare(table, baseline="absent")
+    with pytest.raises(InputError, match="no column method"):
+        compare(table.drop(columns="method"), baseline="plain")
     with pytest.raises(InputError, match="nonsense"):
         summarise(table, scores=("nonsense",))
+
+
+@pytest.mark.parametrize(
+    ("column", "message"),
+    [
+        (["much"] * 16, "numbers or bool under 'own'"),
+        ([0.0] * 15 + [np.inf], "finite values under 'own'"),
+        (None, "columns s00, s01, s10, s11, or own, got neither"),
+    ],
+)
+def test_bad_columns_of_an_own_score_are_refused(column, message):
+    table = study(np.random.default_rng(0), n=16, seeds=(0,)).query("method == 'plain'")
+    table = table.drop(columns="s00") if column is None else table.assign(own=column)
+    with pytest.raises(InputError, match=message):
+        summarise(table, scores=("own",))
