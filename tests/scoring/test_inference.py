@@ -153,6 +153,28 @@ def test_covariance_over_clusters_is_that_of_a_slow_loop(sizes, seed):
     assert covariance[0, 0] == pytest.approx(g / (g - 1) * fit.cov_params()[0, 0])
 
 
+def test_the_variance_of_subsets_that_are_drawn_by_themselves():
+    """0, 1 in the one and 1, 1 in the other: (1/4)^2 times the squares about the subsets' means, 1/4 twice, times 2."""
+    values, subset = np.array([[0.0, 1.0, 1.0, 1.0]]), [0, 0, 1, 1]
+    means, covariance = plain(4, subset=subset).moments(values)
+    assert (means.item(), covariance.item()) == pytest.approx((3 / 4, 2 / 16 * (1 / 4 + 1 / 4)))
+    # weights 3 : 1, so means of 1/2 and 1 make 5/8: the squares of the first subset count (3/8)^2 each
+    means, covariance = plain(4, subset=subset, weights=np.array([3, 3, 1, 1]) / 8).moments(values)
+    assert (means.item(), covariance.item()) == pytest.approx((5 / 8, 2 * 9 / 64 * (1 / 4 + 1 / 4)))
+    # clusters that reach over both subsets are drawn from the whole: sums of -1/2, 1/2 about the mean of 3/4, over 4
+    means, covariance = plain(4, cluster=[0, 1, 0, 1], subset=subset).moments(values)
+    assert covariance.item() == pytest.approx(2 * (1 / 4**2) * (1 / 4 + 1 / 4))
+
+
+def test_quads_that_count_differently_are_no_plain_proportion():
+    weights = np.array([2, 1, 1, 1, 1]) / 6
+    assert plain(5).independent
+    assert not plain(5, weights=weights).independent
+    assert not plain(5, cluster=[0, 0, 1, 2, 3]).independent
+    assert plain(5, weights=weights).size == pytest.approx(36 / 8)
+    assert plain(5, cluster=[0, 0, 1, 2, 3]).units == pytest.approx(25 / 7)
+
+
 def test_degrees_of_freedom_by_hand():
     assert plain(12, np.repeat(np.arange(4), 3)).freedom == pytest.approx(3)
     assert plain(12).freedom == pytest.approx(11)
