@@ -77,8 +77,8 @@ def finite(value: Tensor, expected: str) -> Tensor:
 
 def number(value: float, name: str, where: str, *, above_zero: bool = False) -> None:
     """Raises InputError unless ``value`` is a finite number >= 0, or > 0."""
-    number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-    if not number or value < 0 or (above_zero and value == 0):
+    fits = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    if not fits or value < 0 or (above_zero and value == 0):
         raise InputError(f"a finite number {'>' if above_zero else '>='} 0", repr(value), where=where, row=name)
 
 
