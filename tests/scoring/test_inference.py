@@ -246,6 +246,25 @@ def test_seeds_alone_give_the_textbook_t():
     assert found.p == pytest.approx(0.0742, abs=1e-4)
 
 
+def test_variance_over_quads_and_seeds_by_hand():
+    """Four quads; t of 3 degrees of freedom is 3.1824, of 1 degree 12.7062; two seeds with means 1 and 5 vary by 8."""
+    q, r = np.array([0.0, 0, 2, 2]), np.array([0.0, 2, 0, 2])
+
+    def half(quads, seeds, left_out=0):
+        critical = np.sqrt((quads * 3.18245**2 + seeds * 12.70620**2) / (quads + seeds))
+        return critical * np.sqrt(quads + seeds - left_out)
+
+    # the same quads move alike under both seeds: 1/3 for the quads, 8 / 2 for the seeds
+    found = interval(plain(4), np.array([q, q + 4]))
+    assert (found.point, found.high - 3) == pytest.approx((3, half(1 / 3, 4)), rel=1e-5)
+    # quads that move by themselves: 1/3 / 2 for the quads, and of the seeds' 8 their 1/3 is left out
+    found = interval(plain(4), np.array([q, r + 4]))
+    assert (found.point, found.high - 3) == pytest.approx((3, half(1 / 6, 4, left_out=1 / 6)), rel=1e-5)
+    # one seed of theirs beside them borrows their spread: 8 / 2 + 8, and the quads cancel
+    found = interval(plain(4), np.array([q, q + 4]), np.array([q]))
+    assert (found.point, found.high - 2) == pytest.approx((2, half(0, 12)), rel=1e-5)
+
+
 def test_the_seeds_own_part_leaves_out_what_the_quads_add():
     """Three seeds that differ only by the noise of 200 quads: between the interval of 600 independent values and, where
     seeds by chance seem to differ, one of few degrees of freedom."""
