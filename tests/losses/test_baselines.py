@@ -84,6 +84,21 @@ def test_gradients():
     assert torch.autograd.gradcheck(negclip, (image, text, scale, negatives))
 
 
+def test_autocast_computes_in_float32():
+    image, text, wrong = (values.detach().bfloat16() for values in features(4))
+    for loss, more in (
+        (cyclip_loss, {}),
+        (negclip_loss, {"negative_text_features": wrong}),
+        (pairwise_loss, {"partners": torch.tensor([[1], [0], [3], [2]])}),
+    ):
+        wanted = loss(image, text, 20.0, **more)  # the features as float32
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            found = loss(image, text, 20.0, **more)
+        for name, value in found.items():
+            assert value.dtype == torch.float32
+            torch.testing.assert_close(value, wanted[name])
+
+
 def test_bad_input():
     image, text, negatives = features()
     for function in (
