@@ -104,10 +104,9 @@ def pairwise_loss(
     ranks = Ranks.current()
     image, text = checks.features(image_features, text_features, ranks.world)
     partners = checks.partners(partners, len(image), ranks.world * len(image), ranks.rank * len(image))
-    with torch.autocast(image.device.type, enabled=False):
-        images, texts = ranks.all_gather(image), ranks.all_gather(text)
-        matched = (image * text).sum(1, keepdim=True)
-        other_text = (image[:, None] * texts[partners]).sum(2)
-        other_image = (images[partners] * text[:, None]).sum(2)
-        lost = functional.softplus(logit_scale * (torch.cat([other_text, other_image], dim=1) - matched))
+    images, texts = ranks.all_gather(image), ranks.all_gather(text)  # no product of matrices: autocast touches nothing
+    matched = (image * text).sum(1, keepdim=True)
+    other_text = (image[:, None] * texts[partners]).sum(2)
+    other_image = (images[partners] * text[:, None]).sum(2)
+    lost = functional.softplus(logit_scale * (torch.cat([other_text, other_image], dim=1) - matched))
     return {"pairwise": checks.finite(weight * lost.mean(), "finite features")}
