@@ -37,6 +37,9 @@ def test_cyclip_is_the_papers_sum_over_logits():
     assert terms["cyclip_cross_modal"].item() == pytest.approx(0.25 * cross / size / scale**2)
     assert terms["cyclip_in_modal"].item() == pytest.approx(0.5 * inside / size / scale**2)
     assert len(terms) == 2  # the contrastive loss is the caller's
+    quarters = cyclip_loss(image, text)  # the paper's weights; the scale changes nothing
+    assert quarters["cyclip_in_modal"].item() == pytest.approx(0.25 * inside / size / scale**2)
+    assert quarters["cyclip_cross_modal"].item() == pytest.approx(0.25 * cross / size / scale**2)
 
 
 def test_negclip_by_hand():
@@ -79,6 +82,21 @@ def test_gradients():
     assert torch.autograd.gradcheck(lambda *args: sum(cyclip_loss(*args).values()), (image, text))
     negclip = lambda i, t, s, n: negclip_loss(i, t, s, negative_text_features=n)["negclip"]  # noqa: E731
     assert torch.autograd.gradcheck(negclip, (image, text, scale, negatives))
+
+
+def test_autocast_computes_in_float32():
+    image, text, wrong = (values.detach().bfloat16() for values in features(4))
+    for loss, more in (
+        (cyclip_loss, {}),
+        (negclip_loss, {"negative_text_features": wrong}),
+        (pairwise_loss, {"partners": torch.tensor([[1], [0], [3], [2]])}),
+    ):
+        wanted = loss(image, text, 20.0, **more)  # the features as float32
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            found = loss(image, text, 20.0, **more)
+        for name, value in found.items():
+            assert value.dtype == torch.float32
+            torch.testing.assert_close(value, wanted[name])
 
 
 def test_bad_input():

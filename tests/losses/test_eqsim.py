@@ -109,6 +109,15 @@ def test_before_and_after_the_mean_differ():
     assert eqsim_criterion(*quads, image_side=False, margin=3.0, margin_before_mean=True).item() == 0.5
 
 
+def test_a_hinge_that_is_just_reached_has_no_gradient():
+    # a = 2, b = 0: both sides are 4.
+    sim = torch.tensor([[2.0, 1.0], [1.0, 0.0]], requires_grad=True)
+    for margin, slope in ((4.0, 0.0), (3.5, 8.0)):  # the derivative of (S_00 - S_11)^2, once for each side
+        (grad,) = torch.autograd.grad(eqsim_all_pairs(sim, margin=margin), sim)
+        assert grad[0, 0].item() == slope
+        assert grad[1, 1].item() == -slope
+
+
 sizes, seeds = st.integers(2, 9), st.integers(0, 2**31)
 
 

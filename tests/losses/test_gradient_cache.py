@@ -91,6 +91,9 @@ def test_bad_use():
     cache = GradientCache(Towers(), chunk_size=2)
     with pytest.raises(InputError, match="one length"):
         cache.encode(torch.zeros(3, 5), torch.zeros(2, 6))
+    with pytest.raises(InputError, match="one length"):
+        cache.encode(torch.zeros(0, 5), torch.zeros(0, 6))
+    assert len(cache.encode(torch.zeros(1, 5), torch.zeros(1, 6))[0]) == 1  # the least
     with pytest.raises(InputError, match="tuple of tensors"):
         GradientCache(lambda x: {"x": x}, chunk_size=2).encode(batch()[0])
     with pytest.raises(InputError, match="of one element"):
