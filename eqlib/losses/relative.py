@@ -1,11 +1,9 @@
 """EqSim without a scale: how large the inconsistency of a quad is beside its own change. Ours, not the paper's."""
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor
 
-from eqlib.losses.checks import check_features, check_finite, check_number, check_partners
+from eqlib.losses import checks
 from eqlib.losses.ranks import Ranks
 from eqlib.losses.similarity import Rows
 
@@ -31,11 +29,11 @@ def relative_eqsim_loss(
     `pairwise_loss`: a row and each of its partners make a quad. A rank returns the mean over its rows. Raises
     InputError for shapes that do not fit, ``weight`` < 0, ``floor`` <= 0, and (on the CPU) values that are not finite.
     """
-    check_number(weight, "weight", "relative")
-    check_number(floor, "floor", "relative", above_zero=True)
+    checks.number(weight, "weight", "relative")
+    checks.number(floor, "floor", "relative", above_zero=True)
     ranks = Ranks.current()
-    image, text = check_features(image_features, text_features, ranks.world)
-    partners = check_partners(partners, len(image), ranks.world * len(image), ranks.rank * len(image))
+    image, text = checks.features(image_features, text_features, ranks.world)
+    partners = checks.partners(partners, len(image), ranks.world * len(image), ranks.rank * len(image))
     with torch.autocast(image.device.type, enabled=False):
         row = torch.arange(len(partners), device=partners.device)[:, None].expand_as(partners)
         c0_i0, c1_i0, c0_i1, c1_i1 = Rows.of_features(image, text, ranks).quads(row, partners)
@@ -45,4 +43,4 @@ def relative_eqsim_loss(
         lost = (inconsistency / (change.square() + inconsistency)).log()
     means = torch.stack([values.detach().mean() for values in (a2, b2, change)])
     telemetry = zip(("mean_a2", "mean_b2", "mean_I"), ranks.all_reduce(means / ranks.world), strict=True)
-    return {"relative": check_finite(weight * lost.mean(), "finite features")}, dict(telemetry)
+    return {"relative": checks.finite(weight * lost.mean(), "finite features")}, dict(telemetry)
