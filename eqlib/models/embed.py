@@ -9,7 +9,7 @@ import hashlib
 import os
 import re
 import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -24,9 +24,6 @@ from eqlib.models.cache import FeatureCache
 from eqlib.models.clip import CLIP
 from eqlib.progress import progress as progress_bar
 from eqlib.suites.images import image_file, open_image
-
-SHARD = 4096
-"""Inputs between two writes to the cache: what a kill can cost at most."""
 
 
 class Embedder:
@@ -67,23 +64,13 @@ class Embedder:
 
     def captions(self, texts: Sequence[str]) -> np.ndarray:
         """Features (m, d) float32 of unit length."""
-        keys = [hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest() for text in texts]
-        return self._features(self._captions, list(texts), keys, self._encode_captions)
+        return self._features(self._captions, list(texts), list(map(caption_digest, texts)), self._encode_captions)
 
     def _features(self, cache: FeatureCache, inputs: list, keys: list[bytes], encode) -> np.ndarray:
         cache.refresh()
         todo = cache.missing(keys)
-        done: list[np.ndarray] = []
-        bar = progress_bar(total=len(todo), unit=cache.kind, disable=not self.progress or not todo, leave=False)
-        start = 0
-        for features in encode(inputs, todo):
-            done.append(features)
-            bar.update(len(features))
-            count = sum(map(len, done))
-            if count >= SHARD or start + count == len(todo):
-                cache.put([keys[n] for n in todo[start : start + count]], np.concatenate(done))
-                start, done = start + count, []
-        bar.close()
+        with progress_bar(total=len(todo), unit=cache.kind, disable=not self.progress or not todo, leave=False) as bar:
+            cache.fill(_keyed(encode(inputs, todo), [keys[n] for n in todo], bar))
         return cache.get(keys)
 
     def _encode_images(self, paths: list, todo: list[int], rows: Sequence[object]) -> Iterable[np.ndarray]:
@@ -127,17 +114,23 @@ def model_key(bundle: CLIP) -> str:
 
     Raises InputError where the ``repr`` of preprocessing or tokenizer is an address, which says nothing of its work.
     """
-    tokenizer = f"{_says('tokenizer', bundle.tokenizer)} {getattr(bundle.tokenizer, 'context_length', None)}"
-    preprocessing = _says("preprocess_val", bundle.preprocess_val)
+    tokenizer = f"{says('tokenizer', bundle.tokenizer)} {getattr(bundle.tokenizer, 'context_length', None)}"
+    preprocessing = says("preprocess_val", bundle.preprocess_val)
     text = "\n".join([bundle.fingerprint, preprocessing, tokenizer, str(bundle.autocast)])
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
-def _says(name: str, what: object) -> str:
+def says(name: str, what: object) -> str:
+    """The ``repr`` of ``what``. Raises InputError where that is an address."""
     text = re.sub(r"<(function _convert_to_rgb|open_clip\.tokenizer\.\w+ object) at 0x\w+>", r"<\1>", repr(what))
     if " at 0x" in text:
         raise InputError("a class with a __repr__ that shows its settings, or no cache", text, where=name)
     return text
+
+
+def caption_digest(text: str) -> bytes:
+    """SHA-256 of a caption, 32 bytes."""
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()
 
 
 def digests(paths: Sequence[str | Path], rows: Sequence[object]) -> list[bytes]:
@@ -151,6 +144,14 @@ def digests(paths: Sequence[str | Path], rows: Sequence[object]) -> list[bytes]:
 def _digest(path: str, row: object) -> bytes:
     with reading(path, "an image file", ValueError, row=row), image_file(path) as file:
         return hashlib.file_digest(file, "sha256").digest()
+
+
+def _keyed(parts: Iterable[np.ndarray], keys: list[bytes], bar) -> Iterator[tuple[list[bytes], np.ndarray]]:
+    start = 0
+    for part in parts:
+        bar.update(len(part))
+        yield keys[start : start + len(part)], part
+        start += len(part)
 
 
 def _stack(items: list) -> torch.Tensor | InputError:

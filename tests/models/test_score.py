@@ -190,7 +190,7 @@ def test_any_function_of_pictures_and_captions_is_a_model(quads):
     assert table["s10"][4] - table["s11"][4] == pytest.approx(len(record["caption0"]) - len(record["caption1"]))
 
 
-@pytest.mark.parametrize("answer", [[1.0], [float("nan")] * 4, np.ones((4, 4))])
+@pytest.mark.parametrize("answer", [[1.0], [float("inf")] * 4, np.ones((4, 4))])
 def test_a_model_that_answers_wrongly_is_refused(quads, answer):
     with pytest.raises(InputError, match="finite scores from the model"):
         score_suite(lambda images, captions: answer, quads, **QUIET)
