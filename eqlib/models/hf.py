@@ -7,6 +7,7 @@ of a fixed size call themselves ``siglip``; ``siglip2`` is NaFlex, which takes a
 from __future__ import annotations
 
 import json
+import warnings
 from pathlib import Path
 
 import open_clip
@@ -17,7 +18,7 @@ from torch import Tensor
 
 from eqlib.errors import InputError, needs
 from eqlib.files import read_json
-from eqlib.models.clip import CLIP
+from eqlib.models.clip import CLIP, transformers_folder
 from eqlib.models.hub import refuse_pickles
 
 needs("a model of transformers", "hf", "transformers")
@@ -120,16 +121,33 @@ class Tokens:
     """``tokens(texts)``: ids (n, context_length), padded and cut, as open_clip's tokenizers give them.
 
     ``lower`` is for SigLIP 2, trained on small letters: the tokenizer of its models of fixed size keeps capitals.
+    Captions that are cut are counted in a warning, the first time that there are any.
     """
 
     def __init__(self, tokenizer, context_length: int, lower: bool = False):
-        self.tokenizer, self.context_length, self.lower = tokenizer, context_length, lower
+        self.tokenizer, self.context_length, self.lower, self.warned = tokenizer, context_length, lower, False
 
     def __call__(self, texts: str | list[str]) -> Tensor:
-        texts = [texts] if isinstance(texts, str) else list(texts)
+        return self.encode([texts] if isinstance(texts, str) else list(texts), "max_length")["input_ids"]
+
+    def encode(self, texts: list[str], padding: str):
+        """All that the tokenizer gives for ``texts``; ``padding``: to "max_length", or to the "longest" of them."""
         texts = [text.lower() for text in texts] if self.lower else texts
-        settings = {"padding": "max_length", "truncation": True, "max_length": self.context_length}
-        return self.tokenizer(texts, **settings, return_tensors="pt")["input_ids"]
+        settings = {"truncation": True, "max_length": self.context_length, "return_attention_mask": True}
+        made = self.tokenizer(texts, padding=padding, **settings, return_tensors="pt")
+        full = [
+            text for text, mask in zip(texts, made["attention_mask"], strict=True) if mask.sum() == self.context_length
+        ]
+        if full and not self.warned:
+            whole = self.tokenizer(full, verbose=False)["input_ids"]
+            if cut := sum(len(ids) > self.context_length for ids in whole):
+                self.warned = True
+                warnings.warn(
+                    f"{cut} of {len(texts)} captions are cut: they are longer than the {self.context_length} tokens "
+                    "that the model reads (said once; there may be more)",
+                    stacklevel=2,
+                )
+        return made
 
     def __repr__(self) -> str:
         return (
@@ -154,6 +172,14 @@ def pretrained(kind: str, folder: Path, name: str, *, device=None, precision: st
         raise InputError(
             "a model that transformers can load", f"{type(error).__name__}: {error}", where=name
         ) from error
+
+
+def require_folder(spec: str | Path) -> tuple[Path, str, str | None]:
+    """(folder, shown name, model_type) of ``spec``. Raises InputError where it names no model of transformers."""
+    found = transformers_folder(spec)
+    if found is None:
+        raise InputError("hf:ID or a folder with config.json", repr(str(spec)), where="model")
+    return *found, read_json(found[0] / "config.json").get("model_type")
 
 
 def load_folder(folder: Path, name: str, *, device, precision: str, aug_cfg: dict | None) -> CLIP:

@@ -22,7 +22,7 @@ def snapshot(name: str, weights: str, where: str) -> tuple[Path, str]:
     asked = {
         "repo_id": repository,
         "revision": revision or None,
-        "allow_patterns": ["*.json", "*.txt", "*.model", weights],
+        "allow_patterns": ["*.json", "*.txt", "*.model", "*.jinja", weights],
     }
     try:
         folder = Path(snapshot_download(**asked, local_files_only=True))

@@ -18,6 +18,7 @@ from eqlib.errors import InputError
 from eqlib.files import reading, whole
 from eqlib.losses.mining import sample_hard_partners
 from eqlib.models.clip import CLIP
+from eqlib.models.pairs import distinct
 from eqlib.models.scorer import Scorer
 
 HEAD = "matching_head.safetensors"
@@ -86,12 +87,10 @@ def scorer(bundle: CLIP, head: MatchingHead) -> Scorer:
     @torch.inference_mode()
     def score(images: Sequence[Image.Image], captions: Sequence[str]) -> list[float]:
         head.eval()
-        distinct = {id(image): image for image in images}  # a quad asks for each of its pictures and captions twice
-        texts = list(dict.fromkeys(captions))
-        image = bundle.encode_images(torch.stack([bundle.preprocess_val(image) for image in distinct.values()]))
+        pictures, rows = distinct(images, key=id)
+        texts, columns = distinct(captions)
+        image = bundle.encode_images(torch.stack([bundle.preprocess_val(picture) for picture in pictures]))
         text = bundle.encode_captions(texts)
-        rows = [list(distinct).index(id(one)) for one in images]
-        columns = [texts.index(caption) for caption in captions]
         return head(image[rows], text[columns]).float().tolist()
 
     return score
