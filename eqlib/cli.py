@@ -1,4 +1,4 @@
-"""``eqlib score`` and ``eqlib doctor``. Bad input is one line on stderr and exit code 2."""
+"""``eqlib score``, ``eqlib evaluate`` and ``eqlib doctor``. Bad input is one line on stderr and exit code 2."""
 
 import argparse
 import json
@@ -7,6 +7,7 @@ import warnings
 from pathlib import Path
 from typing import NamedTuple
 
+from eqlib import evaluate
 from eqlib.errors import InputError, UnclusteredWarning
 
 # What each suite of `eqlib score` needs is imported when it is asked for: help and errors answer at once.
@@ -46,6 +47,7 @@ def _parser() -> argparse.ArgumentParser:
         suite.add_argument("--json", action="store_true", help="print JSON, proportions in 0..1")
         suite.add_argument("--level", type=_level, default=0.95, help="level of the intervals (default 0.95)")
         suite.set_defaults(run=_score, suite=name)
+    evaluate.arguments(commands.add_parser("evaluate", help="a model on a suite: scores, intervals, what was run"))
     doctor = commands.add_parser("doctor", help="check a downloaded set: counts, pictures, suffixes, edition")
     doctor.add_argument("suite", help="a reader's name: eqben, winoground, valse, captions, quads, ...")
     doctor.add_argument("path", type=Path, help="its folder or annotation file")

@@ -15,6 +15,7 @@ CORE = (
     ("quads",),
     ("losses", "scoring", "suites"),
     ("models",),
+    ("evaluate",),
     ("cli", "lmms_eval"),
 )
 WORKSHOP = (

@@ -31,6 +31,7 @@ from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import open_clip
 import torch
 from open_clip.constants import HF_CONFIG_NAME, HF_SAFE_WEIGHTS_NAME
@@ -88,6 +89,14 @@ class CLIP:
         """Features (n, d) float32 of unit length, on the model's device, of texts or of their token ids."""
         tokens = captions if isinstance(captions, Tensor) else self.tokenizer(list(captions))
         return self._encode(self.model.encode_text, tokens)
+
+    def probability(self, cosines: np.ndarray) -> np.ndarray:
+        """SigLIP's probability of a match, sigmoid(scale x cosine + bias), float64. InputError for other models, whose
+        cosines say only which of two is higher."""
+        if getattr(self.model, "logit_bias", None) is None:
+            raise InputError("a model with a bias (SigLIP)", "none", where=self.name)
+        scale, bias = (float(value.detach()) for value in (self.model.logit_scale.exp(), self.model.logit_bias))
+        return 1 / (1 + np.exp(-(scale * np.asarray(cosines, dtype=np.float64) + bias)))
 
     @torch.inference_mode()
     def _encode(self, encode: Callable, batch: Tensor) -> Tensor:

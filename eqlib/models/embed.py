@@ -46,12 +46,13 @@ class Embedder:
     ):
         if batch_size < 1:
             raise InputError("a batch size of at least 1", batch_size)
-        self.bundle, self.batch_size, self.workers, self.progress = bundle, batch_size, workers, progress
+        self.model, self.batch_size, self.workers, self.progress = bundle, batch_size, workers, progress
         convolutions = sum(isinstance(module, torch.nn.Conv2d) for module in bundle.model.modules())
         # A ResNet is a quarter faster on a CPU with channels last; a ViT, with its one convolution, is slower.
         self._layout = torch.channels_last if convolutions > 1 else torch.contiguous_format
         self._temporary = tempfile.TemporaryDirectory(prefix="features-") if cache is None else None
-        folder = Path(self._temporary.name) if cache is None else Path(cache) / model_key(bundle)
+        self.key = None if cache is None else model_key(bundle)
+        folder = Path(self._temporary.name) if cache is None else Path(cache) / self.key
         self._images, self._captions = FeatureCache(folder, "image"), FeatureCache(folder, "caption")
 
     def images(self, paths: Sequence[str | Path], rows: Sequence[object] | None = None) -> np.ndarray:
@@ -66,6 +67,13 @@ class Embedder:
         """Features (m, d) float32 of unit length."""
         return self._features(self._captions, list(texts), list(map(caption_digest, texts)), self._encode_captions)
 
+    def missing(self, paths: Sequence[Path], rows: Sequence[object], texts: Sequence[str]) -> tuple[list, list]:
+        """The paths and texts that the cache does not know, equal ones once."""
+        return (
+            [paths[n] for n in self._images.missing(digests(paths, rows))],
+            [texts[n] for n in self._captions.missing(list(map(caption_digest, texts)))],
+        )
+
     def _features(self, cache: FeatureCache, inputs: list, keys: list[bytes], encode) -> np.ndarray:
         cache.refresh()
         todo = cache.missing(keys)
@@ -78,17 +86,17 @@ class Embedder:
         if workers is None:
             cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
             workers = 0 if len(todo) < 1024 or cores == 1 else min(8, cores)
-        pictures = Pictures([paths[n] for n in todo], [rows[n] for n in todo], self.bundle.preprocess_val)
+        pictures = Pictures([paths[n] for n in todo], [rows[n] for n in todo], self.model.preprocess_val)
         loader = DataLoader(pictures, batch_size=self.batch_size, num_workers=workers, collate_fn=_stack)
         for batch in loader:
             if isinstance(batch, InputError):
                 raise batch
-            yield self.bundle.encode_images(batch.to(memory_format=self._layout)).cpu().numpy()
+            yield self.model.encode_images(batch.to(memory_format=self._layout)).cpu().numpy()
 
     def _encode_captions(self, texts: list[str], todo: list[int]) -> Iterable[np.ndarray]:
         for start in range(0, len(todo), self.batch_size):
             batch = [texts[n] for n in todo[start : start + self.batch_size]]
-            yield self.bundle.encode_captions(batch).cpu().numpy()
+            yield self.model.encode_captions(batch).cpu().numpy()
 
 
 class Pictures(Dataset):

@@ -56,9 +56,10 @@ class PairScorer:
     ):
         if batch_size < 1:
             raise InputError("a batch size of at least 1", batch_size)
-        self.scorer, self.batch_size, self.workers, self.progress = scorer, batch_size, workers, progress
+        self.model, self.batch_size, self.workers, self.progress = scorer, batch_size, workers, progress
         self._temporary = tempfile.TemporaryDirectory(prefix="pairs-") if cache is None else None
-        folder = Path(self._temporary.name) if cache is None else Path(cache) / scorer_key(scorer)
+        self.key = None if cache is None else scorer_key(scorer)
+        folder = Path(self._temporary.name) if cache is None else Path(cache) / self.key
         self.log = FeatureCache(folder, "pair")
 
     def pairs(self, paths: Sequence[Path], captions: Sequence[str], rows: Sequence[object]) -> np.ndarray:
@@ -115,7 +116,7 @@ class PairScorer:
                 yield [keys[n] for n in call], got[:, None]
 
     def _ask(self, images, captions, row) -> np.ndarray:
-        got = np.asarray(self.scorer(images, captions), dtype=np.float64)  # None becomes NaN
+        got = np.asarray(self.model(images, captions), dtype=np.float64)  # None becomes NaN
         if got.shape != (len(images),) or np.isinf(got).any():
             what = "infinity" if got.shape == (len(images),) else f"an array {got.shape}"
             raise InputError(f"{len(images)} finite scores from the model, or NaN for no answer", what, row=row)
