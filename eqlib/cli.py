@@ -85,6 +85,7 @@ OPTIONS = {
     "clusters": FILE
     | {"help": "table of quad, cluster (video), or a JSON list in natural order, where no annotation is given"},
     "quads": FILE | {"help": "quad file with the ids of an array's rows, in order"},
+    "tags": FILE | {"help": "examples.jsonl, for scores by its collapsed_tag (Object, Relation, Both)"},
     "image-answers": FILE | {"required": True, "help": "answers to the image task"},
     "probabilities": {"action": "store_true", "help": "scores are p(match): VALSE's acc, p_c, p_f too"},
 }
@@ -97,13 +98,14 @@ VLMEVALKIT = "VLMEvalKit's predictions (.xlsx, .tsv, .json)"
 FORMATS = {
     "eqben": Format(
         "EqBen submission",
-        "One score a row of the annotation (.npy, .json), with --annotation or --index and --info or --layout",
+        "One score a row of the annotation (.npy, .json), with --annotation or --index and --info or --layout; or "
+        "scores (n, 4) or (n, image, caption), also .pt, of the quads that --annotation lists (the 10th part, mini)",
         ("also", *ROWS),
     ),
     "winoground": Format(
         "Winoground scores",
         f'Lines {{"label": "0_c0_i1", "score": 0.97}}; {HARNESS}',
-        ("also", "quads"),
+        ("also", "quads", "tags"),
     ),
     "valse": Format(
         "VALSE scores of captions and foils",

@@ -7,7 +7,7 @@ import pandas as pd
 
 from eqlib.errors import InputError
 from eqlib.files import read_json, reading
-from eqlib.quads import KEYS, SCORE_COLUMNS, check_scores, score_table
+from eqlib.quads import KEYS, SCORE_COLUMNS, check_scores, from_official, score_table
 from eqlib.suites.quad_sets import WINOGROUND
 from eqlib.suites.quadfile import read_quads, read_records
 
@@ -39,8 +39,7 @@ def array_quads(path: str | Path, *, suite: str, items: str | Path | None = None
     The array has no names: ``items``, a quad file (EqBen's mini ``all_select.json``, say), gives id, subset and cluster
     of each row. Without it only all of Winoground is taken, whose rows t2v_metrics checks to be its ids.
     """
-    path = Path(path)
-    scores = check_scores(read_scores(path) if path.suffix == ".npy" else _tensor(path), where=path)
+    path, scores = Path(path), quad_array(path)
     if items is None:
         if suite != "winoground" or len(scores) != WINOGROUND:
             raise InputError("--quads with the ids, or all 400 items of Winoground", f"{len(scores)} rows", where=path)
@@ -50,6 +49,13 @@ def array_quads(path: str | Path, *, suite: str, items: str | Path | None = None
         raise InputError(f"{len(records)} rows as in {Path(items).name}", len(scores), where=path)
     names = {name: records[name].to_list() for name in ("subset", "quad", "cluster")}
     return score_table(scores, suite=suite, edition=f"{len(scores)} items", **names)
+
+
+def quad_array(path: str | Path) -> np.ndarray:
+    """Scores (n, image, caption) from ``.npy``, ``.json`` or ``.pt``; an array (n, 4) is in the official order."""
+    path = Path(path)
+    scores = _tensor(path) if path.suffix == ".pt" else read_scores(path)
+    return from_official(scores, where=path) if scores.ndim == 2 else check_scores(scores, where=path)
 
 
 def _tensor(path: Path) -> np.ndarray:
