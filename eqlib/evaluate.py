@@ -163,7 +163,13 @@ def _what(options, suite, judge, first) -> dict:
             versions[package] = version(package)
         except PackageNotFoundError:
             versions[package] = None
-    ran = {"model": _name(options, judge), "key": judge.key, "head": options.head, "precision": options.precision}
+    ran = {
+        "model": _name(options, judge),
+        "asked_for": options.model,
+        "key": judge.key,
+        "head": options.head,
+        "precision": options.precision,
+    }
     ran |= {"device": options.device, "batch": options.batch, "versions": versions, "items": len(suite)}
     ran |= {name: getattr(suite, name) for name in ("edition", "digest")} | {"suite": suite.name}
     if first is not None:

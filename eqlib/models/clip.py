@@ -37,6 +37,7 @@ import torch
 from open_clip.constants import HF_CONFIG_NAME, HF_SAFE_WEIGHTS_NAME
 from open_clip.pretrained import get_pretrained_cfg
 from safetensors.torch import save_file
+from scipy.special import expit
 from torch import Tensor
 
 from eqlib.errors import InputError
@@ -96,7 +97,7 @@ class CLIP:
         if getattr(self.model, "logit_bias", None) is None:
             raise InputError("a model with a bias (SigLIP)", "none", where=self.name)
         scale, bias = (float(value.detach()) for value in (self.model.logit_scale.exp(), self.model.logit_bias))
-        return 1 / (1 + np.exp(-(scale * np.asarray(cosines, dtype=np.float64) + bias)))
+        return expit(scale * np.asarray(cosines, dtype=np.float64) + bias)
 
     @torch.inference_mode()
     def _encode(self, encode: Callable, batch: Tensor) -> Tensor:

@@ -12,6 +12,8 @@ the same with ``head="vqascore-3.1"``   a generative model, asked as in ``eqlib.
 ======================================  ==============================================================================
 """
 
+import os
+import sys
 from importlib import import_module
 from importlib.metadata import entry_points
 
@@ -62,6 +64,8 @@ def _plug_in(spec: str):
     module, colon, function = spec.partition(":")
     if not colon or module in PREFIXES or "/" in module or "\\" in module:
         return None
+    if os.getcwd() not in sys.path:
+        sys.path.append(os.getcwd())  # a console script does not look where it is called
     try:
         return getattr(import_module(module), function)
     except (ImportError, AttributeError, ValueError) as error:

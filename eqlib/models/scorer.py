@@ -1,15 +1,8 @@
 """Any model that is a function of pictures and captions, with a log of what it answered.
 
-A model of your own is such a function, or an object that is called like one::
-
-    class Brightness:
-        fingerprint = "brightness, version 1"
-
-        def __call__(self, images, captions):  # n PIL images in RGB, n texts: pairs
-            return [score(image, caption) for image, caption in zip(images, captions)]  # None: no answer
-
-``fingerprint`` is a text that changes whenever an answer might: with the weights, the prompt, the precision. It names
-the log; without one nothing is kept between runs.
+A model of your own is such a function, or an object that is called like one; README has an example. Its ``fingerprint``
+is a text that changes whenever an answer might: with the weights, the prompt, the precision. It names the log; without
+one nothing is kept between runs.
 """
 
 import dataclasses
