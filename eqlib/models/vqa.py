@@ -28,6 +28,7 @@ from copy import deepcopy
 from dataclasses import dataclass
 from itertools import takewhile
 
+import numpy as np
 import torch
 from PIL import Image
 from scipy.special import expit
