@@ -53,7 +53,7 @@ def _patches(model, pixels: Inputs) -> Inputs:
 
 
 def _all_of(states: Tensor) -> Tensor:
-    """A mask that hides none of ``states`` (n, length, d). The one in BLIP's own forward pass stays on the CPU."""
+    """A mask (n, length) that hides none of ``states`` (n, length, d)."""
     return torch.ones(states.shape[:2], dtype=torch.long, device=states.device)
 
 
@@ -64,7 +64,6 @@ def _blip_itm(model, seen: Inputs, words: Inputs) -> Tensor:
         input_ids=ids,
         attention_mask=words["attention_mask"],
         encoder_hidden_states=seen["patches"],
-        encoder_attention_mask=_all_of(seen["patches"]),
     )
     return model.itm_head(fused.last_hidden_state[:, 0])[:, 1]
 
@@ -85,18 +84,14 @@ def _blip_2_itm(model, seen: Inputs, words: Inputs) -> Tensor:
         query_length=queries.shape[1],
         attention_mask=torch.cat([_all_of(queries), words["attention_mask"]], dim=1),
         encoder_hidden_states=seen["patches"],
-        encoder_attention_mask=_all_of(seen["patches"]),
     ).last_hidden_state[:, : queries.shape[1]]
     return model.itm_head(fused.to(model.itm_head.weight.dtype)).mean(dim=1)[:, 1]
 
 
 def _blip_2_queries(model, pixels: Inputs) -> Inputs:
     patches = _patches(model, pixels)["patches"]
-    seen = model.qformer(
-        query_embeds=model.query_tokens.expand(len(patches), -1, -1),
-        encoder_hidden_states=patches,
-        encoder_attention_mask=_all_of(patches),
-    ).last_hidden_state
+    queries = model.query_tokens.expand(len(patches), -1, -1)
+    seen = model.qformer(query_embeds=queries, encoder_hidden_states=patches).last_hidden_state
     return {"queries": model.vision_projection(seen.to(patches.dtype))}
 
 

@@ -15,10 +15,11 @@ t2v_metrics 3.1 reads the ``scores`` of ``generate``, to which a repetition pena
 been applied; here the logits are the model's own. CLIP-FlanT5, the first model of 3.0, is not in transformers; the form
 is its formula with a model of today.
 
-Through ``AutoModelForImageTextToText`` and the processor's chat template: Qwen-VL, LLaVA, InternVL, Idefics 3, SmolVLM
-and others. Of a picture all tokens that its captions share are computed once, the vision tower's work in them; their
-keys and values then serve each caption. PaliGemma, which has no template, lets the picture look at the question: there
-only what the vision tower gives is shared. Captions are never cut.
+Through ``AutoModelForImageTextToText`` and the processor's chat template: Qwen-VL, LLaVA, InternVL, Gemma 3, SmolVLM
+(its second version's processor needs the package num2words) and others. All tokens that the captions of a picture
+share, the picture's among them, are computed once; their keys and values serve each caption. PaliGemma, which has no
+template, lets the picture look at the question: there only what the vision tower gives is shared. Captions are never
+cut.
 """
 
 from __future__ import annotations
@@ -35,10 +36,9 @@ from scipy.special import expit
 from torch import Tensor
 from torch.nn.functional import logsigmoid
 from torch.nn.utils.rnn import pad_sequence
-from transformers.models.auto.modeling_auto import MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES
 
 from eqlib.errors import InputError
-from eqlib.models.hf import pretrained, require_folder
+from eqlib.models.hf import pretrained, require_folder, transformers
 from eqlib.models.pairs import batches, distinct
 
 QUESTIONS = {
@@ -208,7 +208,7 @@ def load_vqa(
     folder, name, family = require_folder(spec)
     if form not in QUESTIONS:
         raise InputError(f"one of {', '.join(QUESTIONS)}", repr(form), where=name)
-    if family not in MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES:
+    if family not in transformers.models.auto.modeling_auto.MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES:
         raise InputError("a family of transformers' AutoModelForImageTextToText", repr(family), where=name)
     processor = pretrained("AutoProcessor", folder, name)
     if processor.chat_template is None and family != PREFIX_LM:

@@ -1,5 +1,7 @@
 """Generative models of transformers against the library's own forward pass, a pair at a time, without a cache."""
 
+import json
+
 import numpy as np
 import pytest
 import torch
@@ -7,6 +9,8 @@ from PIL import Image
 from torch.nn.functional import cross_entropy
 
 from eqlib.errors import InputError
+from eqlib.models.score import score_suite
+from eqlib.quads import scores_of
 from eqlib.suites import read
 
 hf = pytest.importorskip("transformers", reason="the extra 'hf' is not installed")
@@ -20,7 +24,10 @@ CAPTIONS = [
     "a black dog",
     "a red cup and a " + "very " * 60 + "old man",
 ]
-ANSWERS = {"llava": (["Ġ", "Y", "e", "s"], ["Ġ", "N", "o"]), "idefics3": (["ĠYes"], ["ĠNo"])}
+ANSWERS = {
+    "llava": (["Ġ", "Y", "e", "s"], ["Ġ", "N", "o"]),
+    **dict.fromkeys(["idefics3", "smolvlm"], (["ĠYes"], ["ĠNo"])),
+}
 """Yes and No in the tokens of a family, written out; of the others, whose prompts end in a new line, one word each."""
 
 
@@ -141,8 +148,8 @@ def test_probabilities_that_tie_have_logits_that_do_not():
     assert answer_logit(logits, torch.tensor([0])).tolist() == pytest.approx([60, 50, -60], abs=1e-9)
 
 
-def test_in_bf16_the_last_layer_is_float32(qwen):
-    whole, half = load_vqa(qwen, "yes-no"), load_vqa(qwen, "yes-no", precision="bf16")
+def test_in_bf16_the_last_layer_is_float32(own):
+    whole, half = load_vqa(own[0], "yes-no"), load_vqa(own[0], "yes-no", precision="bf16")
     pictures = drawn(3)
     assert half(pictures, CAPTIONS[:3]) == pytest.approx(whole(pictures, CAPTIONS[:3]), abs=0.3)
     layer = half.model.get_output_embeddings()
@@ -160,6 +167,15 @@ def test_pictures_of_every_mode_are_seen_as_rgb(qwen):
     assert got[2] == got[3]
     swapped = Image.fromarray(np.asarray(picture)[:, :, ::-1])
     assert abs(asked([swapped], ["a cup"])[0] - got[0]) > 1e-4
+
+
+def test_a_suite(qwen, pictures):
+    quad = {"image0": "0.png", "image1": "1.png", "caption0": "a red cup", "caption1": "two dogs"}
+    (pictures / "q.json").write_text(json.dumps([quad]))
+    asked = load_vqa(qwen)
+    table = score_suite(asked, read("quads", pictures / "q.json"), progress=False)
+    with Image.open(pictures / "1.png") as picture:
+        assert scores_of(table)[0, 1, 0] == pytest.approx(asked([picture], ["a red cup"])[0], abs=1e-5)
 
 
 def test_what_cannot_be_asked_is_refused(qwen, tmp_path):

@@ -1,6 +1,7 @@
 """Small generative models of transformers with random weights, saved as folders: the real classes and processors, with
 tokenizers of bytes and chat templates in the manner of the released ones."""
 
+import pytest
 import torch
 import transformers as hf
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
@@ -59,7 +60,7 @@ SMOLVLM = (
 )
 
 
-def qwen2_vl():
+def qwen2_vl(width=32, layers=2, pixels=28 * 28 * 16):
     words = tokenizer(
         WHOLE_ANSWERS,
         image_token="<|image_pad|>",
@@ -68,23 +69,19 @@ def qwen2_vl():
         vision_end_token="<|vision_end|>",
     )
     rope = {"rope_type": "default", "mrope_section": [2, 3, 3], "rope_theta": 10000.0}
+    size = {"hidden_size": width, "intermediate_size": 2 * width, "num_hidden_layers": layers}
+    size |= {"num_attention_heads": width // 16, "num_key_value_heads": width // 32}
+    vision = {"depth": layers, "num_heads": width // 16}
     config = hf.Qwen2VLConfig(
-        text_config=TEXT | {"vocab_size": len(words), "rope_parameters": rope},
-        vision_config={
-            "depth": 2,
-            "embed_dim": 32,
-            "hidden_size": 32,
-            "num_heads": 2,
-            "mlp_ratio": 2,
-            "patch_size": 14,
-        },
+        text_config=TEXT | {"vocab_size": len(words), "rope_parameters": rope} | size,
+        vision_config=vision | {"embed_dim": width, "hidden_size": width, "mlp_ratio": 2, "patch_size": 14},
         image_token_id=3,
         video_token_id=4,
         vision_start_token_id=5,
         vision_end_token_id=6,
     )
     template = CHATML.replace("IMAGE", "<|vision_start|><|image_pad|><|vision_end|>")
-    images = hf.Qwen2VLImageProcessor(min_pixels=28 * 28 * 4, max_pixels=28 * 28 * 16)
+    images = hf.Qwen2VLImageProcessor(min_pixels=28 * 28 * 4, max_pixels=pixels)
     processor = hf.Qwen2VLProcessor(images, words, hf.Qwen2VLVideoProcessor(), chat_template=template)
     return hf.Qwen2VLForConditionalGeneration(config), processor
 
@@ -127,7 +124,7 @@ def llava():
     return hf.LlavaForConditionalGeneration(config), hf.LlavaProcessor(images, words, chat_template=LLAVA, **settings)
 
 
-def idefics3():
+def _idefics3(name, images, **video):
     words = tokenizer(
         [("Ġ", "Y"), ("ĠY", "e"), ("ĠYe", "s"), ("Ġ", "N"), ("ĠN", "o")],
         image_token="<image>",
@@ -135,15 +132,26 @@ def idefics3():
         global_image_token="<global-img>",
         end_of_utterance_token="<end_of_utterance>",
     )
-    config = hf.Idefics3Config(
+    config = getattr(hf, f"{name}Config")(
         text_config=hf.LlamaConfig(**TEXT, vocab_size=len(words)),
         vision_config=VISION | {"patch_size": 8},
         scale_factor=3,
         image_token_id=3,
     )
-    images = hf.Idefics3ImageProcessor(size={"longest_edge": 96}, max_image_size={"longest_edge": 48})
-    processor = hf.Idefics3Processor(images, words, image_seq_len=4, chat_template=SMOLVLM)
-    return hf.Idefics3ForConditionalGeneration(config), processor
+    images = images(size={"longest_edge": 96}, max_image_size={"longest_edge": 48})
+    processor = getattr(hf, f"{name}Processor")(images, words, **video, image_seq_len=4, chat_template=SMOLVLM)
+    return getattr(hf, f"{name}ForConditionalGeneration")(config), processor
+
+
+def idefics3():
+    """Also the first SmolVLM."""
+    return _idefics3("Idefics3", hf.Idefics3ImageProcessor)
+
+
+def smolvlm():
+    """SmolVLM 2."""
+    pytest.importorskip("num2words", reason="transformers' processor of SmolVLM 2 needs num2words")
+    return _idefics3("SmolVLM", hf.SmolVLMImageProcessor, video_processor=hf.SmolVLMVideoProcessor())
 
 
 def internvl():
@@ -199,7 +207,7 @@ def paligemma():
     return hf.PaliGemmaForConditionalGeneration(config), hf.PaliGemmaProcessor(images, words)
 
 
-FAMILIES = (qwen2_vl, qwen3_vl, llava, idefics3, internvl, gemma3, paligemma)
+FAMILIES = (qwen2_vl, qwen3_vl, llava, idefics3, smolvlm, internvl, gemma3, paligemma)
 
 
 def make(family, folder):
