@@ -199,6 +199,22 @@ def test_a_model_of_an_installed_package(capsys, suites, tmp_path, plug_in):
     assert ran["model"] == "redness"
 
 
+def test_a_matching_head_orders_what_its_contrastive_head_finds(capsys, root, suites, tmp_path, monkeypatch):
+    pytest.importorskip("transformers", reason="the extra 'hf' is not installed")
+    monkeypatch.syspath_prepend(str(root / "tests" / "models"))
+    from test_itm import blip
+
+    for part in blip():
+        part.save_pretrained(tmp_path / "blip")
+    options = ("--head", "itm", "--candidates", "4")
+    _, items, ran = evaluate(capsys, tmp_path / "blip", suites["retrieval"], tmp_path / "out", *options)
+    _, alone, _ = evaluate(capsys, tmp_path / "blip", suites["retrieval"], tmp_path / "alone")
+    assert (ran["model"], ran["first"]) == ("blip:itm", "blip")
+    behind = alone["rank"] > 4 + alone["tied"]  # what the first stage does not find stays where it was
+    assert items["rank"][behind].tolist() == alone["rank"][behind].tolist()
+    assert items["rank"].tolist() != alone["rank"].tolist()
+
+
 @pytest.mark.parametrize(
     ("more", "expected"),
     [

@@ -258,6 +258,23 @@ def test_probabilities_are_the_librarys(small, family, pictures, tmp_path):
     assert np.allclose(found, torch.sigmoid(logits).numpy(), atol=1e-5)
 
 
+def test_blips_contrastive_head(tmp_path):
+    """The library's cosines of its matching model, all pairs at once."""
+    from test_itm import blip
+
+    model, processor = blip()
+    for part in (model, processor):
+        part.save_pretrained(tmp_path / "blip")
+    bundle = load(tmp_path / "blip")
+    pictures = drawn(3)
+    inputs = processor(pictures, CAPTIONS, padding=True, return_tensors="pt")
+    with torch.no_grad():
+        expected = model.eval()(**inputs, use_itm_head=False)[0]
+    images = bundle.encode_images(torch.stack([bundle.preprocess_val(picture) for picture in pictures]))
+    assert torch.allclose(images @ bundle.encode_captions(CAPTIONS).T, expected, atol=1e-5)
+    assert bundle.config["model_cfg"]["embed_dim"] == images.shape[1]
+
+
 def hub(cache, folder, repository):
     """``folder`` in the hub's own cache layout, as if downloaded."""
     model = cache / f"models--{repository.replace('/', '--')}"
