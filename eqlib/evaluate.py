@@ -7,14 +7,16 @@ was killed goes on from it, and ends with the same bytes.
 
 import argparse
 from dataclasses import replace
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path
 
 from eqlib.errors import InputError
 
 # Models, and torch with them, are imported when a run starts: help and errors answer at once.
 
-PACKAGES = ("eqlib", "torch", "open_clip_torch", "transformers", "numpy", "pillow")
+PACKAGES = {"eqlib": "eqlib", "torch": "torch", "open_clip": "open_clip_torch", "transformers": "transformers"}
+"""Modules whose versions are kept, and what their packages are called."""
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -45,13 +47,12 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Evaluate as ``options`` say; the exit code. Raises InputError as all that it calls."""
+    from eqlib.files import whole, write_json
     from eqlib.suites.read import read
 
-    for name in ("limit", "candidates", "batch"):
-        if (value := getattr(options, name)) is not None and value < 1:
-            raise InputError("a positive number", value, where=f"--{name}")
     given = {name: getattr(options, name) for name in ("root", "suffix", "split") if getattr(options, name) is not None}
     suite = read(options.suite, options.path, **given)
+    _check(options, suite)
     if options.limit is not None:
         suite = _head(suite, options.limit)
     judge, first = _models(options, suite)
@@ -62,11 +63,37 @@ def run(options: argparse.Namespace) -> int:
         return 0
     table = _table(options, suite, judge, first)
     record, text = _scores(options, suite, judge, table)
-    what = _what(options, suite, judge, first) | {"scores": record}
-    _write(options.out, table, text, what)
-    print(text)
-    print(f"\n{options.out}: items.parquet, scores.txt, run.json")
+    ran = {name: getattr(options, name) for name in ("head", "precision", "device", "batch")} | {"scores": record}
+    ran |= {"model": _name(options, judge), "asked_for": options.model, "key": judge.key, "suite": suite.name}
+    ran |= {"edition": suite.edition, "digest": suite.digest, "notes": list(suite.notes), "items": len(suite)}
+    ran |= {"versions": {name: version(package) for name, package in PACKAGES.items() if find_spec(name)}}
+    ran |= {"unanswered": table.attrs.get("unanswered", [])}
+    if first is not None:
+        ran |= {"first": first.model.name, "candidates": options.candidates}
+    with whole(options.out / "items.parquet") as draft:
+        table.to_parquet(draft, index=False)
+    with whole(options.out / "scores.txt") as draft:
+        draft.write_text(text + "\n", encoding="utf-8")
+    write_json(options.out / "run.json", ran)
+    print(f"{text}\n\n{options.out}: items.parquet, scores.txt, run.json")
     return 0
+
+
+def _check(options, suite) -> None:
+    """What would stop the run only at its end."""
+    for name, least in (("limit", 1), ("candidates", 1), ("batch", 1), ("workers", 0)):
+        if (value := getattr(options, name)) is not None and value < least:
+            raise InputError(f"a number of at least {least}", value, where=f"--{name}")
+    if not 0 < options.level < 1:
+        raise InputError("a level between 0 and 1", options.level, where="--level")
+    records = getattr(suite, "records", None)
+    if records is None and options.probabilities:
+        raise InputError("a suite of quads or foils", suite.name, where="--probabilities")
+    if records is not None and options.first:
+        raise InputError("a retrieval set", suite.name, where="--first")
+    if options.by is not None and (records is None or options.by not in records):
+        known = "none" if records is None else ", ".join(records)
+        raise InputError(f"a column of the suite ({known})", repr(options.by), where="--by")
 
 
 def _models(options, suite):
@@ -85,8 +112,10 @@ def _models(options, suite):
         first = open_model(options.first or options.model, **how)
         if not isinstance(first, CLIP):
             raise InputError("a dual encoder that finds the candidates", "a scorer of pairs", where="--first")
-    if options.probabilities and not hasattr(model, "probability"):
-        raise InputError("a model with probabilities (SigLIP, VQAScore)", options.model, where="--probabilities")
+    if options.probabilities:
+        if not hasattr(model, "probability"):
+            raise InputError("a model with probabilities (SigLIP, VQAScore)", options.model, where="--probabilities")
+        model.probability([0.0])  # raises where a model of its kind has none
     return as_asked(model, **kept), first and as_asked(first, **kept)
 
 
@@ -131,7 +160,6 @@ def _scores(options, suite, judge, table) -> tuple[dict, str]:
 
     foils = ("acc", "p_c", "p_f", "pairwise") if options.probabilities else ("pairwise",)
     names = (*MATCHING, *ONE_WAY, "headroom") if "s00" in table else foils
-    table = table.rename(columns={"p_caption": "probability of caption", "p_foil": "probability of foil"})
     if "rank" in table:
         names, table = tuple(name for name in table if name.startswith("R@")), table.drop(columns="tied")
     record = score_record(table, scores=names, level=options.level)
@@ -147,48 +175,14 @@ def _scores(options, suite, judge, table) -> tuple[dict, str]:
             all_items = f"{len(missing):,} of {len(table) + len(missing):,} items have no answer"
             text.append(f"\n{all_items} and are left out above; counted as wrong, all items give {told}")
     if options.by is not None:
-        if options.by not in getattr(suite, "records", {}):
-            known = ", ".join(map(str, getattr(suite, "records", {})))
-            raise InputError(f"a column of the suite ({known})", repr(options.by), where="--by")
         tags = suite.records.set_index(suite.ID)[options.by].astype(str)
         record["by"] = score_record(table.assign(subset=table["quad"].map(tags)), scores=names, level=options.level)
         text += [f"\nby {options.by}", score_text(record["by"], names)]
     return record, "\n".join(text)
 
 
-def _what(options, suite, judge, first) -> dict:
-    versions = {}
-    for package in PACKAGES:
-        try:
-            versions[package] = version(package)
-        except PackageNotFoundError:
-            versions[package] = None
-    ran = {
-        "model": _name(options, judge),
-        "asked_for": options.model,
-        "key": judge.key,
-        "head": options.head,
-        "precision": options.precision,
-    }
-    ran |= {"device": options.device, "batch": options.batch, "versions": versions, "items": len(suite)}
-    ran |= {name: getattr(suite, name) for name in ("edition", "digest")} | {"suite": suite.name}
-    if first is not None:
-        ran |= {"first": first.model.name, "candidates": options.candidates}
-    return ran | {"notes": list(suite.notes)}
-
-
 def _name(options, judge) -> str:
     return getattr(judge.model, "name", options.model)
-
-
-def _write(out: Path, table, text: str, what: dict) -> None:
-    from eqlib.files import whole, write_json
-
-    with whole(out / "items.parquet") as draft:
-        table.to_parquet(draft, index=False)
-    with whole(out / "scores.txt") as draft:
-        draft.write_text(text + "\n", encoding="utf-8")
-    write_json(out / "run.json", what | {"unanswered": table.attrs.get("unanswered", [])})
 
 
 def _plan_text(plan: dict, suite, options) -> str:

@@ -219,7 +219,9 @@ def test_a_matching_head_orders_what_its_contrastive_head_finds(capsys, root, su
     ("more", "expected"),
     [
         (["--by", "nothing"], "--by: expected a column of the suite (quad, subset, cluster, image0,"),
-        (["--limit", "0"], "--limit: expected a positive number, got 0"),
+        (["--limit", "0"], "--limit: expected a number of at least 1, got 0"),
+        (["--level", "1"], "--level: expected a level between 0 and 1, got 1.0"),
+        (["--first", "x"], "--first: expected a retrieval set, got winoground"),
         (["--split", "test"], "expected an option of the reader winoground"),
         (["--head", "itm"], "expected hf:ID or a folder with config.json"),
     ],
