@@ -98,6 +98,8 @@ def _check(options, suite) -> None:
 
 def _models(options, suite):
     """The model with its cache; and for retrieval by pairs the dual encoder that finds the candidates, else None."""
+    import numpy as np
+
     from eqlib.models.clip import CLIP, best_device
     from eqlib.models.opening import open_model
     from eqlib.models.score import as_asked
@@ -115,7 +117,7 @@ def _models(options, suite):
     if options.probabilities:
         if not hasattr(model, "probability"):
             raise InputError("a model with probabilities (SigLIP, VQAScore)", options.model, where="--probabilities")
-        model.probability([0.0])  # raises where a model of its kind has none
+        model.probability(np.zeros(1))  # raises where a model of its kind has none
     return as_asked(model, **kept), first and as_asked(first, **kept)
 
 

@@ -199,6 +199,70 @@ def test_a_model_of_an_installed_package(capsys, suites, tmp_path, plug_in):
     assert ran["model"] == "redness"
 
 
+REFUSES = """
+class Refuses:
+    fingerprint = name = "refuses"
+
+    def __call__(self, images, captions):
+        return [None if caption in ("a dog 4", "no dog 4") else float(len(caption)) for caption in captions]
+
+    def probability(self, scores):
+        return 0.5 + 0 * scores
+
+def make(device, precision, head=None):
+    return Refuses()
+"""
+
+
+def test_missing_answers_are_counted_and_stated_both_ways(capsys, suites, tmp_path, monkeypatch):
+    """A longer caption scores higher: of ten pairs of a caption and a longer foil none is right, and one is missing. Of
+    the quads the one with the caption is missing, and text is right where "two cats" is the longer one."""
+    (tmp_path / "refuses.py").write_text(REFUSES)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    printed, items, ran = evaluate(capsys, "refuses:make", suites["foils"], tmp_path / "foils", "--probabilities")
+    assert len(items) == 9
+    assert ran["unanswered"] == ["swap_obj/4"]
+    assert ran["scores"]["unanswered"] == {
+        "items": 1,
+        "counted_wrong": {"acc": 0.0, "p_c": 0.0, "p_f": 0.0, "pairwise": 0.0},
+    }
+    assert "1 of 10 items have no answer and are left out above; counted as wrong, all items give acc 0.00" in printed
+    _, items, ran = evaluate(capsys, "refuses:make", suites["quads"], tmp_path / "quads")
+    assert ran["unanswered"] == ["4"]
+    micro, wrong = ran["scores"]["average"]["micro"], ran["scores"]["unanswered"]["counted_wrong"]
+    assert wrong["group_match"] == pytest.approx(micro["group_match"]["point"] * 8 / 9)
+    sys.modules.pop("refuses")
+
+
+def test_a_model_without_probabilities_is_refused_before_the_run(capsys, suites, tmp_path):
+    reader, path, _ = suites["foils"]
+    folder = save(load(CONFIG), tmp_path / "plain")
+    error = refused(capsys, folder, reader, path, "--out", tmp_path / "out", "--probabilities")
+    assert "expected a model with a bias (SigLIP), got none" in error
+    assert not (tmp_path / "out" / "cache").exists()
+
+
+@pytest.mark.parametrize("head", ["vqascore-3.1", "yes-no"])
+def test_a_generative_model(capsys, root, suites, tmp_path, monkeypatch, head):
+    pytest.importorskip("transformers", reason="the extra 'hf' is not installed")
+    monkeypatch.syspath_prepend(str(root / "tests" / "models"))
+    from vqa_families import qwen2_vl
+
+    from eqlib.models.vqa import load_vqa
+
+    for part in qwen2_vl():
+        part.save_pretrained(tmp_path / "model")
+    options = ("--head", head, "--probabilities", "--limit", "3")
+    _, items, ran = evaluate(capsys, tmp_path / "model", suites["quads"], tmp_path / "out", *options)
+    assert (ran["model"], ran["head"]) == (f"model:{head}", head)
+    reader, path, _ = suites["quads"]
+    record = read(reader, path).records.iloc[1]
+    picture = Image.open(path.parent / record["image0"]).convert("RGB")
+    (score,) = load_vqa(tmp_path / "model", head)([picture], [record["caption1"]])
+    assert items["s01"][1] == pytest.approx(score, abs=1e-4)
+    assert items["p01"][1] == pytest.approx(1 / (1 + np.exp(-score)), abs=1e-5)
+
+
 def test_a_matching_head_orders_what_its_contrastive_head_finds(capsys, root, suites, tmp_path, monkeypatch):
     pytest.importorskip("transformers", reason="the extra 'hf' is not installed")
     monkeypatch.syspath_prepend(str(root / "tests" / "models"))
