@@ -145,14 +145,17 @@ def _named(rows: Iterable[tuple[int, list[str]]], path: Path) -> list[dict[str, 
 def _parquet(path: Path) -> list[dict]:
     records, size = [], 0
     with reading(path, "a parquet table", Exception), pq.ParquetFile(bounded(path)) as file:
-        unique(file.schema_arrow.names, "column", path)
-        check_cells(file.metadata.num_rows, file.metadata.num_rows * len(file.schema_arrow.names), path)
+        names = file.schema_arrow.names
+        unique(names, "column", path)
+        check_cells(file.metadata.num_rows, file.metadata.num_rows * len(names), path)
         for batch in file.iter_batches(batch_size=256):
-            size += batch.nbytes
+            columns = [part.dictionary_decode() if hasattr(part, "dictionary") else part for part in batch.columns]
+            size += sum(part.nbytes for part in columns)  # once decoded: a text may stand in every row
             if size > LIMIT:
                 raise InputError(f"at most {LIMIT:,} bytes unpacked", "more", where=path)
-            records += batch.to_pylist()
-    return [{key: value for key, value in record.items() if value is not None} for record in records]
+            rows = zip(*(part.to_pylist() for part in columns), strict=True)
+            records += [{key: cell for key, cell in zip(names, row, strict=True) if cell is not None} for row in rows]
+    return records
 
 
 def check_cells(rows: int, cells: int, path: Path) -> None:

@@ -35,11 +35,11 @@ def _index(path: str, _changed: int, size: int) -> dict[str, tuple[int, int]]:
         tarfile.open(fileobj=file, mode="r:") as tar,
     ):
         for member in tar:
-            # A header may claim any size: below 0, tarfile would read this member again and again.
-            if not 0 <= member.size <= size - member.offset_data:
+            # A header may claim any size: below 0, tarfile would come to this member again and again.
+            if member.size < 0 or not member.offset_data <= tar.offset <= size:
                 got = f"a header of {member.size:,} bytes"
                 raise InputError("members that the file has room for", got, where=path, row=shown(member.name))
-            end = member.offset_data + -(-member.size // BLOCK) * BLOCK
+            end = tar.offset
             if member.isreg() and not member.issparse():
                 if member.name in members:
                     raise InputError("each name once", f"{shown(member.name)} again", where=path)
