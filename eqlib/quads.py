@@ -6,7 +6,7 @@ caption first, so ``c0_i1`` is ``scores[:, 1, 0]``.
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection
 from pathlib import Path
 
 import numpy as np
@@ -35,8 +35,15 @@ AVERAGES = re.compile(r"micro|macro\d*")
 """Names of averages over subsets, which no subset may have."""
 
 
-def check_subsets(names: Iterable[object], *, where: str | Path | None = None) -> None:
-    """Raises InputError for a subset with the name of an average: one of the two would not be printed."""
+MOST = 1_000
+"""Subsets of a suite."""
+
+
+def check_subsets(names: Collection[object], *, where: str | Path | None = None) -> None:
+    """Raises InputError for a subset with the name of an average, for one of the two would not be printed; and for
+    more than MOST subsets, for each has an interval of its own."""
+    if len(names) > MOST:
+        raise InputError(f"at most {MOST:,} subsets", f"{len(names):,}", where=where)
     if taken := next((name for name in names if AVERAGES.fullmatch(str(name))), None):
         raise InputError("subsets that are not called micro or macro, as their averages are", repr(taken), where=where)
 

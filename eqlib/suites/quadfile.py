@@ -176,5 +176,6 @@ FORMS = {
 
 def _extras(rows: list[Row]) -> dict[str, list]:
     keys = dict.fromkeys(key for row in rows for key in row.record if key not in (*OWN, "quad"))
+    check_cells(len(rows), len(rows) * len(keys), rows[0].where)  # each row may bring a key of its own
     columns = {key: [row.record.get(key) for row in rows] for key in keys}
     return {k: v for k, v in columns.items() if all(isinstance(x, str | int | float | bool | None) for x in v)}

@@ -158,13 +158,19 @@ def structured_parquet(content, rng):
 def structured_array(content, rng):
     """Another header, as long as it says it is."""
     array = np.load(io.BytesIO(content))
-    shape = rng.choice((array.shape, (10**12,), (2**32, 2**32), (-1,), (0,), (), (1,) * 40, (2**63,), ("a",), (True,), (2**31, 0)))
+    shape = rng.choice(
+        (array.shape, (10**12,), (2**32, 2**32), (-1,), (0,), (), (1,) * 40, (2**63,), ("a",), (True,), (2**31, 0))
+    )
     descr = rng.choice((array.dtype.str, "|O", "<f16", "<c16", "<m8[s]", "<M8[D]", "|S4", "|V0", "<U99999999", ">f4", "|b1", [("a", "<f8")], "nonsense", 3, "<f2"))  # fmt: skip
     text = repr({"descr": descr, "fortran_order": rng.choice((False, False, True, 3)), "shape": shape})
-    text = rng.choice((text, text, text[:-1], text + " " * 12_000, "(" * 900, text.replace("'shape'", "'form'"), "\xff", "{" * 300))
+    text = rng.choice(
+        (text, text, text[:-1], text + " " * 12_000, "(" * 900, text.replace("'shape'", "'form'"), "\xff", "{" * 300)
+    )
     body = rng.choice((array.tobytes(), b"", array.tobytes() * 3, b"\xff" * array.nbytes))
     header = (text + "\n").encode("latin1")
-    return b"\x93NUMPY" + bytes([rng.choice((1, 1, 2, 3, 9)), 0]) + struct.pack("<H", len(header) % 65536) + header + body
+    return (
+        b"\x93NUMPY" + bytes([rng.choice((1, 1, 2, 3, 9)), 0]) + struct.pack("<H", len(header) % 65536) + header + body
+    )
 
 
 def structured_tar(content, rng):
@@ -256,7 +262,9 @@ def verdict(command, seconds=SECONDS):
         cells = [cell for part in (record["subsets"], record["average"]) for cell in part.values() if cell]
         for cell in cells:
             found = cell.get("group", cell.get("pairwise", cell.get("accuracy")))
-            if found and not (0 <= found["point"] <= 1 and (found["low"] or 0) <= found["point"] <= (found["high"] or 1)):
+            if found and not (
+                0 <= found["point"] <= 1 and (found["low"] or 0) <= found["point"] <= (found["high"] or 1)
+            ):
                 return "broken: a figure out of range", out
     return "accepted", out
 
@@ -306,7 +314,9 @@ def run(arguments=None):
                 place = options.folder / f"{options.seed}-{number}"
                 place.mkdir(parents=True, exist_ok=True)
                 write(place, files)
-                (place / "outcome.txt").write_text(f"{name}\n{command}\n{outcome}\n{details}", errors="backslashreplace")
+                (place / "outcome.txt").write_text(
+                    f"{name}\n{command}\n{outcome}\n{details}", errors="backslashreplace"
+                )
         if number % 1000 == 999:
             print(number + 1, dict(counts), flush=True)
     print(dict(counts), "slowest:", slowest)

@@ -103,9 +103,7 @@ def every():
     natural_bench = [
         {"index": n, "answer": "yes" if n in (0, 3) else "no", "type": "yes_no", "prediction": "Yes"} for n in range(4)
     ]
-    samples = [
-        {"target": r["answer"], "naturalbench_G_ACC": {"id": r["index"], "score": 1}} for r in natural_bench
-    ]
+    samples = [{"target": r["answer"], "naturalbench_G_ACC": {"id": r["index"], "score": 1}} for r in natural_bench]
     correct = [{"type": "swap", "subtype": "obj", "filename": f"{n}.jpg", "correct": n % 2} for n in range(3)]
     bivlc = [
         {"type": "add", "subtype": "obj", "caption": "x", "text_score": "True", "image_score": "False"}
@@ -161,7 +159,10 @@ def every():
     cola = [["http://h/a.png?x", "x", "http://h/b.jpg", "y"]]
     own = {**pictures, "q.json": as_json(quads)}
     found = {
-        "eqben annotation": (["eqben", "--scores", "s.npy", "--annotation", "a.json"], {"s.npy": scores, "a.json": as_json(rows)}),
+        "eqben annotation": (
+            ["eqben", "--scores", "s.npy", "--annotation", "a.json"],
+            {"s.npy": scores, "a.json": as_json(rows)},
+        ),
         "eqben index": (
             ["eqben", "--scores", "s.npy", "--index", "i.json", "--info", "p.json", "--clusters", "c.csv"],
             {"s.npy": scores, "i.json": order, "p.json": as_json(info), "c.csv": clusters},
@@ -170,8 +171,14 @@ def every():
             ["eqben", "--scores", "n.npy", "--layout", "l.json", "--clusters", "c.json"],
             {"n.npy": natural, "l.json": layout, "c.json": as_json(["v", "v", "w"])},
         ),
-        "eqben json": (["eqben", "--scores", "s.json", "--annotation", "a.json"], {"s.json": order, "a.json": as_json(rows)}),
-        "winoground lines": (["winoground", "--scores", "w.jsonl", "--also", "equivariance"], {"w.jsonl": as_lines(wino)}),
+        "eqben json": (
+            ["eqben", "--scores", "s.json", "--annotation", "a.json"],
+            {"s.json": order, "a.json": as_json(rows)},
+        ),
+        "winoground lines": (
+            ["winoground", "--scores", "w.jsonl", "--also", "equivariance"],
+            {"w.jsonl": as_lines(wino)},
+        ),
         "winoground against": (
             ["winoground", "--scores", "w.jsonl", "--against", "v.jsonl"],
             {"w.jsonl": as_lines(wino), "v.jsonl": as_lines(wino[::-1])},
