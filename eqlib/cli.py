@@ -3,6 +3,7 @@
 import argparse
 import io
 import json
+import logging
 import sys
 import warnings
 from pathlib import Path
@@ -262,7 +263,8 @@ def _doctor(options: argparse.Namespace) -> int:
     if unknown := [name for name in given if name not in known]:
         raise InputError(f"options that {options.suite} has", f"--{unknown[0]}")
     how = {"decode": not options.fast, "workers": options.workers, "show_progress": not options.quiet}
-    with warnings.catch_warnings(action="ignore"):  # of Pillow, on pictures that the report names
+    logging.getLogger("PIL").addHandler(logging.NullHandler())  # the report names the pictures that Pillow speaks of
+    with warnings.catch_warnings(action="ignore"):
         report = check(options.suite, options.path, **how, **given)
     print(report)
     return 0 if report.ok else 1

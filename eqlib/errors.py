@@ -5,7 +5,7 @@ from pathlib import Path
 from reprlib import Repr
 
 LONGEST = 160
-"""Characters of each part of a message."""
+"""Characters of what came, in a message; what was expected may be three times as long."""
 
 
 class InputError(ValueError):
@@ -21,7 +21,7 @@ class InputError(ValueError):
         self.expected, self.got, self.where, self.row = expected, got, where, row
         place = ", ".join(str(part) for part in (where, row if row is None else _clipped(str(row))) if part is not None)
         got = got if isinstance(got, str) else shown(got) if isinstance(got, list | tuple | dict | int) else str(got)
-        message = f"expected {expected}, got {_clipped(got)}"
+        message = f"expected {_clipped(expected, 3 * LONGEST)}, got {_clipped(got)}"
         super().__init__(f"{place}: {message}" if place else message)
 
     def __reduce__(self):
@@ -41,8 +41,8 @@ def shown(value: object) -> str:
     return short.repr(value)
 
 
-def _clipped(text: str) -> str:
-    return text if len(text) <= LONGEST else text[: LONGEST - 3] + "..."
+def _clipped(text: str, most: int = LONGEST) -> str:
+    return text if len(text) <= most else text[: most - 3] + "..."
 
 
 def _rebuilt(expected: str, got: object, where: object, row: object) -> InputError:

@@ -28,7 +28,7 @@ def read_scores(path: str | Path) -> np.ndarray:
             values = np.asarray(content)
     else:
         raise InputError("a .npy or .json score file", shown(path.name), where=path)
-    if values.dtype.kind not in "fiu" or not values.size:
+    if values.dtype.kind not in "fiu" or not values.size or not values.ndim:
         raise InputError("an array of numbers", f"{values.dtype} of shape {values.shape}", where=path)
     if not (finite := np.isfinite(values)).all():
         row = int(np.argwhere(~finite)[0][0])
