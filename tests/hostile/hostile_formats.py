@@ -157,6 +157,8 @@ def every():
     valse["1"] |= {"linguistic_phenomena": "nouns", "mturk": {"caption": 3}}
     crepe = {str(n): {"filename": "a.png", "caption": "a dog", "negative_caption": "a cat"} for n in range(2)}
     cola = [["http://h/a.png?x", "x", "http://h/b.jpg", "y"]]
+    bivlc_quads = [{"image": "a.png", "negative_image": "b.png", "caption": "x", "negative_caption": "y"}]
+    swaps = [{"id": 1, "image_1": "a.png", "image_2": "b.png", "caption_1": "x", "caption_2": "y"}]
     own = {**pictures, "q.json": as_json(quads)}
     found = {
         "eqben annotation": (
@@ -226,8 +228,8 @@ def every():
         "winoground": (".", pictures | {"examples.jsonl": as_lines(winoground)}),
         "valse": (".", pictures | {"existence.json": as_json(valse)}),
         "sugarcrepe": ("swap_obj.json", pictures | {"swap_obj.json": as_json(crepe)}),
-        "bivlc": ("b.json", {"b.json": as_json([{"image": "a.png", "negative_image": "b.png", "caption": "x", "negative_caption": "y"}])}),
-        "colorswap": ("c.json", {"c.json": as_json([{"id": 1, "image_1": "a.png", "image_2": "b.png", "caption_1": "x", "caption_2": "y"}])}),
+        "bivlc": ("b.json", {"b.json": as_json(bivlc_quads)}),
+        "colorswap": ("c.json", {"c.json": as_json(swaps)}),
         "cola": ("c.json", pictures | {"c.json": as_json(cola)}),
         "captions table": ("c.csv", pictures | {"c.csv": as_table(captions, "csv")}),
         "captions parquet": ("c.parquet", pictures | {"c.parquet": as_table(captions, "parquet")}),
