@@ -1,11 +1,13 @@
 """``eqlib score``, ``eqlib evaluate`` and ``eqlib doctor``. Bad input is one line on stderr and exit code 2."""
 
 import argparse
+import io
 import json
+import logging
 import sys
 import warnings
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, NoReturn
 
 from eqlib import evaluate
 from eqlib.errors import InputError, UnclusteredWarning
@@ -15,6 +17,8 @@ from eqlib.errors import InputError, UnclusteredWarning
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; the exit code: 0 well, 1 the doctor found something, 2 bad input."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # a path may hold bytes that are no text
     options = _parser().parse_args(arguments)
     try:
         return options.run(options)
@@ -27,10 +31,18 @@ def main(arguments: list[str] | None = None) -> int:
     except OSError as error:  # an output that cannot be written, a folder in place of a file
         print(f"eqlib: {error.filename or ''}: {error.strerror or error}", file=sys.stderr)
         return 2
+    except MemoryError:
+        print("eqlib: more memory than there is was asked for", file=sys.stderr)
+        return 2
+
+
+class Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.prog}: {' '.join(message.split())} (--help says what there is)\n")
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="eqlib", description="Score and check vision-language benchmarks.")
+    parser = Parser(prog="eqlib", description="Score and check vision-language benchmarks.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     score = commands.add_parser("score", help="scores, intervals and ties of a score file")
     suites = score.add_subparsers(required=True, metavar="SUITE")
@@ -41,7 +53,7 @@ def _parser() -> argparse.ArgumentParser:
             suite.add_argument(f"--{option}", **OPTIONS[option])
         suite.add_argument("--against", help="another model's scores, paired: ours - theirs", **FILE)
         suite.add_argument("--items", help="write one row an item (.parquet or .csv)", **FILE)
-        suite.add_argument("--edition", help="stamp this edition instead of the one guessed from counts and suffixes")
+        suite.add_argument("--edition", type=_name, help="the edition, where the guess by counts and suffixes is wrong")
         how = "how the scores came about, printed beside them; probabilities are checked to be in [0, 1]"
         suite.add_argument("--protocol", choices=PROTOCOLS, help=how)
         suite.add_argument("--json", action="store_true", help="print JSON, proportions in 0..1")
@@ -195,7 +207,11 @@ def _score(options: argparse.Namespace) -> int:
             cell["min_pc_pf"] = min(cell["p_c"]["point"], cell["p_f"]["point"])
     differences = None
     if other is not None:
-        both = pd.concat([table.assign(method="ours"), other.assign(method="theirs", edition=table["edition"].iloc[0])])
+        for key in ("suite", "edition"):
+            if (theirs := other[key].iloc[0]) != record[key]:
+                expected = f"scores of {key} {record[key]!r}, as in {options.scores.name}"
+                raise InputError(expected, repr(theirs), where=options.against)
+        both = pd.concat([table.assign(method="ours"), other.assign(method="theirs")])
         differences = compare(both, baseline="theirs", where=options.against, **how)
         record["against"] = _by_subset(differences)
     if options.items is not None:
@@ -251,7 +267,9 @@ def _doctor(options: argparse.Namespace) -> int:
     if unknown := [name for name in given if name not in known]:
         raise InputError(f"options that {options.suite} has", f"--{unknown[0]}")
     how = {"decode": not options.fast, "workers": options.workers, "show_progress": not options.quiet}
-    report = check(options.suite, options.path, **how, **given)
+    logging.getLogger("PIL").addHandler(logging.NullHandler())  # the report names the pictures that Pillow speaks of
+    with warnings.catch_warnings(action="ignore"):
+        report = check(options.suite, options.path, **how, **given)
     print(report)
     return 0 if report.ok else 1
 
@@ -261,6 +279,12 @@ def _positive(text: str) -> int:
     if value < 1:
         raise argparse.ArgumentTypeError(f"expected a positive number, got {text}")
     return value
+
+
+def _name(text: str) -> str:
+    if not text.isprintable():
+        raise argparse.ArgumentTypeError(f"expected a name of one line, got {text!r}")
+    return text
 
 
 def _level(text: str) -> float:

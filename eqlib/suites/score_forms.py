@@ -16,7 +16,7 @@ from eqlib.suites.outcomes import (
     statement_answers,
     sugarcrepe_outcomes,
 )
-from eqlib.suites.quadfile import rows_of
+from eqlib.suites.quadfile import first_line, rows_of
 from eqlib.suites.score_files import array_quads, quad_array, read_table
 from eqlib.suites.score_lines import first_keys, foil_lines, sample_quads, statement_lines, winoground_table
 
@@ -67,10 +67,8 @@ def _valse(path: Path) -> pd.DataFrame:
 
 
 def _sugarcrepe(path: Path) -> pd.DataFrame:
-    if path.suffix == ".csv":
-        with path.open(encoding="utf-8", errors="replace") as file:
-            if "correct" in file.readline():
-                return sugarcrepe_outcomes(path)
+    if path.suffix == ".csv" and "correct" in first_line(path):
+        return sugarcrepe_outcomes(path)
     return read_table(path, foils_of="sugarcrepe")
 
 
