@@ -8,8 +8,7 @@ from eqlib.errors import needs
 needs("eqlib.losses", "torch", "torch", "open_clip")
 
 from eqlib.losses.baselines import contrastive_loss, cyclip_loss, negclip_loss, pairwise_loss
-from eqlib.losses.criterion import Criterion, eqsim_criterion
-from eqlib.losses.eqsim import eqsim_all_pairs, eqsim_easy, eqsim_hard, eqsim_itm
+from eqlib.losses.eqsim import Criterion, eqsim_all_pairs, eqsim_criterion, eqsim_easy, eqsim_hard, eqsim_itm
 from eqlib.losses.gradient_cache import GradientCache
 from eqlib.losses.mining import StepGenerator, sample_hard_partners
 from eqlib.losses.module import EqSimLoss

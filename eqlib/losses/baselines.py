@@ -6,23 +6,21 @@ an initialised process group features are gathered with gradient. Raises InputEr
 over all ranks, and (on the CPU) values that are not finite.
 """
 
-from __future__ import annotations
-
 import torch
 from open_clip.loss import ClipLoss
 from torch import Tensor
 from torch.nn import functional
 
-from eqlib.losses.checks import at_least_float32, check_features, check_finite, check_partners, check_tensor
+from eqlib.losses import checks
 from eqlib.losses.ranks import Ranks
 
 
 def contrastive_loss(image_features: Tensor, text_features: Tensor, logit_scale: Tensor | float) -> dict[str, Tensor]:
     """``contrastive``: open_clip's ``ClipLoss``, whole on every rank. For more settings, use the class."""
     ranks = Ranks.current()
-    check_features(image_features, text_features, ranks.world)
+    checks.features(image_features, text_features, ranks.world)
     loss = ClipLoss(gather_with_grad=True, rank=ranks.rank, world_size=ranks.world)
-    return {"contrastive": check_finite(loss(image_features, text_features, logit_scale), "finite features")}
+    return {"contrastive": checks.finite(loss(image_features, text_features, logit_scale), "finite features")}
 
 
 def cyclip_loss(
@@ -43,11 +41,11 @@ def cyclip_loss(
     arXiv 2205.14459.
     """
     ranks = Ranks.current()
-    image, text = check_features(image_features, text_features, ranks.world)
+    image, text = checks.features(image_features, text_features, ranks.world)
     with torch.autocast(image.device.type, enabled=False):
         image, text = ranks.all_gather(image), ranks.all_gather(text)
         sim = image @ text.T
-        inside = check_finite((image @ image.T - text @ text.T).square().sum(), "finite features")
+        inside = checks.finite((image @ image.T - text @ text.T).square().sum(), "finite features")
         return {
             "cyclip_in_modal": in_modal * inside / len(image),
             "cyclip_cross_modal": cross_modal * (sim - sim.T).square().sum() / len(image),
@@ -70,13 +68,13 @@ def negclip_loss(
     Yuksekgonul et al., arXiv 2210.01936.
     """
     ranks = Ranks.current()
-    image, text = check_features(image_features, text_features, ranks.world)
+    image, text = checks.features(image_features, text_features, ranks.world)
     negatives = negative_text_features
-    check_tensor(negatives, f"negative_text_features (N, {text.shape[1]})", None, text.shape[1])
+    checks.tensor(negatives, f"negative_text_features (N, {text.shape[1]})", None, text.shape[1])
     if present is not None:
-        check_tensor(present, f"present ({len(negatives)},) of bool", len(negatives), dtypes=(torch.bool,))
+        checks.tensor(present, f"present ({len(negatives)},) of bool", len(negatives), dtypes=(torch.bool,))
     with torch.autocast(image.device.type, enabled=False):
-        image, text, negatives = map(ranks.all_gather, (image, text, at_least_float32(negatives)))
+        image, text, negatives = map(ranks.all_gather, (image, text, checks.at_least_float32(negatives)))
         scaled = logit_scale * image
         to_text, to_negatives = scaled @ text.T, scaled @ negatives.T
         if present is not None:
@@ -85,7 +83,7 @@ def negclip_loss(
         labels = torch.arange(len(image), device=image.device)
         image_to_text = functional.cross_entropy(torch.cat([to_text, to_negatives], 1), labels)
         loss = (image_to_text + functional.cross_entropy(to_text.T, labels)) / 2
-    return {"negclip": check_finite(loss, "finite features")}
+    return {"negclip": checks.finite(loss, "finite features")}
 
 
 def pairwise_loss(
@@ -104,12 +102,12 @@ def pairwise_loss(
     its rows, so that the mean over ranks is the loss of one process.
     """
     ranks = Ranks.current()
-    image, text = check_features(image_features, text_features, ranks.world)
-    partners = check_partners(partners, len(image), ranks.world * len(image), ranks.rank * len(image))
+    image, text = checks.features(image_features, text_features, ranks.world)
+    partners = checks.partners(partners, len(image), ranks.world * len(image), ranks.rank * len(image))
     with torch.autocast(image.device.type, enabled=False):
         images, texts = ranks.all_gather(image), ranks.all_gather(text)
         matched = (image * text).sum(1, keepdim=True)
         other_text = (image[:, None] * texts[partners]).sum(2)
         other_image = (images[partners] * text[:, None]).sum(2)
         lost = functional.softplus(logit_scale * (torch.cat([other_text, other_image], dim=1) - matched))
-    return {"pairwise": check_finite(weight * lost.mean(), "finite features")}
+    return {"pairwise": checks.finite(weight * lost.mean(), "finite features")}

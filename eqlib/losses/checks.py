@@ -4,8 +4,6 @@ Shapes and dtypes are checked on every call. Values are looked at where that is 
 inf or nan is returned as it is, for the training loop's own check of the summed loss.
 """
 
-from __future__ import annotations
-
 import math
 
 import torch
@@ -19,7 +17,7 @@ def readable(values: Tensor) -> bool:
     return values.device.type == "cpu" and not torch.compiler.is_compiling()
 
 
-def check_tensor(values: Tensor, expected: str, *shape: int | None, dtypes: tuple[torch.dtype, ...] = ()) -> None:
+def tensor(values: Tensor, expected: str, *shape: int | None, dtypes: tuple[torch.dtype, ...] = ()) -> None:
     """Raises InputError unless ``values`` has ``shape`` (None: any length) and one of ``dtypes`` (or any float)."""
     if not isinstance(values, Tensor):
         raise InputError(expected, type(values).__name__)
@@ -28,36 +26,36 @@ def check_tensor(values: Tensor, expected: str, *shape: int | None, dtypes: tupl
         raise InputError(expected, f"{tuple(values.shape)} of {values.dtype}")
 
 
-def check_similarity(sim: Tensor) -> Tensor:
+def similarity(sim: Tensor) -> Tensor:
     """``sim`` as a float32 or float64 matrix (B, B), B >= 2; half precision becomes float32."""
     size = sim.shape[0] if isinstance(sim, Tensor) and sim.ndim else None
-    check_tensor(sim, "sim (B, B) = similarity of image i with caption j, floating-point", size, size)
-    check_batch(size)
+    tensor(sim, "sim (B, B) = similarity of image i with caption j, floating-point", size, size)
+    batch(size)
     return at_least_float32(sim)
 
 
-def check_features(image_features: Tensor, text_features: Tensor, world: int = 1) -> tuple[Tensor, Tensor]:
+def features(image_features: Tensor, text_features: Tensor, world: int = 1) -> tuple[Tensor, Tensor]:
     """Both (B, d) as float32, or float64 where both are; B >= 2 over ``world`` ranks."""
-    check_tensor(image_features, "image_features (B, d), floating-point", None, None)
+    tensor(image_features, "image_features (B, d), floating-point", None, None)
     expected = f"text_features of one shape with image_features, {tuple(image_features.shape)}"
-    check_tensor(text_features, expected, *image_features.shape)
+    tensor(text_features, expected, *image_features.shape)
     if (image_features.dtype == torch.float64) != (text_features.dtype == torch.float64):
         raise InputError("image and text features of one precision", f"{image_features.dtype}, {text_features.dtype}")
-    check_batch(len(image_features) * world)
+    batch(len(image_features) * world)
     return at_least_float32(image_features), at_least_float32(text_features)
 
 
-def check_batch(pairs: int) -> None:
+def batch(pairs: int) -> None:
     if pairs < 2:
         raise InputError("at least 2 matched pairs: one pair makes no quad", pairs)
 
 
-def check_partners(partners: Tensor, rows: int, width: int, offset: int = 0) -> Tensor:
+def partners(partners: Tensor, rows: int, width: int, offset: int = 0) -> Tensor:
     """``partners`` (B, K) as int64: B <= ``rows``, K >= 1, row indices into a batch of ``width``, none its own row.
 
     ``offset`` is the first row's index in that batch.
     """
-    check_tensor(partners, "partners (B, K) as int64 row indices", None, None, dtypes=(torch.int64, torch.int32))
+    tensor(partners, "partners (B, K) as int64 row indices", None, None, dtypes=(torch.int64, torch.int32))
     if not 1 <= partners.shape[0] <= rows or partners.shape[1] < 1:
         raise InputError(f"partners (B, K) with 1 <= B <= {rows} and K >= 1", tuple(partners.shape))
     if readable(partners):
@@ -70,17 +68,17 @@ def check_partners(partners: Tensor, rows: int, width: int, offset: int = 0) -> 
     return partners.long()
 
 
-def check_finite(value: Tensor, expected: str) -> Tensor:
+def finite(value: Tensor, expected: str) -> Tensor:
     """``value``, a reduction over every entry in use: not finite when one of them is not."""
     if readable(value) and not math.isfinite(value.detach().item()):
         raise InputError(expected, f"{value.detach().item()} from them")
     return value
 
 
-def check_number(value: float, name: str, where: str, *, above_zero: bool = False) -> None:
+def number(value: float, name: str, where: str, *, above_zero: bool = False) -> None:
     """Raises InputError unless ``value`` is a finite number >= 0, or > 0."""
-    number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-    if not number or value < 0 or (above_zero and value == 0):
+    fits = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    if not fits or value < 0 or (above_zero and value == 0):
         raise InputError(f"a finite number {'>' if above_zero else '>='} 0", repr(value), where=where, row=name)
 
 

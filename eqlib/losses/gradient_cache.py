@@ -1,7 +1,5 @@
 """Gradient caching: the loss sees the whole batch, the encoders one chunk at a time."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import torch

@@ -1,7 +1,5 @@
 """Hard partners: the rows that the current similarity confuses most, drawn at random."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import numpy as np
@@ -9,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from eqlib.errors import InputError
-from eqlib.losses.checks import check_finite, check_similarity
+from eqlib.losses import checks
 
 
 def sample_hard_partners(sim: Tensor, num: int, *, generator: torch.Generator) -> Tensor:
@@ -21,8 +19,8 @@ def sample_hard_partners(sim: Tensor, num: int, *, generator: torch.Generator) -
     ``num`` >= B. Source: the official ``compute_itm_hardneg``, whose multinomial refuses a row with fewer than ``num``
     probabilities that do not underflow; here such a row goes on in logits.
     """
-    sim = check_similarity(sim.detach() if isinstance(sim, Tensor) else sim)
-    check_finite(sim.sum(), "finite similarities")
+    sim = checks.similarity(sim.detach() if isinstance(sim, Tensor) else sim)
+    checks.finite(sim.sum(), "finite similarities")
     return draw_partners(sim, sim.T, 0, num, lambda *shape: torch.rand(shape, generator=generator, device=sim.device))
 
 

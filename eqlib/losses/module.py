@@ -1,18 +1,14 @@
 """EqSimLoss: the settings of EqSim and a call that a training loop understands."""
 
-from __future__ import annotations
-
-from dataclasses import asdict
 from functools import partial
-from typing import Literal, get_args
+from typing import Literal, Self, get_args
 
 import torch
 from torch import Tensor, nn
 
 from eqlib.errors import InputError
-from eqlib.losses.checks import check_features, check_finite, check_partners, check_similarity, readable
-from eqlib.losses.criterion import SIMILARITIES, Criterion
-from eqlib.losses.eqsim import Scalars, all_pairs_share, check_easy, easy_share, hard_share
+from eqlib.losses import checks
+from eqlib.losses.eqsim import SIMILARITIES, Criterion, Scalars, check_easy, easy_share, pairs_share
 from eqlib.losses.mining import StepGenerator, draw_partners
 from eqlib.losses.ranks import Ranks
 from eqlib.losses.similarity import Rows
@@ -89,7 +85,7 @@ class EqSimLoss(nn.Module):
         self.draws = StepGenerator(seed)
 
     @classmethod
-    def released(cls, **settings) -> EqSimLoss:
+    def released(cls, **settings) -> Self:
         """The released recipe (Flickr30K, FIBER): hard + easy on row-softmaxed logits, text and image side, weight 0.5,
         margin 0.1, 4 partners a direction; ``settings`` replace or add to it.
 
@@ -132,27 +128,23 @@ class EqSimLoss(nn.Module):
             terms = {name.removesuffix("_loss"): value for name, value in terms.items()}
         with torch.autocast(image_features.device.type, enabled=False):
             if text_features is None:
-                cosine = Rows.of_matrix(check_similarity(image_features))
+                cosine = Rows.of_matrix(checks.similarity(image_features))
             else:
                 ranks = Ranks.current()
-                cosine = Rows.of_features(*check_features(image_features, text_features, ranks.world), ranks)
+                cosine = Rows.of_features(*checks.features(image_features, text_features, ranks.world), ranks)
             similarity = cosine if self.similarity == "cosine" else cosine.times(logit_scale)
             similarity = similarity.softmax() if self.similarity == "softmax" else similarity
-            if self.variant == "all_pairs":
-                share, telemetry = all_pairs_share(similarity, self.criterion)
-                shares = {"eqsim_all_pairs": share}
-            else:
-                if partners is None:
-                    partners = self._draw(cosine, logit_scale)
-                else:
-                    partners = check_partners(partners, len(cosine.rows), cosine.width, cosine.offset)
-                share, telemetry = hard_share(similarity, partners, self.criterion)
-                shares = {"eqsim_hard": share}
+            if partners is not None:
+                partners = checks.partners(partners, len(cosine.rows), cosine.width, cosine.offset)
+            elif self.variant != "all_pairs":
+                partners = self._draw(cosine, logit_scale)
+            share, telemetry = pairs_share(similarity, self.criterion, partners)
+            shares = {"eqsim_all_pairs" if partners is None else "eqsim_hard": share}
             if self.variant == "hard_easy":
                 settings = (self.easy_weight, self.easy_proportion, self.easy_margin)
                 shares["eqsim_easy"] = easy_share(similarity, partners, *settings)
-            if readable(image_features):
-                check_finite(cosine.ranks.all_reduce(sum(shares.values())), SIMILARITIES)
+            if checks.readable(image_features):
+                checks.finite(cosine.ranks.all_reduce(sum(shares.values())), SIMILARITIES)
         # Shares add up to the loss of one process. A trainer takes the mean over ranks.
         terms |= {name: cosine.ranks.world * share for name, share in shares.items()}
         self.telemetry = telemetry | {"pool": torch.full((), cosine.width - 1, device=image_features.device)}
@@ -163,7 +155,3 @@ class EqSimLoss(nn.Module):
         logits = cosine.times(logit_scale)
         uniform = partial(self.draws.uniform, device=logits.rows.device)
         return draw_partners(logits.rows, logits.cols, logits.offset, self.sample_num, uniform)
-
-    def extra_repr(self) -> str:
-        settings = {"variant": self.variant, "similarity": self.similarity, **asdict(self.criterion)}
-        return ", ".join(f"{name}={value}" for name, value in settings.items())

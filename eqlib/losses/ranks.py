@@ -1,8 +1,7 @@
 """Data parallel: a loss's share of one rank, and how shares make the loss of one process."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
+from typing import Self
 
 import torch
 import torch.distributed as dist
@@ -18,7 +17,7 @@ class Ranks:
     world: int = 1
 
     @classmethod
-    def current(cls) -> Ranks:
+    def current(cls) -> Self:
         """From torch.distributed where a process group is initialised, else one process."""
         if dist.is_available() and dist.is_initialized():
             return cls(dist.get_rank(), dist.get_world_size())

@@ -1,8 +1,7 @@
 """A batch's similarities as EqSim reads them: a rank's rows and columns of the matrix over all ranks."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
+from typing import Self
 
 import torch
 from torch import Tensor
@@ -23,11 +22,11 @@ class Rows:
     ranks: Ranks
 
     @classmethod
-    def of_matrix(cls, sim: Tensor) -> Rows:
+    def of_matrix(cls, sim: Tensor) -> Self:
         return cls(sim, sim.T, sim.diagonal(), ALONE)
 
     @classmethod
-    def of_features(cls, image: Tensor, text: Tensor, ranks: Ranks) -> Rows:
+    def of_features(cls, image: Tensor, text: Tensor, ranks: Ranks) -> Self:
         """Of this rank's features (b, d); those of the others are gathered with gradient."""
         if ranks.world == 1:
             return cls.of_matrix(image @ text.T)
@@ -46,10 +45,10 @@ class Rows:
     def offset(self) -> int:
         return self.ranks.rank * len(self.rows)
 
-    def times(self, scale: Tensor | float) -> Rows:
+    def times(self, scale: Tensor | float) -> Self:
         return Rows(scale * self.rows, scale * self.cols, scale * self.diagonal, self.ranks)
 
-    def softmax(self) -> Rows:
+    def softmax(self) -> Self:
         """Row softmax of the whole matrix. A column needs the normaliser of every row, so these are gathered."""
         own = self.rows.logsumexp(1)
         every = self.ranks.all_gather(own)

@@ -18,7 +18,6 @@ On tables (DataFrames with ``eqlib.quads.TABLE_COLUMNS``, or outcome columns ins
 """
 
 from eqlib.scoring.averages import averages
-from eqlib.scoring.comparison import compare
 from eqlib.scoring.equivariance import EQUIVARIANCE, equivariance, headroom
 from eqlib.scoring.foils import foil_table, pairwise, valse
 from eqlib.scoring.inference import holm, interval, wilson
@@ -27,7 +26,7 @@ from eqlib.scoring.panel import SCORES, measure
 from eqlib.scoring.record import score_record
 from eqlib.scoring.retrieval import retrieval_table
 from eqlib.scoring.shortcuts import SHORTCUTS, shortcuts
-from eqlib.scoring.summary import summarise
+from eqlib.scoring.summary import compare, summarise
 from eqlib.scoring.text import score_text
 
 __all__ = [

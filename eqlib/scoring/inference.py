@@ -1,7 +1,6 @@
 """Intervals and tests of means over quads and seeds: one rule, ``interval``, for every number that is printed."""
 
-from __future__ import annotations
-
+from collections.abc import Callable
 from dataclasses import dataclass
 from statistics import NormalDist
 from typing import NamedTuple
@@ -145,14 +144,9 @@ def _tango(gained: float, lost: float, n: float, critical: float) -> tuple[float
             return np.sign(distance) * np.inf if abs(distance) > 1e-15 else 0.0
         return distance * np.sqrt(n / variance)
 
-    def root(low: float, high: float, target: float) -> float:
-        for _ in range(50):  # the score falls as the difference grows
-            middle = (low + high) / 2
-            low, high = (middle, high) if score(middle) > target else (low, middle)
-        return (low + high) / 2
-
-    point = gained - lost
-    return root(-1.0, point, critical), root(point, 1.0, -critical)
+    point = gained - lost  # the score falls as the difference grows
+    low = _crossing(-1.0, point, lambda difference: score(difference) > critical)
+    return low, _crossing(point, 1.0, lambda difference: score(difference) > -critical)
 
 
 def _t(point: float, variance: float, parts: list, level: float) -> tuple[float, float, float]:
@@ -173,13 +167,19 @@ def _critical(parts: list[Part], p: float) -> float:
     return float(np.sqrt(weights @ quantiles**2))
 
 
-def _p(t: float, parts: list[tuple[float, float]]) -> float:
+def _p(t: float, parts: list[Part]) -> float:
     """The p whose critical value is ``|t|``."""
-    low, high = -300.0, 0.0  # of its decimal logarithm
+    if abs(t) <= 1e-12:
+        return 1.0
+    return float(10 ** _crossing(-300.0, 0.0, lambda logarithm: _critical(parts, 10**logarithm) >= abs(t)))
+
+
+def _crossing(low: float, high: float, before: Callable[[float], bool]) -> float:
+    """The number from ``low`` to ``high`` up to which ``before`` holds, by bisection."""
     for _ in range(60):
         middle = (low + high) / 2
-        low, high = (low, middle) if _critical(parts, 10**middle) < abs(t) else (middle, high)
-    return float(10**high) if abs(t) > 1e-12 else 1.0
+        low, high = (middle, high) if before(middle) else (low, middle)
+    return (low + high) / 2
 
 
 def holm(p: object) -> np.ndarray:

@@ -55,9 +55,12 @@ class Panel:
     values: dict[str, np.ndarray]
 
     @property
-    def sizes(self) -> np.ndarray:
-        """Quads per subset."""
-        return np.bincount(self.subset, minlength=len(self.subsets))
+    def methods(self) -> dict[str, list[int]]:
+        """Each method's runs, in the order of their seeds, so that equal seeds stand in equal places."""
+        found: dict[str, list[int]] = {}
+        for run in sorted(range(len(self.runs)), key=lambda run: self.runs[run][1]):
+            found.setdefault(self.runs[run][0], []).append(run)
+        return {method: found[method] for method, _ in self.runs}
 
 
 def panels(table: pd.DataFrame, names: tuple[str, ...], *, where: str | Path | None = None) -> list[Panel]:
@@ -132,9 +135,9 @@ def cells(panel: Panel) -> list[Cell]:
     for code, name in enumerate(panel.subsets):
         rows = np.flatnonzero(panel.subset == code)
         found.append(_cell(panel, name, False, rows, np.full(len(rows), 1 / len(rows))))
-    rows = np.arange(len(panel.subset))
+    rows, sizes = np.arange(len(panel.subset)), np.bincount(panel.subset)
     for name, weights in averages(panel.subsets).items():
-        shares = np.full(len(rows), 1 / len(rows)) if weights is None else (weights / panel.sizes)[panel.subset]
+        shares = np.full(len(rows), 1 / len(rows)) if weights is None else (weights / sizes)[panel.subset]
         found.append(_cell(panel, name, True, rows, shares))
     return found
 

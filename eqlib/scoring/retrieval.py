@@ -46,18 +46,18 @@ def retrieval_table(
     """
     images, captions, of = _checked(images, captions, image_of_caption)
     n, m = len(images), len(captions)
-    ranks = {direction: ([], []) for direction in DIRECTIONS}
-    for direction, queries, gallery in zip(DIRECTIONS, (images, captions), (captions, images), strict=True):
-        for start in range(0, len(queries), block):
-            rows = np.arange(start, min(start + block, len(queries)))
-            own = of[None, :] == rows[:, None] if queries is images else of[rows][:, None] == np.arange(n)[None, :]
+    sides = (
+        (images, captions, lambda rows: of[None, :] == rows[:, None]),
+        (captions, images, lambda rows: of[rows][:, None] == np.arange(n)[None, :]),
+    )
+    blocks = []
+    for direction, (queries, gallery, own) in zip(DIRECTIONS, sides, strict=True):
+        for rows in np.split(np.arange(len(queries)), range(block, len(queries), block)):
             similarity = queries[rows] @ gallery.T
             if rescore is not None:
                 similarity = rescore(direction, rows, similarity)
-            rank, tied = query_ranks(similarity, own)
-            ranks[direction][0].append(rank)
-            ranks[direction][1].append(tied)
-    rank, tied = (np.concatenate([part for d in DIRECTIONS for part in ranks[d][which]]) for which in (0, 1))
+            blocks.append(query_ranks(similarity, own(rows)))
+    rank, tied = map(np.concatenate, zip(*blocks, strict=True))
     return item_table(
         suite=suite,
         edition=edition,

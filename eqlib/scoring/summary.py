@@ -1,10 +1,11 @@
-"""One method at a time: the mean of every score per subset and average, with an interval."""
+"""From a table of quads to a table of means: one method at a time, or two methods on the same quads."""
 
 from pathlib import Path
 
 import pandas as pd
 
-from eqlib.scoring.inference import interval
+from eqlib.errors import InputError
+from eqlib.scoring.inference import holm, interval
 from eqlib.scoring.panel import SCORES, cells, panels
 
 
@@ -31,8 +32,7 @@ def summarise(
     """
     rows = []
     for panel in panels(table, tuple(scores), where=where):
-        for method in dict.fromkeys(method for method, _ in panel.runs):
-            runs = [place for place, (name, _) in enumerate(panel.runs) if name == method]
+        for method, runs in panel.methods.items():
             for cell in cells(panel):
                 for score, values in panel.values.items():
                     found = interval(cell, values[runs], level=level)
@@ -41,3 +41,50 @@ def summarise(
     columns = ["method", "suite", "edition", "subset", "score", "point", "low", "high", "n", "clusters"]
     summary = pd.DataFrame(rows, columns=[*columns, "seeds", "interval"])
     return summary if "method" in table else summary.drop(columns="method")
+
+
+def compare(
+    table: pd.DataFrame,
+    *,
+    baseline: str,
+    scores: tuple[str, ...] = SCORES,
+    level: float = 0.95,
+    where: str | Path | None = None,
+) -> pd.DataFrame:
+    """Every other method of a score table minus ``baseline``, on the same quads, per subset and average.
+
+    ``table`` has the columns of ``eqlib.quads.TABLE_COLUMNS`` and ``method``; ``seed`` where a method was run several
+    times. Columns of the result: method, baseline, suite, edition, subset, score, point, low, high, p, p_holm, n,
+    clusters, seeds, test.
+
+    Methods run with the same set of seeds are paired by seed as well (a seed fixes the order of the data, say);
+    otherwise the spread over seeds of each counts on its own. ``test`` is the kind of interval and p, which are one
+    test and always agree (see ``eqlib.scoring.inference.interval``). ``p_holm`` adjusts over the subsets of one suite,
+    method and score; an average stands for the whole suite and is a family of its own, so there it equals p.
+
+    A suite on which the baseline was not run is left out. Raises InputError when ``baseline`` is not among the methods,
+    or runs are not on the same quads.
+    """
+    if "method" not in table or baseline not in set(table["method"]):
+        got = ", ".join(map(str, pd.unique(table["method"]))) if "method" in table else "no column method"
+        raise InputError(f"a score table with method {baseline!r}", got, where=where)
+    rows = []
+    for panel in panels(table, tuple(scores), where=where):
+        theirs = panel.methods.get(baseline)
+        for method, ours in panel.methods.items() if theirs else ():
+            if method == baseline:
+                continue
+            paired = [panel.runs[run][1] for run in ours] == [panel.runs[run][1] for run in theirs]
+            for cell in cells(panel):
+                for score, values in panel.values.items():
+                    found = interval(cell, values[ours], values[theirs], paired=paired, level=level)
+                    row = (method, baseline, panel.suite, panel.edition, cell.name, score)
+                    row += (found.point, found.low, found.high, found.p, found.p, cell.n, cell.clusters)
+                    rows.append((*row, max(len(ours), len(theirs)), found.kind, cell.average))
+    columns = ["method", "baseline", "suite", "edition", "subset", "score", "point", "low", "high", "p", "p_holm"]
+    result = pd.DataFrame(rows, columns=[*columns, "n", "clusters", "seeds", "test", "average"])
+    subsets = result[~result["average"]]
+    for _, family in subsets.groupby(["method", "suite", "edition", "score"], sort=False):
+        tested = family.index[family["p"].notna()]
+        result.loc[tested, "p_holm"] = holm(family["p"][tested])
+    return result.drop(columns="average")

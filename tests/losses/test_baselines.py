@@ -37,6 +37,9 @@ def test_cyclip_is_the_papers_sum_over_logits():
     assert terms["cyclip_cross_modal"].item() == pytest.approx(0.25 * cross / size / scale**2)
     assert terms["cyclip_in_modal"].item() == pytest.approx(0.5 * inside / size / scale**2)
     assert len(terms) == 2  # the contrastive loss is the caller's
+    quarters = cyclip_loss(image, text)  # the paper's weights; the scale changes nothing
+    assert quarters["cyclip_in_modal"].item() == pytest.approx(0.25 * inside / size / scale**2)
+    assert quarters["cyclip_cross_modal"].item() == pytest.approx(0.25 * cross / size / scale**2)
 
 
 def test_negclip_by_hand():

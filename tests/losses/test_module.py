@@ -182,6 +182,8 @@ def test_bad_settings_and_calls():
     image, text = features()
     with pytest.raises(InputError, match="1 <= num < 8"):
         EqSimLoss("hard", sample_num=8)(image, text, SCALE)
+    EqSimLoss("hard", sample_num=1)(image, text, SCALE)
+    EqSimLoss("hard", sample_num=1)(image[:2], text[:2], SCALE)  # the least of both
     with pytest.raises(InputError, match="at least 2 matched pairs"):
         EqSimLoss()(image[:1], text[:1], SCALE)
     with pytest.raises(InputError, match="one shape"):

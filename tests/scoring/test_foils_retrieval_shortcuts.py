@@ -55,6 +55,11 @@ def test_cosines_are_no_probabilities():
         valse([0.3, 0.2], [0.1, -0.1])
     with pytest.raises(InputError, match="one length"):
         pairwise([0.1], [0.1, 0.2])
+    with pytest.raises(InputError, match="item 1: expected finite scores, got foil nan"):
+        pairwise([0.1, 0.2], [0.1, np.nan])
+    with pytest.raises(InputError, match="real numbers as scores"):
+        pairwise(["0.1"], ["0.2"])
+    assert valse([0.0, 1.0], [0.0, 1.0])["p_c"].tolist() == [0, 1]  # the ends are probabilities
 
 
 def test_foil_accuracy_per_category_and_captions_alone():
@@ -140,6 +145,10 @@ def test_retrieval_blocks_agree_with_a_slow_loop(n, more, seed, block):
         (np.ones((2, 3)), np.ones((2, 3)), [0, 2], "caption 1"),
         (np.ones((2, 3)), np.ones((2, 3)), [0, 0], "image 1"),
         (np.full((1, 3), np.nan), np.ones((1, 3)), [0], "image 0"),
+        (np.ones((2, 2)), np.array([[1.0, 1.0], [1.0, np.inf]]), [0, 1], "caption 1: expected finite features"),
+        (np.ones((2, 3)), np.ones((2, 3)), [-1, 1], "caption 0"),
+        (np.ones((2, 3)), np.ones((2, 3)), [0.0, 1.0], "an image index for each of 2 captions"),
+        (np.ones(3), np.ones((2, 3)), [0, 1], "features"),
         (np.ones((2, 3)), np.ones((2, 3)), [0], "index"),
     ],
 )

@@ -71,6 +71,24 @@ def test_interval_and_p_of_a_difference_agree(counts, level):
         assert (found.low > 0 or found.high < 0) == (found.p < 1 - level)
 
 
+def test_one_seed_each_is_a_pair_whether_told_so_or_not():
+    ours, theirs, cell = pair(20, 9, 3, 8)
+    told, untold = (interval(cell, ours, theirs, paired=paired) for paired in (True, False))
+    assert (told.low, told.high, told.p) == pytest.approx((untold.low, untold.high, untold.p), rel=1e-12)
+    assert told.kind == untold.kind == "score"
+
+
+def test_discordant_quads_of_seeds_that_are_no_pairs():
+    """Right in 1, 1/2, 0, 0 of our two seeds and in 0, 0, 1, 0 of their one: by chance together, quad by quad."""
+    from eqlib.scoring.inference import _discordant
+
+    ours, theirs = outcomes([1, 1, 0, 0], [1, 0, 0, 0]), outcomes([0, 0, 1, 0])
+    assert _discordant(plain(4), ours, theirs, paired=False) == pytest.approx((1.5 / 4, 1 / 4))
+    # of our two seeds and their two, paired: (1, 0), (1, 1) | (1, 0), (0, 1): half the pairs gain, a quarter lose
+    ours, theirs = outcomes([1, 1], [1, 0]), outcomes([0, 1], [0, 1])
+    assert _discordant(plain(2), ours, theirs, paired=True) == pytest.approx((2 / 4, 1 / 4))
+
+
 def test_holm_by_hand():
     assert holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
     assert holm([]).shape == (0,)
@@ -133,6 +151,28 @@ def test_covariance_over_clusters_is_that_of_a_slow_loop(sizes, seed):
     assert covariance == pytest.approx(g / (g - 1) * sums @ sums.T)
     fit = sm.OLS(values[0], np.ones(n)).fit(cov_type="cluster", cov_kwds={"groups": cluster, "use_correction": False})
     assert covariance[0, 0] == pytest.approx(g / (g - 1) * fit.cov_params()[0, 0])
+
+
+def test_the_variance_of_subsets_that_are_drawn_by_themselves():
+    """0, 1 in the one and 1, 1 in the other: (1/4)^2 times the squares about the subsets' means, 1/4 twice, times 2."""
+    values, subset = np.array([[0.0, 1.0, 1.0, 1.0]]), [0, 0, 1, 1]
+    means, covariance = plain(4, subset=subset).moments(values)
+    assert (means.item(), covariance.item()) == pytest.approx((3 / 4, 2 / 16 * (1 / 4 + 1 / 4)))
+    # weights 3 : 1, so means of 1/2 and 1 make 5/8: the squares of the first subset count (3/8)^2 each
+    means, covariance = plain(4, subset=subset, weights=np.array([3, 3, 1, 1]) / 8).moments(values)
+    assert (means.item(), covariance.item()) == pytest.approx((5 / 8, 2 * 9 / 64 * (1 / 4 + 1 / 4)))
+    # clusters that reach over both subsets are drawn from the whole: sums of -1/2, 1/2 about the mean of 3/4, over 4
+    means, covariance = plain(4, cluster=[0, 1, 0, 1], subset=subset).moments(values)
+    assert covariance.item() == pytest.approx(2 * (1 / 4**2) * (1 / 4 + 1 / 4))
+
+
+def test_quads_that_count_differently_are_no_plain_proportion():
+    weights = np.array([2, 1, 1, 1, 1]) / 6
+    assert plain(5).independent
+    assert not plain(5, weights=weights).independent
+    assert not plain(5, cluster=[0, 0, 1, 2, 3]).independent
+    assert plain(5, weights=weights).size == pytest.approx(36 / 8)
+    assert plain(5, cluster=[0, 0, 1, 2, 3]).units == pytest.approx(25 / 7)
 
 
 def test_degrees_of_freedom_by_hand():
@@ -204,6 +244,25 @@ def test_seeds_alone_give_the_textbook_t():
     found = interval(plain(50), np.repeat([[1.0], [2.0], [3.0]], 50, axis=1))
     assert (found.low, found.high) == pytest.approx((2 - 4.3027 * 0.57735, 2 + 4.3027 * 0.57735), abs=1e-3)
     assert found.p == pytest.approx(0.0742, abs=1e-4)
+
+
+def test_variance_over_quads_and_seeds_by_hand():
+    """Four quads; t of 3 degrees of freedom is 3.1824, of 1 degree 12.7062; two seeds with means 1 and 5 vary by 8."""
+    q, r = np.array([0.0, 0, 2, 2]), np.array([0.0, 2, 0, 2])
+
+    def half(quads, seeds, left_out=0):
+        critical = np.sqrt((quads * 3.18245**2 + seeds * 12.70620**2) / (quads + seeds))
+        return critical * np.sqrt(quads + seeds - left_out)
+
+    # the same quads move alike under both seeds: 1/3 for the quads, 8 / 2 for the seeds
+    found = interval(plain(4), np.array([q, q + 4]))
+    assert (found.point, found.high - 3) == pytest.approx((3, half(1 / 3, 4)), rel=1e-5)
+    # quads that move by themselves: 1/3 / 2 for the quads, and of the seeds' 8 their 1/3 is left out
+    found = interval(plain(4), np.array([q, r + 4]))
+    assert (found.point, found.high - 3) == pytest.approx((3, half(1 / 6, 4, left_out=1 / 6)), rel=1e-5)
+    # one seed of theirs beside them borrows their spread: 8 / 2 + 8, and the quads cancel
+    found = interval(plain(4), np.array([q, q + 4]), np.array([q]))
+    assert (found.point, found.high - 2) == pytest.approx((2, half(0, 12)), rel=1e-5)
 
 
 def test_the_seeds_own_part_leaves_out_what_the_quads_add():
@@ -422,5 +481,22 @@ def test_unknown_baseline_and_score_are_refused():
     table = study(np.random.default_rng(0), n=16)
     with pytest.raises(InputError, match="plain, new"):
         compare(table, baseline="absent")
+    with pytest.raises(InputError, match="no column method"):
+        compare(table.drop(columns="method"), baseline="plain")
     with pytest.raises(InputError, match="nonsense"):
         summarise(table, scores=("nonsense",))
+
+
+@pytest.mark.parametrize(
+    ("column", "message"),
+    [
+        (["much"] * 16, "numbers or bool under 'own'"),
+        ([0.0] * 15 + [np.inf], "finite values under 'own'"),
+        (None, "columns s00, s01, s10, s11, or own, got neither"),
+    ],
+)
+def test_bad_columns_of_an_own_score_are_refused(column, message):
+    table = study(np.random.default_rng(0), n=16, seeds=(0,)).query("method == 'plain'")
+    table = table.drop(columns="s00") if column is None else table.assign(own=column)
+    with pytest.raises(InputError, match=message):
+        summarise(table, scores=("own",))

@@ -42,6 +42,17 @@ def test_one_way_counts_single_comparisons():
     shares = one_way(QUADS)
     assert shares["text_1way"].tolist() == [1, 1, 0.5, 0.5, 0, 0, 1]
     assert shares["image_1way"].tolist() == [1, 0.5, 1, 0.5, 0, 0, 0.5]
+    assert shares["mean_1way"].tolist() == [1, 0.75, 0.75, 0.5, 0, 0, 0.75]
+    # each of the four cells in turn above all others: the wrong two spoil one image's and one caption's comparison
+    alone = one_way(np.eye(4).reshape(4, 2, 2))
+    assert alone["text_1way"].tolist() == alone["image_1way"].tolist() == [0.5, 0, 0, 0.5]
+    below = one_way(-np.eye(4).reshape(4, 2, 2))
+    assert below["text_1way"].tolist() == below["image_1way"].tolist() == [0, 0.5, 0.5, 0]
+    captions = one_way(
+        [[[1, 0], [0, 0]], [[1, 2], [0, 3]], [[2, 1], [3, 0]]]
+    )  # a tie; caption 1 for both; caption 0 for both
+    assert captions["text_1way"].tolist() == [0.5, 0.5, 0.5]
+    assert captions["image_1way"].tolist() == [0.5, 1, 0]
 
 
 def test_ties_broken_at_random_count_chance():

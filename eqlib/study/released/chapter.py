@@ -7,17 +7,8 @@ import pandas as pd
 
 from eqlib.quads import scores_of
 from eqlib.scoring import summarise
-from eqlib.study.released.read import TRAJECTORY, on_log_scale, read_released
-from eqlib.study.released.systems import (
-    HEADS,
-    TUNED,
-    mean_paired,
-    neighbours,
-    overview,
-    paired,
-    shares,
-    with_outcomes,
-)
+from eqlib.study.released.read import TRAJECTORY, on_log_scale, read_released, with_outcomes
+from eqlib.study.released.systems import HEADS, TUNED, mean_paired, neighbours, overview, paired, shares
 from eqlib.study.released.trajectory import EARLY, LATE, endpoints, means, shrunk, trends, with_noise
 
 PLANES = ("CLIP L/14", "BLIP B ITC", "BLIP B ITM", "OFA huge")

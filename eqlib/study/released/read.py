@@ -1,4 +1,9 @@
-"""The committed scores of released systems, and one scale for them."""
+"""The committed scores of released systems, one scale for them, and which quads they decide.
+
+``group`` is right where ``I > |a| + |b|``. The bound is the larger of what the picture alone and the caption alone do
+to the score: ``|a| + |b| = max(|a - b|, |a + b|)``, where ``a - b`` is image 0 less image 1, summed over the captions,
+and ``a + b`` caption 0 less caption 1, summed over the images.
+"""
 
 from pathlib import Path
 
@@ -6,7 +11,9 @@ import numpy as np
 import pandas as pd
 
 from eqlib.errors import InputError
-from eqlib.quads import SCORE_COLUMNS
+from eqlib.quads import SCORE_COLUMNS, check_scores, scores_of
+from eqlib.scoring import matching
+from eqlib.scoring.equivariance import components
 
 HERE = Path(__file__).parent
 FILES = (
@@ -46,3 +53,25 @@ def on_log_scale(table: pd.DataFrame) -> pd.DataFrame:
     scores[probability] = np.log(scores[probability]) - np.log1p(-scores[probability])
     scores[inverse] = -1 / scores[inverse]
     return table.assign(**scores)
+
+
+def with_outcomes(table: pd.DataFrame) -> pd.DataFrame:
+    """A score table with the bool columns of ``decided`` and the float column ``ratio``."""
+    scores = scores_of(table)
+    return table.assign(**decided(scores), ratio=ratio(scores))
+
+
+def decided(scores: object) -> dict[str, np.ndarray]:
+    """``mirrored``: the wrong assignment wins all four comparisons (group, with the captions exchanged);
+    ``decided``: one of the two does, ``|I| > |a| + |b|``. Each (n,) bool; chance 1/6 and 1/3."""
+    scores = check_scores(scores)
+    mirrored = matching(scores[:, :, ::-1])["group"]
+    return {"mirrored": mirrored, "decided": mirrored | matching(scores)["group"]}
+
+
+def ratio(scores: object) -> np.ndarray:
+    """``(|a| + |b|) / |I|``, (n,) float64 >= 0, without unit; decided below 1. Infinite where I = 0. Independent normal
+    scores have the median 1.55."""
+    parts = components(scores)
+    bound, size = np.abs(parts["a"]) + np.abs(parts["b"]), np.abs(parts["I"])
+    return np.divide(bound, size, out=np.full(len(size), np.inf), where=size > 0)

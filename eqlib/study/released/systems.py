@@ -8,7 +8,6 @@ from scipy.stats import binom
 
 from eqlib.quads import scores_of
 from eqlib.scoring import compare, holm, matching, summarise
-from eqlib.study.released.decided import decided, ratio
 
 SCORES = ("text", "image", "group", "group_match", "headroom", "decided", "mirrored")
 PAIRED = ("group", "group_match", "decided", "mirrored")
@@ -24,12 +23,6 @@ TUNED = tuple(
     for data in ("COCO", "Flickr30K")
 )
 """Fine-tuned for retrieval, and the weights before."""
-
-
-def with_outcomes(table: pd.DataFrame) -> pd.DataFrame:
-    """A score table with the bool columns of ``decided`` and the float column ``ratio``."""
-    scores = scores_of(table)
-    return table.assign(**decided(scores), ratio=ratio(scores))
 
 
 def overview(table: pd.DataFrame, *, level: float = 0.95) -> pd.DataFrame:

@@ -26,7 +26,7 @@ import pandas as pd
 
 from eqlib.scoring import holm, matching
 from eqlib.scoring.equivariance import components
-from eqlib.study.released.decided import decided, ratio
+from eqlib.study.released.read import decided, ratio
 
 EARLY, LATE = tuple(range(5)), tuple(range(25, 30))
 DRAWS = 4000

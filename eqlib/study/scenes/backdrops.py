@@ -6,11 +6,8 @@ from functools import lru_cache
 from itertools import pairwise
 
 from eqlib.study.scenes.draw import stream
-from eqlib.study.scenes.pen import ink, mix
+from eqlib.study.scenes.pen import BLACK, RGB, WHITE, ink, mix
 from eqlib.study.scenes.scene import Place
-
-BLACK, WHITE = (0, 0, 0), (255, 255, 255)
-RGB = tuple[int, int, int]
 
 
 def _fade(name: str, *tones: RGB) -> str:

@@ -13,8 +13,7 @@ import numpy as np
 
 from eqlib.study.scenes.draw import pick
 from eqlib.study.scenes.edits import Focus
-from eqlib.study.scenes.relations import relation
-from eqlib.study.scenes.scene import Scene, Thing
+from eqlib.study.scenes.scene import Scene, Thing, relation
 from eqlib.study.scenes.vocabulary import KINDS
 
 NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven")

@@ -8,8 +8,7 @@ import numpy as np
 from eqlib.errors import InputError
 from eqlib.study.scenes.dials import Dials
 from eqlib.study.scenes.draw import between, pick, shuffled
-from eqlib.study.scenes.relations import CLEAR_DEPTH
-from eqlib.study.scenes.scene import Place, Scene, Thing, scale_of, well_placed
+from eqlib.study.scenes.scene import CLEAR_DEPTH, Place, Scene, Thing, scale_of, well_placed
 from eqlib.study.scenes.vocabulary import BACKDROPS, COLOURS, KINDS, MOODS, SIZES
 
 RECIPES: tuple[tuple[str, ...], ...] = (

@@ -11,8 +11,7 @@ from eqlib.errors import InputError
 from eqlib.study.scenes.compose import CARRIES, carried, hung
 from eqlib.study.scenes.dials import Dials
 from eqlib.study.scenes.draw import between, pick, shuffled
-from eqlib.study.scenes.relations import relation
-from eqlib.study.scenes.scene import Scene, Thing, check_known, foot, well_placed
+from eqlib.study.scenes.scene import Scene, Thing, check_known, foot, relation, well_placed
 from eqlib.study.scenes.vocabulary import COLOURS, KINDS, distance_of_colours
 
 EDITS = ("attribute", "count", "location", "object", "binding", "state", "action")

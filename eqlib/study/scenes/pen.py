@@ -5,15 +5,18 @@ import re
 
 from eqlib.study.scenes.vocabulary import COLOURS
 
+RGB = tuple[int, int, int]
+BLACK, WHITE = (0, 0, 0), (255, 255, 255)
+SECOND = (250, 250, 246), (64, 60, 70)  # inks of stripes and spots, on a dark and on a light thing
 _NUMBERS = re.compile(r"(-?[\d.]+)([ ,]+)(-?[\d.]+)")
 
 
-def mix(one: tuple[int, int, int], other: tuple[int, int, int], share: float) -> tuple[int, int, int]:
+def mix(one: RGB, other: RGB, share: float) -> RGB:
     """``share`` of the other colour in the one."""
     return tuple(round(a + (b - a) * share) for a, b in zip(one, other, strict=True))
 
 
-def ink(rgb: tuple[int, int, int]) -> str:
+def ink(rgb: RGB) -> str:
     """A colour as SVG writes it."""
     return "#{:02x}{:02x}{:02x}".format(*rgb)
 
@@ -74,7 +77,7 @@ class Pen:
         grey = (round(sum(rgb) / 3),) * 3
         self.rgb = mix(grey, rgb, vigour) if vigour < 1 else rgb
         self.material, self.turn, self.light_x = material, turn, light_x
-        self.second = (250, 250, 246) if sum(self.rgb) < 560 else (64, 60, 70)  # stripes and spots stand out
+        self.second = SECOND[sum(self.rgb) >= 560]  # stripes and spots stand out
         self.out: list[str] = []
 
     def _mirror(self, path: str) -> str:
@@ -82,33 +85,26 @@ class Pen:
             return path
         return _NUMBERS.sub(lambda m: f"{-float(m[1]):g}{m[2]}{m[3]}", path)
 
-    def path(self, d: str, shade: str = "face", rgb: tuple[int, int, int] | None = None, alpha: float = 1.0) -> None:
+    def path(self, d: str, shade: str = "face", rgb: RGB | None = None, alpha: float = 1.0) -> None:
         """A part of its own colour, or of the thing's colour and material where ``rgb`` is not given."""
         self._part(f'path d="{self._mirror(d)}"', shade, rgb, alpha)
 
     def ellipse(
-        self,
-        x: float,
-        y: float,
-        rx: float,
-        ry: float,
-        shade: str = "round",
-        rgb: tuple[int, int, int] | None = None,
-        alpha: float = 1.0,
+        self, x: float, y: float, rx: float, ry: float, shade: str = "round", rgb: RGB | None = None, alpha: float = 1.0
     ) -> None:
         """An ellipse about (x, y)."""
         self._part(f'ellipse cx="{x * self.turn:g}" cy="{y:g}" rx="{rx:g}" ry="{ry:g}"', shade, rgb, alpha)
 
-    def limb(self, d: str, width: float, rgb: tuple[int, int, int]) -> None:
+    def limb(self, d: str, width: float, rgb: RGB) -> None:
         """A rounded stroke with a darker edge."""
         d = self._mirror(d)
-        for colour, wide in ((mix(rgb, (0, 0, 0), 0.42), width + 4), (rgb, width)):
+        for colour, wide in ((mix(rgb, BLACK, 0.42), width + 4), (rgb, width)):
             self.out.append(
                 f'<path d="{d}" fill="none" stroke="{ink(colour)}" stroke-width="{wide:g}" '
                 'stroke-linecap="round" stroke-linejoin="round"/>'
             )
 
-    def line(self, d: str, width: float, rgb: tuple[int, int, int] = (0, 0, 0), alpha: float = 1.0) -> None:
+    def line(self, d: str, width: float, rgb: RGB = BLACK, alpha: float = 1.0) -> None:
         """A plain stroke."""
         self.out.append(
             f'<path d="{self._mirror(d)}" fill="none" stroke="{ink(rgb)}" stroke-width="{width:g}" '
@@ -123,7 +119,7 @@ class Pen:
         """The shade of a face that looks left (-1) or right (1), mirrored with the thing."""
         return "face" if where * self.turn * self.light_x > 0 else "dim"
 
-    def _part(self, shape: str, shade: str, rgb: tuple[int, int, int] | None, alpha: float) -> None:
+    def _part(self, shape: str, shade: str, rgb: RGB | None, alpha: float) -> None:
         edge = 'stroke="#000" stroke-opacity=".3" stroke-width="2.4"'
         if rgb is not None:
             self.out.append(f'<{shape} fill="{ink(rgb)}" fill-opacity="{alpha:g}" {edge}/>')
@@ -131,7 +127,7 @@ class Pen:
                 self.out.append(f'<{shape} fill="url(#{shade})"/>')
             return
         if self.material == "glass":
-            alpha, edge = 0.55, f'stroke="{ink(mix(self.rgb, (0, 0, 0), 0.25))}" stroke-opacity=".8" stroke-width="3"'
+            alpha, edge = 0.55, f'stroke="{ink(mix(self.rgb, BLACK, 0.25))}" stroke-opacity=".8" stroke-width="3"'
         self.out.append(f'<{shape} fill="{ink(self.rgb)}" fill-opacity="{alpha:g}" {edge}/>')
         if self.material in ("striped", "spotted"):
             self.out.append(f'<{shape} fill="url(#{self.material}-{ink(self.second)[1:]})"/>')
@@ -144,7 +140,7 @@ class Pen:
 def patterns() -> str:
     """Stripes and spots in both inks."""
     made = []
-    for second in ((250, 250, 246), (64, 60, 70)):
+    for second in SECOND:
         tone, name = ink(second), ink(second)[1:]
         made.append(
             f'<linearGradient id="striped-{name}" x1="0" y1="0" x2="24" y2="9" gradientUnits="userSpaceOnUse" '

@@ -3,9 +3,8 @@
 from collections.abc import Callable
 from functools import lru_cache
 
-from eqlib.study.scenes.pen import Pen, mix
+from eqlib.study.scenes.pen import BLACK, RGB, WHITE, Pen, mix
 
-BLACK, WHITE = (0, 0, 0), (255, 255, 255)
 WOOD, STEEL, DARK, GLEAM = (138, 94, 56), (168, 172, 178), (44, 42, 48), (255, 240, 180)
 SKINS = ((245, 208, 174), (222, 170, 126), (168, 112, 74), (112, 72, 50))
 
@@ -146,7 +145,7 @@ def book(pen: Pen, state: str) -> None:
         pen.line(f"M 48 {y} C 36 {y - 3} 22 {y - 2} 10 {y + 4}", 3, (120, 116, 120), 0.7)
 
 
-def _band(pen: Pen) -> tuple[int, int, int]:
+def _band(pen: Pen) -> RGB:
     """A band on a cover that stands out from it."""
     return mix(pen.rgb, WHITE, 0.6) if sum(pen.rgb) < 560 else mix(pen.rgb, BLACK, 0.5)
 
@@ -272,7 +271,7 @@ def person(pen: Pen, state: str, vigour: float = 1.0, looks: int = 0) -> None:
     trousers = ((62, 70, 92), (92, 84, 74), (70, 76, 70))[looks % 3]
     shirt = pen.rgb
 
-    def limb(joints: str, width: float, tone: tuple[int, int, int]) -> None:
+    def limb(joints: str, width: float, tone: RGB) -> None:
         pen.limb("M " + " L ".join(f"{at[name][0]:g} {at[name][1]:g}" for name in joints.split()), width, tone)
 
     limb("neck elbow0 hand0", 11, mix(shirt, BLACK, 0.22))

@@ -7,8 +7,7 @@ import pytest
 
 from eqlib.errors import InputError
 from eqlib.scoring import summarise
-from eqlib.study.released.conformance import conformance, verdict
-from eqlib.study.released.published import COLUMNS, published
+from eqlib.study.released.published import COLUMNS, conformance, published, verdict
 from eqlib.suites.outcomes import bivlc_outcomes, sugarcrepe_outcomes
 from eqlib.suites.score_lines import winoground_table
 

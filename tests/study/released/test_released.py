@@ -14,9 +14,17 @@ from eqlib.errors import InputError
 from eqlib.quads import scores_of
 from eqlib.scoring import matching, measure, tied
 from eqlib.study.released import convert
-from eqlib.study.released.decided import decided, ratio
-from eqlib.study.released.read import FILES, HERE, TRAJECTORY, on_log_scale, read_released
-from eqlib.study.released.systems import HEADS, TUNED, mean_paired, neighbours, overview, paired, shares, with_outcomes
+from eqlib.study.released.read import (
+    FILES,
+    HERE,
+    TRAJECTORY,
+    decided,
+    on_log_scale,
+    ratio,
+    read_released,
+    with_outcomes,
+)
+from eqlib.study.released.systems import HEADS, TUNED, mean_paired, neighbours, overview, paired, shares
 from eqlib.study.released.trajectory import LATE, endpoints, shrunk, trends, with_noise
 
 EXPECTED = pd.read_csv(Path(__file__).with_name("expected.csv"), dtype=str)

@@ -27,8 +27,7 @@ from eqlib.study.scenes import (
 from eqlib.study.scenes.captions import _SLOTS, Style, tell
 from eqlib.study.scenes.draw import stream
 from eqlib.study.scenes.edits import value_of
-from eqlib.study.scenes.relations import relation
-from eqlib.study.scenes.scene import box_of, foot, overlap, well_placed
+from eqlib.study.scenes.scene import box_of, foot, overlap, relation, well_placed
 
 PLACE = Place("studio", 0, "noon", 12, 4, 0)
 
