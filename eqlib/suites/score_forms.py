@@ -6,9 +6,10 @@ from pathlib import Path
 import pandas as pd
 
 from eqlib.errors import InputError
+from eqlib.files import stream_json
 from eqlib.quads import score_table
 from eqlib.suites.eqben import read_eqben
-from eqlib.suites.eqben_scores import eqben_table, stream_records
+from eqlib.suites.eqben_scores import eqben_table
 from eqlib.suites.outcomes import (
     bivlc_outcomes,
     colorswap_outcomes,
@@ -35,7 +36,7 @@ def _eqben(path: Path, annotation: Path | None = None, **beside: Path | None) ->
 
 
 def _lists_quads(annotation: Path) -> bool:
-    first = next(stream_records(annotation), None)
+    first = next(stream_json(annotation), None)
     return isinstance(first, dict) and "image0" in first
 
 
