@@ -132,7 +132,7 @@ def _see(model, inputs: dict[str, Tensor], start: int) -> Callable[[Tensor, Tens
 
     def follow(ids: Tensor, last: Tensor) -> Tensor:
         cache = deepcopy(seen)  # the pass appends to it
-        cache.batch_repeat_interleave(len(ids))
+        cache.reorder_cache(torch.zeros(len(ids), dtype=torch.long, device=ids.device))  # all of them row 0
         return model(input_ids=ids, past_key_values=cache, logits_to_keep=last).logits
 
     return follow

@@ -87,6 +87,26 @@ def qwen2_vl(width=32, layers=2, pixels=28 * 28 * 16):
 
 
 def qwen3_vl():
+    """The vision tower also feeds the first layer of the language model, not only its input."""
+    words, parts, processor = _qwen3()
+    rope = {"rope_type": "default", "mrope_section": [2, 3, 3], "rope_theta": 10000.0, "mrope_interleaved": True}
+    text = TEXT | {"vocab_size": len(words), "rope_parameters": rope}
+    parts["vision_config"]["deepstack_visual_indexes"] = [0]
+    return hf.Qwen3VLForConditionalGeneration(hf.Qwen3VLConfig(text_config=text, **parts)), processor
+
+
+def qwen3_5():
+    """Half of its layers keep a state in place of keys and values."""
+    words, parts, processor = _qwen3()
+    rope = {"rope_type": "default", "mrope_section": [1, 1, 0], "rope_theta": 10000.0, "partial_rotary_factor": 0.25}
+    linear = {f"linear_num_{kind}_heads": 2 for kind in ("key", "value")}
+    linear |= {f"linear_{kind}_head_dim": 16 for kind in ("key", "value")}
+    text = TEXT | linear | {"vocab_size": len(words), "rope_parameters": rope | {"mrope_interleaved": True}}
+    text["layer_types"] = ["linear_attention", "full_attention"]
+    return hf.Qwen3_5ForConditionalGeneration(hf.Qwen3_5Config(text_config=text, **parts)), processor
+
+
+def _qwen3():
     words = tokenizer(
         WHOLE_ANSWERS,
         image_token="<|image_pad|>",
@@ -94,21 +114,13 @@ def qwen3_vl():
         vision_start_token="<|vision_start|>",
         vision_end_token="<|vision_end|>",
     )
-    rope = {"rope_type": "default", "mrope_section": [2, 3, 3], "rope_theta": 10000.0, "mrope_interleaved": True}
     vision = {"depth": 2, "hidden_size": 32, "num_heads": 2, "intermediate_size": 64, "out_hidden_size": 32}
-    config = hf.Qwen3VLConfig(
-        text_config=TEXT | {"vocab_size": len(words), "rope_parameters": rope},
-        vision_config=vision | {"patch_size": 16, "num_position_embeddings": 16, "deepstack_visual_indexes": [0]},
-        image_token_id=3,
-        video_token_id=4,
-        vision_start_token_id=5,
-        vision_end_token_id=6,
-    )
+    parts = {"vision_config": vision | {"patch_size": 16, "num_position_embeddings": 16}}
+    parts |= {"image_token_id": 3, "video_token_id": 4, "vision_start_token_id": 5, "vision_end_token_id": 6}
     template = CHATML.replace("IMAGE", "<|vision_start|><|image_pad|><|vision_end|>")
     size = {"shortest_edge": 32 * 32 * 4, "longest_edge": 32 * 32 * 16}
     images = hf.Qwen2VLImageProcessor(patch_size=16, size=size)
-    processor = hf.Qwen3VLProcessor(images, words, hf.Qwen3VLVideoProcessor(), chat_template=template)
-    return hf.Qwen3VLForConditionalGeneration(config), processor
+    return words, parts, hf.Qwen3VLProcessor(images, words, hf.Qwen3VLVideoProcessor(), chat_template=template)
 
 
 def llava():
@@ -207,7 +219,7 @@ def paligemma():
     return hf.PaliGemmaForConditionalGeneration(config), hf.PaliGemmaProcessor(images, words)
 
 
-FAMILIES = (qwen2_vl, qwen3_vl, llava, idefics3, smolvlm, internvl, gemma3, paligemma)
+FAMILIES = (qwen2_vl, qwen3_vl, qwen3_5, llava, idefics3, smolvlm, internvl, gemma3, paligemma)
 
 
 def make(family, folder):
