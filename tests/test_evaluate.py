@@ -301,6 +301,24 @@ def test_a_model_that_is_not_there(capsys, suites, tmp_path, name):
     assert name.partition("/")[0] in refused(capsys, name, reader, path, "--out", tmp_path / "out")
 
 
+def test_a_precision_that_is_none_is_refused(capsys, model, suites, tmp_path):
+    """open_clip would take it for float32."""
+    with pytest.raises(SystemExit, match="2"):
+        main(
+            [
+                "evaluate",
+                str(model),
+                "winoground",
+                str(suites["quads"][1]),
+                "--out",
+                str(tmp_path),
+                "--precision",
+                "fp17",
+            ]
+        )
+    assert "fp17" in capsys.readouterr().err
+
+
 def test_help_loads_no_torch():
     code = "import sys, eqlib.cli; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
