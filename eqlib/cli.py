@@ -29,7 +29,8 @@ def main(arguments: list[str] | None = None) -> int:
         sys.stderr.close()
         return 0
     except OSError as error:  # an output that cannot be written, a folder in place of a file
-        print(f"eqlib: {error.filename or ''}: {error.strerror or error}", file=sys.stderr)
+        where = f"{error.filename}: " if error.filename else ""  # a full disk has none
+        print(f"eqlib: {where}{error.strerror or error}", file=sys.stderr)
         return 2
     except MemoryError:
         print("eqlib: more memory than there is was asked for", file=sys.stderr)

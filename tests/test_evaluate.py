@@ -324,6 +324,16 @@ def test_help_loads_no_torch():
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
 
 
+def test_no_room_for_the_cache_is_one_line(model, suites, tmp_path):
+    """A file may not grow beyond a kibibyte: to the program that is a full disk."""
+    reader, path, _ = suites["quads"]
+    command = f"{sys.executable} -m eqlib.cli evaluate {model} {reader} {path} --out {tmp_path / 'out'} --device cpu"
+    done = subprocess.run(["bash", "-c", f"ulimit -f 1; {command}"], capture_output=True, text=True)
+    assert done.returncode == 2
+    assert done.stderr.splitlines()[-1] == "eqlib: File too large"
+    assert not list((tmp_path / "out").rglob("*.safetensors"))
+
+
 SLOWER = """
 import sys, time
 sys.path.insert(0, {tests!r})

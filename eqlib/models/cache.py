@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 from safetensors import SafetensorError
-from safetensors.numpy import load_file, save_file
+from safetensors.numpy import load_file, save
 
 from eqlib.errors import InputError
 from eqlib.files import reading, whole
@@ -76,8 +76,7 @@ class FeatureCache:
         table = np.frombuffer(b"".join(keys), dtype=np.uint8).reshape(len(keys), 32)
         with whole(path) as draft:
             shard = {"keys": table, "features": np.ascontiguousarray(features)}
-            save_file(shard | {"digest": _digest(shard)}, draft)
-            draft.chmod(0o644)  # safetensors writes for the owner alone; a cache is to be shared
+            draft.write_bytes(save(shard | {"digest": _digest(shard)}))  # save_file has its own error for a full disk
         self._seen.add(path.name)
         self._index(path, table)
 
