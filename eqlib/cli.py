@@ -25,6 +25,9 @@ def main(arguments: list[str] | None = None) -> int:
     except InputError as error:
         print(f"eqlib: {' '.join(str(error).split())}", file=sys.stderr)
         return 2
+    except ImportError as error:  # an extra that is not installed: the message names it
+        print(f"eqlib: {error}", file=sys.stderr)
+        return 2
     except BrokenPipeError:  # `eqlib score ... | head`
         sys.stderr.close()
         return 0

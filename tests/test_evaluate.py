@@ -319,6 +319,18 @@ def test_a_precision_that_is_none_is_refused(capsys, model, suites, tmp_path):
     assert "fp17" in capsys.readouterr().err
 
 
+def test_without_torch_the_command_says_what_to_install(model, suites, tmp_path):
+    reader, path, _ = suites["quads"]
+    arguments = ["evaluate", str(model), reader, str(path), "--out", str(tmp_path)]
+    code = f"import sys; sys.modules['torch'] = None; from eqlib.cli import main; sys.exit(main({arguments!r}))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 2
+    assert done.stderr.startswith(
+        'eqlib: eqlib.models needs torch, which this Python does not have: pip install "eqlib['
+    )
+    assert done.stderr.count("\n") == 1
+
+
 def test_help_loads_no_torch():
     code = "import sys, eqlib.cli; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
