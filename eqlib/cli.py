@@ -1,12 +1,15 @@
-"""``eqlib score`` and ``eqlib doctor``. Bad input is one line on stderr and exit code 2."""
+"""``eqlib score``, ``eqlib evaluate`` and ``eqlib doctor``. Bad input is one line on stderr and exit code 2."""
 
 import argparse
+import io
 import json
+import logging
 import sys
 import warnings
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, NoReturn
 
+from eqlib import evaluate
 from eqlib.errors import InputError, UnclusteredWarning
 
 # What each suite of `eqlib score` needs is imported when it is asked for: help and errors answer at once.
@@ -14,22 +17,36 @@ from eqlib.errors import InputError, UnclusteredWarning
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; the exit code: 0 well, 1 the doctor found something, 2 bad input."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # a path may hold bytes that are no text
     options = _parser().parse_args(arguments)
     try:
         return options.run(options)
     except InputError as error:
         print(f"eqlib: {' '.join(str(error).split())}", file=sys.stderr)
         return 2
+    except ImportError as error:  # an extra that is not installed: the message names it
+        print(f"eqlib: {error}", file=sys.stderr)
+        return 2
     except BrokenPipeError:  # `eqlib score ... | head`
         sys.stderr.close()
         return 0
     except OSError as error:  # an output that cannot be written, a folder in place of a file
-        print(f"eqlib: {error.filename or ''}: {error.strerror or error}", file=sys.stderr)
+        where = f"{error.filename}: " if error.filename else ""  # a full disk has none
+        print(f"eqlib: {where}{error.strerror or error}", file=sys.stderr)
+        return 2
+    except MemoryError:
+        print("eqlib: more memory than there is was asked for", file=sys.stderr)
         return 2
 
 
+class Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.prog}: {' '.join(message.split())} (--help says what there is)\n")
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="eqlib", description="Score and check vision-language benchmarks.")
+    parser = Parser(prog="eqlib", description="Score and check vision-language benchmarks.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     score = commands.add_parser("score", help="scores, intervals and ties of a score file")
     suites = score.add_subparsers(required=True, metavar="SUITE")
@@ -40,12 +57,13 @@ def _parser() -> argparse.ArgumentParser:
             suite.add_argument(f"--{option}", **OPTIONS[option])
         suite.add_argument("--against", help="another model's scores, paired: ours - theirs", **FILE)
         suite.add_argument("--items", help="write one row an item (.parquet or .csv)", **FILE)
-        suite.add_argument("--edition", help="stamp this edition instead of the one guessed from counts and suffixes")
+        suite.add_argument("--edition", type=_name, help="the edition, where the guess by counts and suffixes is wrong")
         how = "how the scores came about, printed beside them; probabilities are checked to be in [0, 1]"
         suite.add_argument("--protocol", choices=PROTOCOLS, help=how)
         suite.add_argument("--json", action="store_true", help="print JSON, proportions in 0..1")
         suite.add_argument("--level", type=_level, default=0.95, help="level of the intervals (default 0.95)")
         suite.set_defaults(run=_score, suite=name)
+    evaluate.arguments(commands.add_parser("evaluate", help="a model on a suite: scores, intervals, what was run"))
     doctor = commands.add_parser("doctor", help="check a downloaded set: counts, pictures, suffixes, edition")
     doctor.add_argument("suite", help="a reader's name: eqben, winoground, valse, captions, quads, ...")
     doctor.add_argument("path", type=Path, help="its folder or annotation file")
@@ -83,6 +101,7 @@ OPTIONS = {
     "clusters": FILE
     | {"help": "table of quad, cluster (video), or a JSON list in natural order, where no annotation is given"},
     "quads": FILE | {"help": "quad file with the ids of an array's rows, in order"},
+    "tags": FILE | {"help": "examples.jsonl, for scores by its collapsed_tag (Object, Relation, Both)"},
     "image-answers": FILE | {"required": True, "help": "answers to the image task"},
     "probabilities": {"action": "store_true", "help": "scores are p(match): VALSE's acc, p_c, p_f too"},
 }
@@ -95,13 +114,14 @@ VLMEVALKIT = "VLMEvalKit's predictions (.xlsx, .tsv, .json)"
 FORMATS = {
     "eqben": Format(
         "EqBen submission",
-        "One score a row of the annotation (.npy, .json), with --annotation or --index and --info or --layout",
+        "One score a row of the annotation (.npy, .json), with --annotation or --index and --info or --layout; or "
+        "scores (n, 4) or (n, image, caption), also .pt, of the quads that --annotation lists (the 10th part, mini)",
         ("also", *ROWS),
     ),
     "winoground": Format(
         "Winoground scores",
         f'Lines {{"label": "0_c0_i1", "score": 0.97}}; {HARNESS}',
-        ("also", "quads"),
+        ("also", "quads", "tags"),
     ),
     "valse": Format(
         "VALSE scores of captions and foils",
@@ -191,7 +211,11 @@ def _score(options: argparse.Namespace) -> int:
             cell["min_pc_pf"] = min(cell["p_c"]["point"], cell["p_f"]["point"])
     differences = None
     if other is not None:
-        both = pd.concat([table.assign(method="ours"), other.assign(method="theirs", edition=table["edition"].iloc[0])])
+        for key in ("suite", "edition"):
+            if (theirs := other[key].iloc[0]) != record[key]:
+                expected = f"scores of {key} {record[key]!r}, as in {options.scores.name}"
+                raise InputError(expected, repr(theirs), where=options.against)
+        both = pd.concat([table.assign(method="ours"), other.assign(method="theirs")])
         differences = compare(both, baseline="theirs", where=options.against, **how)
         record["against"] = _by_subset(differences)
     if options.items is not None:
@@ -247,7 +271,9 @@ def _doctor(options: argparse.Namespace) -> int:
     if unknown := [name for name in given if name not in known]:
         raise InputError(f"options that {options.suite} has", f"--{unknown[0]}")
     how = {"decode": not options.fast, "workers": options.workers, "show_progress": not options.quiet}
-    report = check(options.suite, options.path, **how, **given)
+    logging.getLogger("PIL").addHandler(logging.NullHandler())  # the report names the pictures that Pillow speaks of
+    with warnings.catch_warnings(action="ignore"):
+        report = check(options.suite, options.path, **how, **given)
     print(report)
     return 0 if report.ok else 1
 
@@ -257,6 +283,12 @@ def _positive(text: str) -> int:
     if value < 1:
         raise argparse.ArgumentTypeError(f"expected a positive number, got {text}")
     return value
+
+
+def _name(text: str) -> str:
+    if not text.isprintable():
+        raise argparse.ArgumentTypeError(f"expected a name of one line, got {text!r}")
+    return text
 
 
 def _level(text: str) -> float:

@@ -2,6 +2,10 @@
 
 from importlib.util import find_spec
 from pathlib import Path
+from reprlib import Repr
+
+LONGEST = 160
+"""Characters of what came, in a message; what was expected may be three times as long."""
 
 
 class InputError(ValueError):
@@ -15,8 +19,9 @@ class InputError(ValueError):
 
     def __init__(self, expected: str, got: object, *, where: str | Path | None = None, row: object = None):
         self.expected, self.got, self.where, self.row = expected, got, where, row
-        place = ", ".join(str(part) for part in (where, row) if part is not None)
-        message = f"expected {expected}, got {got}"
+        place = ", ".join(str(part) for part in (where, row if row is None else _clipped(str(row))) if part is not None)
+        got = got if isinstance(got, str) else shown(got) if isinstance(got, list | tuple | dict | int) else str(got)
+        message = f"expected {_clipped(expected, 3 * LONGEST)}, got {_clipped(got)}"
         super().__init__(f"{place}: {message}" if place else message)
 
     def __reduce__(self):
@@ -26,6 +31,18 @@ class InputError(ValueError):
 
 class UnclusteredWarning(UserWarning):
     """Quads of one video count as independent, for nothing tells which they are: intervals come out too narrow."""
+
+
+def shown(value: object) -> str:
+    """``value`` as code, cut where it is long or deep: a caption may have a million characters."""
+    short = Repr()
+    short.maxstring, short.maxother, short.maxlevel = LONGEST - 40, LONGEST - 40, 4
+    short.maxlist = short.maxtuple = short.maxdict = 8
+    return short.repr(value)
+
+
+def _clipped(text: str, most: int = LONGEST) -> str:
+    return text if len(text) <= most else text[: most - 3] + "..."
 
 
 def _rebuilt(expected: str, got: object, where: object, row: object) -> InputError:

@@ -5,6 +5,8 @@ A quad is two matched image-caption pairs that differ by one minimal visual chan
 caption first, so ``c0_i1`` is ``scores[:, 1, 0]``.
 """
 
+import re
+from collections.abc import Collection
 from pathlib import Path
 
 import numpy as np
@@ -26,10 +28,30 @@ TABLE_COLUMNS = (*KEYS, *SCORE_COLUMNS)
 """A score table: one row a quad."""
 
 
+LARGEST = 1e30
+"""What a score may be, up or down: beyond it sums and squares overflow, in float32 at once."""
+
+AVERAGES = re.compile(r"micro|macro\d*")
+"""Names of averages over subsets, which no subset may have."""
+
+
+MOST = 1_000
+"""Subsets of a suite."""
+
+
+def check_subsets(names: Collection[object], *, where: str | Path | None = None) -> None:
+    """Raises InputError for a subset with the name of an average, for one of the two would not be printed; and for
+    more than MOST subsets, for each has an interval of its own."""
+    if len(names) > MOST:
+        raise InputError(f"at most {MOST:,} subsets", f"{len(names):,}", where=where)
+    if taken := next((name for name in names if AVERAGES.fullmatch(str(name))), None):
+        raise InputError("subsets that are not called micro or macro, as their averages are", repr(taken), where=where)
+
+
 def check_scores(scores: object, *, where: str | Path | None = None) -> np.ndarray:
     """``scores`` as a finite float array (n, 2, 2); float32 stays float32, everything else becomes float64.
 
-    Raises InputError naming the shape that came, or the first quad with a value that is not finite.
+    Raises InputError naming the shape that came, or the first quad with a value that is not finite, or above LARGEST.
     """
     array = np.asarray(scores)
     if array.ndim != 3 or array.shape[1:] != (2, 2):
@@ -38,7 +60,7 @@ def check_scores(scores: object, *, where: str | Path | None = None) -> np.ndarr
         raise InputError("real numbers as scores", array.dtype, where=where)
     if array.dtype not in (np.float32, np.float64):
         array = array.astype(np.float64)
-    finite = np.isfinite(array)
+    finite = np.abs(array) <= LARGEST
     if not finite.all():
         quad, image, caption = np.argwhere(~finite)[0]
         got = f"{array[quad, image, caption]} at [image {image}, caption {caption}]"

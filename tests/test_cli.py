@@ -95,6 +95,57 @@ def test_eqben_has_one_interval_by_every_way_in(capsys, eqben):
         assert narrow["high"] - narrow["low"] < 0.3
 
 
+@pytest.mark.parametrize("stem", ["eqben_subset_10percent_final", "all_select"])
+def test_eqbens_small_editions_are_lists_of_quads(capsys, tmp_path, stem):
+    """Six frames pairs of three videos and two drawings; the first video's quads and the first drawing are right."""
+    quads = [
+        {
+            "image0": f"eqbenag/{n // 2}/{n}.png",
+            "image1": f"eqbenag/{n // 2}/{n}b.png",
+            "caption0": "x",
+            "caption1": "y",
+        }
+        for n in range(6)
+    ]
+    quads += [
+        {"image0": f"eqbensd/{n}.png", "image1": f"eqbensd/{n}b.png", "caption0": "x", "caption1": "y"}
+        for n in range(2)
+    ]
+    annotation = tmp_path / f"{stem}.json"
+    annotation.write_text(json.dumps(quads))
+    blocks = np.array([RIGHT, RIGHT, WRONG, WRONG, WRONG, WRONG, RIGHT, WRONG])
+    np.save(tmp_path / "blocks.npy", blocks)
+    np.save(tmp_path / "rows.npy", blocks.reshape(-1, 4))  # c0_i0, c1_i0, c0_i1, c1_i1
+    torch = pytest.importorskip("torch")
+    torch.save(torch.tensor(blocks), tmp_path / "blocks.pt")
+    found = []
+    for name in ("blocks.npy", "rows.npy", "blocks.pt"):
+        arguments = ("--scores", str(tmp_path / name), "--annotation", str(annotation))
+        found.append(json.loads(printed(capsys, "score", "eqben", *arguments, "--json")))
+    assert found[0] == found[1] == found[2]
+    assert found[0]["edition"].startswith("mini, " if stem == "all_select" else "10 %, ")
+    assert found[0]["subsets"]["eqbenag"]["group"]["point"] == pytest.approx(2 / 6)
+    assert found[0]["subsets"]["eqbenag"]["clusters"] == 3
+    assert found[0]["average"]["macro2"]["group"]["point"] == pytest.approx((2 / 6 + 1 / 2) / 2)
+    np.save(tmp_path / "short.npy", blocks[:7])
+    error = refused(capsys, "score", "eqben", "--scores", str(tmp_path / "short.npy"), "--annotation", str(annotation))
+    assert "expected scores (8, 2, 2) or (8, 4), got 7 quads" in error
+
+
+def test_winoground_by_its_tags(capsys, winoground, tmp_path):
+    tags = ["Object", "Relation", "Object", "Both"]
+    lines = [json.dumps({"id": n, "collapsed_tag": tag}) for n, tag in enumerate(tags)]
+    (tmp_path / "examples.jsonl").write_text("\n".join(lines))
+    scores = winoground("scores.jsonl", [RIGHT, WRONG, RIGHT, RIGHT])
+    arguments = ("score", "winoground", "--scores", scores, "--tags", str(tmp_path / "examples.jsonl"))
+    record = json.loads(printed(capsys, *arguments, "--json"))
+    points = {tag: (cell["n"], cell["group"]["point"]) for tag, cell in record["subsets"].items()}
+    assert points == {"Object": (2, 1.0), "Relation": (1, 0.0), "Both": (1, 1.0)}
+    assert record["average"]["micro"]["group"]["point"] == 0.75
+    (tmp_path / "examples.jsonl").write_text(lines[0])
+    assert "examples.jsonl: expected item 1, got none" in refused(capsys, *arguments)
+
+
 def test_winoground_json(capsys, winoground):
     file = winoground("ours.jsonl", [RIGHT, RIGHT, RIGHT, WRONG])
     record = json.loads(printed(capsys, "score", "winoground", "--scores", file, "--json"))

@@ -15,6 +15,7 @@ CORE = (
     ("quads",),
     ("losses", "scoring", "suites"),
     ("models",),
+    ("evaluate",),
     ("cli", "lmms_eval"),
 )
 WORKSHOP = (
@@ -62,7 +63,7 @@ def test_no_torch_where_none_is_needed(room):
 
 def test_scoring_loads_arrays_and_tables_alone():
     """0.3 s where these are all; a second with scipy.stats."""
-    code = "import sys, eqlib.scoring; print(sorted({'torch', 'scipy.stats', 'PIL', 'ijson'} & set(sys.modules)))"
+    code = "import sys, eqlib.scoring; print(sorted({'torch', 'scipy.stats', 'PIL'} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
 

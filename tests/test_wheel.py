@@ -10,7 +10,7 @@ import zipfile
 
 import pytest
 
-CORE = {"numpy", "pandas", "scipy", "pyarrow", "ijson", "pillow", "tqdm"}
+CORE = {"numpy", "pandas", "scipy", "pyarrow", "pillow", "tqdm"}
 RIGHT, WRONG = [[4.0, 1.0], [2.0, 3.0]], [[1.0, 2.0], [2.0, 1.0]]
 
 

@@ -1,26 +1,30 @@
-"""Features on disk, found by content: encode a picture or a caption once, in any suite, stage or run.
+"""What a model answered, on disk and found by content: a picture, a caption or a pair is asked for once, in any suite,
+stage or run.
 
 One folder a model key (weights, config, preprocessing, precision); in it shards named ``<kind>-<random>.safetensors``,
-each with ``keys`` (n, 32) uint8, the SHA-256 of the content, and ``features`` (n, d) float32. A shard is written under
-a temporary name, renamed, and never changed after. So two writers only ever add files, a killed one leaves no half a
-shard, and what it had written counts. A shard that cannot be read is left out with a warning, and its inputs are
-encoded again.
+each with ``keys`` (n, 32) uint8, the SHA-256 of the content, ``features`` (n, d), and ``digest``, the SHA-256 of both.
+A shard is written under a temporary name, renamed, and never changed after. So two writers only ever add files, a
+killed one leaves no half a shard, and what it had written counts. A shard that is damaged when the cache is opened is
+left out with a warning, and its inputs are asked for again; one that is damaged later is an InputError.
 """
 
+import hashlib
+import time
 import uuid
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
 from safetensors import SafetensorError
-from safetensors.numpy import load_file, save_file
+from safetensors.numpy import load_file, save
 
-from eqlib.files import whole
+from eqlib.errors import InputError
+from eqlib.files import reading, whole
 
 
 class FeatureCache:
-    """Features of one kind ("image", "caption") under one model key. Keys are 32-byte digests."""
+    """Answers of one kind ("image", "caption", "pair") under one model key. Keys are 32-byte digests."""
 
     def __init__(self, folder: str | Path, kind: str):
         self.folder, self.kind = Path(folder), kind
@@ -37,34 +41,55 @@ class FeatureCache:
         for path in sorted(self.folder.glob(f"{self.kind}-*.safetensors")):
             if path.name not in self._seen:
                 self._seen.add(path.name)
-                shard = _read(path)
-                if shard is not None:
-                    self._index(path, shard["keys"])
+                try:
+                    self._index(path, _read(path)["keys"])
+                except InputError as error:
+                    warnings.warn(f"a damaged cache shard is left out: {error}", stacklevel=3)
 
     def missing(self, keys: Sequence[bytes]) -> list[int]:
         """Positions in ``keys`` of the first occurrence of each key that is not here."""
         first = {key: n for n, key in reversed(list(enumerate(keys)))}
         return sorted(n for key, n in first.items() if key not in self._place)
 
+    def fill(self, parts: Iterable[tuple[Sequence[bytes], np.ndarray]]) -> None:
+        """``put`` all ``parts``, (keys, features) each, several to a shard: what a kill loses is a part, a second's
+        work or 2 % of the time spent, and the shards of a long run stay few."""
+        began = written = time.monotonic()
+        held: list[tuple[Sequence[bytes], np.ndarray]] = []
+        try:
+            for part in parts:
+                held.append(part)
+                now = time.monotonic()
+                if now - written > max(1.0, (now - began) / 50):
+                    self._put(held)
+                    held, written = [], now
+        finally:  # an interrupt, a damaged picture: what was answered stays
+            self._put(held)
+
+    def _put(self, parts: list[tuple[Sequence[bytes], np.ndarray]]) -> None:
+        if parts:
+            self.put([key for keys, _ in parts for key in keys], np.concatenate([features for _, features in parts]))
+
     def put(self, keys: Sequence[bytes], features: np.ndarray) -> None:
-        """Add ``features`` (n, d) float32 as one shard."""
+        """Add ``features`` (n, d) as one shard."""
         path = self.folder / f"{self.kind}-{uuid.uuid4().hex}.safetensors"
         table = np.frombuffer(b"".join(keys), dtype=np.uint8).reshape(len(keys), 32)
         with whole(path) as draft:
-            save_file({"keys": table, "features": np.ascontiguousarray(features, dtype=np.float32)}, draft)
-            draft.chmod(0o644)  # safetensors writes for the owner alone; a cache is to be shared
+            shard = {"keys": table, "features": np.ascontiguousarray(features)}
+            draft.write_bytes(save(shard | {"digest": _digest(shard)}))  # save_file has its own error for a full disk
         self._seen.add(path.name)
         self._index(path, table)
 
     def get(self, keys: Sequence[bytes]) -> np.ndarray:
-        """Features (n, d) float32 in the order of ``keys``, all of which must be here. Reads one shard at a time."""
+        """Features (n, d) in the order of ``keys``, all of which must be here. Reads one shard at a time. Raises
+        InputError for one that is no longer what was written."""
         places = np.array([self._place[key] for key in keys], dtype=np.int64).reshape(-1, 2)
         out = np.empty((0, 0), dtype=np.float32)
         for shard in np.unique(places[:, 0]):
             here = places[:, 0] == shard
-            features = load_file(self._shards[shard])["features"]
+            features = _read(self._shards[shard])["features"]
             if not out.size:
-                out = np.empty((len(keys), features.shape[1]), dtype=np.float32)
+                out = np.empty((len(keys), features.shape[1]), dtype=features.dtype)
             out[here] = features[places[here, 1]]
         return out
 
@@ -74,14 +99,16 @@ class FeatureCache:
             self._place.setdefault(key.tobytes(), (len(self._shards) - 1, row))
 
 
-def _read(path: Path) -> dict[str, np.ndarray] | None:
-    try:
+def _read(path: Path) -> dict[str, np.ndarray]:
+    kind = "a cache shard as it was written (without the file its inputs are asked for again)"
+    with reading(path, kind, SafetensorError, KeyError, ValueError):
         shard = load_file(path)
-        keys, features = shard["keys"], shard["features"]
-        if keys.dtype == np.uint8 and keys.shape[1:] == (32,) and features.shape[:1] == keys.shape[:1]:
-            return shard
-        reason = f"keys {keys.dtype} {keys.shape}, features {features.shape}"
-    except (OSError, SafetensorError, KeyError, ValueError) as error:
-        reason = str(error)
-    warnings.warn(f"{path}: a damaged cache shard is left out ({reason})", stacklevel=3)
-    return None
+        if not np.array_equal(shard.pop("digest"), _digest(shard)):
+            raise ValueError("other bytes")
+    return shard
+
+
+def _digest(shard: dict[str, np.ndarray]) -> np.ndarray:
+    found = hashlib.sha256(shard["keys"])
+    found.update(shard["features"])
+    return np.frombuffer(found.digest(), dtype=np.uint8)

@@ -22,6 +22,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+import os
 import tempfile
 import warnings
 from collections.abc import Callable, Iterator, Sequence
@@ -30,11 +31,13 @@ from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import open_clip
 import torch
 from open_clip.constants import HF_CONFIG_NAME, HF_SAFE_WEIGHTS_NAME
 from open_clip.pretrained import get_pretrained_cfg
 from safetensors.torch import save_file
+from scipy.special import expit
 from torch import Tensor
 
 from eqlib.errors import InputError
@@ -66,11 +69,7 @@ class CLIP:
     @property
     def fingerprint(self) -> str:
         """SHA-256 (hex) of config and weights as they are now: training changes it, so it is never stored."""
-        digest = hashlib.sha256(json.dumps(self.config, sort_keys=True, default=list).encode())
-        for name, tensor in sorted(self.model.state_dict().items()):
-            digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
-            digest.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy())
-        return digest.hexdigest()
+        return weights_digest(self.model, json.dumps(self.config, sort_keys=True, default=list))
 
     @property
     def device(self) -> torch.device:
@@ -92,6 +91,14 @@ class CLIP:
         tokens = captions if isinstance(captions, Tensor) else self.tokenizer(list(captions))
         return self._encode(self.model.encode_text, tokens)
 
+    def probability(self, cosines: np.ndarray) -> np.ndarray:
+        """SigLIP's probability of a match, sigmoid(scale x cosine + bias), float64. InputError for other models, whose
+        cosines say only which of two is higher."""
+        if getattr(self.model, "logit_bias", None) is None:
+            raise InputError("a model with a bias (SigLIP)", "none", where=self.name)
+        scale, bias = (float(value.detach()) for value in (self.model.logit_scale.exp(), self.model.logit_bias))
+        return expit(scale * np.asarray(cosines, dtype=np.float64) + bias)
+
     @torch.inference_mode()
     def _encode(self, encode: Callable, batch: Tensor) -> Tensor:
         training = self.model.training
@@ -100,6 +107,15 @@ class CLIP:
             features = encode(batch.to(self.device))
         self.model.train(training)
         return torch.nn.functional.normalize(features.float(), dim=-1)
+
+
+def weights_digest(model: torch.nn.Module, beside: str) -> str:
+    """SHA-256 (hex) of the weights of ``model`` as they are now, and of a text that says what else decides."""
+    digest = hashlib.sha256(beside.encode())
+    for name, tensor in sorted(model.state_dict().items()):
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+        digest.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy())
+    return digest.hexdigest()
 
 
 def load(
@@ -129,6 +145,14 @@ def load(
         return load_folder(*found, device=device, precision=precision, aug_cfg=aug_cfg)
     name, model_name, pretrained, config = _resolve(spec)
     check_quick_gelu(name, model_name, pretrained, config["model_cfg"], forced=quick_gelu)
+    shown = {}
+    if tag := get_pretrained_cfg(model_name, pretrained) if model_name and pretrained else None:
+        # open_clip itself asks the hub even for what is cached, for a minute without a network, and takes pickles
+        repository, file = os.path.split(tag["hf_hub"])
+        file = f"{Path(file).stem}.safetensors" if file else HF_SAFE_WEIGHTS_NAME
+        folder, commit = snapshot(repository, file, name)
+        name, pretrained = f"{name}@{commit}", str(folder / file)
+        shown = {f"image_{key}": tag[key] for key in ("mean", "std", "interpolation", "resize_mode") if key in tag}
     if quick_gelu:
         config["model_cfg"]["quick_gelu"] = True
     has_weights = model_name is not None and (pretrained is not None or ":" in model_name)
@@ -148,6 +172,7 @@ def load(
                     precision=precision,
                     force_quick_gelu=quick_gelu,
                     aug_cfg=aug_cfg,
+                    **shown,
                     # without it a hub model whose weights are missing would be a random one, with a warning in the log
                     require_pretrained=has_weights,
                 )

@@ -9,7 +9,7 @@ import hashlib
 import os
 import re
 import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -24,9 +24,6 @@ from eqlib.models.cache import FeatureCache
 from eqlib.models.clip import CLIP
 from eqlib.progress import progress as progress_bar
 from eqlib.suites.images import image_file, open_image
-
-SHARD = 4096
-"""Inputs between two writes to the cache: what a kill can cost at most."""
 
 
 class Embedder:
@@ -49,12 +46,13 @@ class Embedder:
     ):
         if batch_size < 1:
             raise InputError("a batch size of at least 1", batch_size)
-        self.bundle, self.batch_size, self.workers, self.progress = bundle, batch_size, workers, progress
+        self.model, self.batch_size, self.workers, self.progress = bundle, batch_size, workers, progress
         convolutions = sum(isinstance(module, torch.nn.Conv2d) for module in bundle.model.modules())
         # A ResNet is a quarter faster on a CPU with channels last; a ViT, with its one convolution, is slower.
         self._layout = torch.channels_last if convolutions > 1 else torch.contiguous_format
         self._temporary = tempfile.TemporaryDirectory(prefix="features-") if cache is None else None
-        folder = Path(self._temporary.name) if cache is None else Path(cache) / model_key(bundle)
+        self.key = None if cache is None else model_key(bundle)
+        folder = Path(self._temporary.name) if cache is None else Path(cache) / self.key
         self._images, self._captions = FeatureCache(folder, "image"), FeatureCache(folder, "caption")
 
     def images(self, paths: Sequence[str | Path], rows: Sequence[object] | None = None) -> np.ndarray:
@@ -67,23 +65,20 @@ class Embedder:
 
     def captions(self, texts: Sequence[str]) -> np.ndarray:
         """Features (m, d) float32 of unit length."""
-        keys = [hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest() for text in texts]
-        return self._features(self._captions, list(texts), keys, self._encode_captions)
+        return self._features(self._captions, list(texts), list(map(caption_digest, texts)), self._encode_captions)
+
+    def missing(self, paths: Sequence[Path], rows: Sequence[object], texts: Sequence[str]) -> tuple[list, list]:
+        """The paths and texts that the cache does not know, equal ones once."""
+        return (
+            [paths[n] for n in self._images.missing(digests(paths, rows))],
+            [texts[n] for n in self._captions.missing(list(map(caption_digest, texts)))],
+        )
 
     def _features(self, cache: FeatureCache, inputs: list, keys: list[bytes], encode) -> np.ndarray:
         cache.refresh()
         todo = cache.missing(keys)
-        done: list[np.ndarray] = []
-        bar = progress_bar(total=len(todo), unit=cache.kind, disable=not self.progress or not todo, leave=False)
-        start = 0
-        for features in encode(inputs, todo):
-            done.append(features)
-            bar.update(len(features))
-            count = sum(map(len, done))
-            if count >= SHARD or start + count == len(todo):
-                cache.put([keys[n] for n in todo[start : start + count]], np.concatenate(done))
-                start, done = start + count, []
-        bar.close()
+        with progress_bar(total=len(todo), unit=cache.kind, disable=not self.progress or not todo, leave=False) as bar:
+            cache.fill(_keyed(encode(inputs, todo), [keys[n] for n in todo], bar))
         return cache.get(keys)
 
     def _encode_images(self, paths: list, todo: list[int], rows: Sequence[object]) -> Iterable[np.ndarray]:
@@ -91,17 +86,17 @@ class Embedder:
         if workers is None:
             cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
             workers = 0 if len(todo) < 1024 or cores == 1 else min(8, cores)
-        pictures = Pictures([paths[n] for n in todo], [rows[n] for n in todo], self.bundle.preprocess_val)
+        pictures = Pictures([paths[n] for n in todo], [rows[n] for n in todo], self.model.preprocess_val)
         loader = DataLoader(pictures, batch_size=self.batch_size, num_workers=workers, collate_fn=_stack)
         for batch in loader:
             if isinstance(batch, InputError):
                 raise batch
-            yield self.bundle.encode_images(batch.to(memory_format=self._layout)).cpu().numpy()
+            yield self.model.encode_images(batch.to(memory_format=self._layout)).cpu().numpy()
 
     def _encode_captions(self, texts: list[str], todo: list[int]) -> Iterable[np.ndarray]:
         for start in range(0, len(todo), self.batch_size):
             batch = [texts[n] for n in todo[start : start + self.batch_size]]
-            yield self.bundle.encode_captions(batch).cpu().numpy()
+            yield self.model.encode_captions(batch).cpu().numpy()
 
 
 class Pictures(Dataset):
@@ -127,17 +122,23 @@ def model_key(bundle: CLIP) -> str:
 
     Raises InputError where the ``repr`` of preprocessing or tokenizer is an address, which says nothing of its work.
     """
-    tokenizer = f"{_says('tokenizer', bundle.tokenizer)} {getattr(bundle.tokenizer, 'context_length', None)}"
-    preprocessing = _says("preprocess_val", bundle.preprocess_val)
+    tokenizer = f"{says('tokenizer', bundle.tokenizer)} {getattr(bundle.tokenizer, 'context_length', None)}"
+    preprocessing = says("preprocess_val", bundle.preprocess_val)
     text = "\n".join([bundle.fingerprint, preprocessing, tokenizer, str(bundle.autocast)])
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
-def _says(name: str, what: object) -> str:
+def says(name: str, what: object) -> str:
+    """The ``repr`` of ``what``. Raises InputError where that is an address."""
     text = re.sub(r"<(function _convert_to_rgb|open_clip\.tokenizer\.\w+ object) at 0x\w+>", r"<\1>", repr(what))
     if " at 0x" in text:
         raise InputError("a class with a __repr__ that shows its settings, or no cache", text, where=name)
     return text
+
+
+def caption_digest(text: str) -> bytes:
+    """SHA-256 of a caption, 32 bytes."""
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()
 
 
 def digests(paths: Sequence[str | Path], rows: Sequence[object]) -> list[bytes]:
@@ -151,6 +152,14 @@ def digests(paths: Sequence[str | Path], rows: Sequence[object]) -> list[bytes]:
 def _digest(path: str, row: object) -> bytes:
     with reading(path, "an image file", ValueError, row=row), image_file(path) as file:
         return hashlib.file_digest(file, "sha256").digest()
+
+
+def _keyed(parts: Iterable[np.ndarray], keys: list[bytes], bar) -> Iterator[tuple[list[bytes], np.ndarray]]:
+    start = 0
+    for part in parts:
+        bar.update(len(part))
+        yield keys[start : start + len(part)], part
+        start += len(part)
 
 
 def _stack(items: list) -> torch.Tensor | InputError:

@@ -1,7 +1,8 @@
 """Dual encoders of transformers, with open_clip's calls: they train, embed and are saved as its models are.
 
-CLIP, MetaCLIP 2, AltCLIP, Chinese-CLIP, ALIGN, SigLIP, SigLIP 2 and FLAVA's contrastive head. Released SigLIP 2 models
-of a fixed size call themselves ``siglip``; ``siglip2`` is NaFlex, which takes a picture as patches, in its own shape.
+CLIP, MetaCLIP 2, AltCLIP, Chinese-CLIP, ALIGN, SigLIP, SigLIP 2, and the contrastive heads of FLAVA and BLIP. Released
+SigLIP 2 models of a fixed size call themselves ``siglip``; ``siglip2`` is NaFlex, which takes a picture as patches, in
+its own shape.
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ CONTEXT = {
     "chinese_clip": 52,
     "align": 64,
     "flava": 77,
+    "blip": 35,
 }
 """Families by their ``model_type``, and to how many tokens their captions are padded and cut."""
 
@@ -53,6 +55,8 @@ class DualEncoder(torch.nn.Module):
 
     def encode_image(self, images: Tensor, normalize: bool = False) -> Tensor:
         """Features (n, d) of ``images`` (n, 3, H, W), of NaFlex (n, patches, values + 3) as ``Pixels`` packs them."""
+        if self.family == "blip":
+            return _features(self.hf.vision_proj(self.hf.vision_model(images).last_hidden_state), normalize)
         inputs = {"pixel_values": images}
         if self.family == "siglip2":
             pixels, mask, shape = images.split([images.shape[-1] - 3, 1, 2], dim=-1)
@@ -61,12 +65,16 @@ class DualEncoder(torch.nn.Module):
                 "pixel_attention_mask": mask[..., 0].long(),
                 "spatial_shapes": shape[:, 0].long(),
             }
-        return _features(self.hf.get_image_features(**inputs), normalize)
+        return _features(self.hf.get_image_features(**inputs).pooler_output, normalize)
 
     def encode_text(self, tokens: Tensor, normalize: bool = False) -> Tensor:
         """Features (n, d) of token ids (n, context_length)."""
         mask = None if self.family in SEES_PADDING else (tokens != self.padding).long()
-        return _features(self.hf.get_text_features(input_ids=tokens, attention_mask=mask), normalize)
+        if self.family == "blip":
+            states = self.hf.text_encoder(input_ids=tokens, attention_mask=mask).last_hidden_state
+            return _features(self.hf.text_proj(states), normalize)
+        found = self.hf.get_text_features(input_ids=tokens, attention_mask=mask)
+        return _features(found.pooler_output, normalize)
 
     def forward(self, images: Tensor, texts: Tensor) -> tuple[Tensor, ...]:
         features = self.encode_image(images, normalize=True), self.encode_text(texts, normalize=True)
@@ -81,7 +89,10 @@ class DualEncoder(torch.nn.Module):
 
     @property
     def logit_scale(self) -> Tensor:
-        """The parameter, a logarithm; of ALIGN, which learns a temperature, its value."""
+        """The parameter, a logarithm; of ALIGN, which learns a temperature, its value; of BLIP, whose weights come
+        without one, where its training starts."""
+        if self.family == "blip":
+            return -torch.tensor(0.07).log()
         return -self.hf.temperature.log() if self.family == "align" else self.hf.logit_scale
 
     @property
@@ -92,9 +103,8 @@ class DualEncoder(torch.nn.Module):
         self.hf.gradient_checkpointing_enable() if enable else self.hf.gradient_checkpointing_disable()
 
 
-def _features(output, normalize: bool) -> Tensor:
-    features = output.pooler_output
-    if features.ndim == 3:  # FLAVA projects every position; its contrastive loss reads the first
+def _features(features: Tensor, normalize: bool) -> Tensor:
+    if features.ndim == 3:  # FLAVA and BLIP project every position; their contrastive losses read the first
         features = features[:, 0]
     return torch.nn.functional.normalize(features, dim=-1) if normalize else features
 
@@ -190,7 +200,8 @@ def load_folder(folder: Path, name: str, *, device, precision: str, aug_cfg: dic
     family = read_json(folder / "config.json").get("model_type")
     if family not in CONTEXT:
         raise InputError(f"a model of one of {', '.join(CONTEXT)}", repr(family), where=folder / "config.json")
-    hf = pretrained("AutoModel", folder, name, device=device, precision=precision)
+    kind = "BlipForImageTextRetrieval" if family == "blip" else "AutoModel"  # BlipModel has other, untrained heads
+    hf = pretrained(kind, folder, name, device=device, precision=precision)
     val = Pixels(pretrained("AutoImageProcessor", folder, name))
     tokenizer = pretrained("AutoTokenizer", folder, name)
     length = CONTEXT[family] or hf.config.text_config.max_position_embeddings
@@ -213,7 +224,8 @@ def save_folder(bundle: CLIP, folder: Path) -> None:
 
 
 def _width(config) -> int:
-    return getattr(config, "projection_dim", None) or config.vision_config.hidden_size
+    known = config.image_text_hidden_size if config.model_type == "blip" else getattr(config, "projection_dim", None)
+    return known or config.vision_config.hidden_size
 
 
 def _augmented(val: Pixels, aug_cfg: dict | None):

@@ -19,7 +19,7 @@ from eqlib.files import reading, whole
 from eqlib.losses.mining import sample_hard_partners
 from eqlib.models.clip import CLIP
 from eqlib.models.pairs import distinct
-from eqlib.models.score import Scorer
+from eqlib.models.scorer import Scorer
 
 HEAD = "matching_head.safetensors"
 """The head's file in its model's folder; open_clip reads the model beside it and passes it over."""

@@ -4,29 +4,25 @@ Records are taken in chunks: features of one chunk at a time are in memory, the 
 grow with the set.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from PIL import Image
 
 from eqlib.errors import InputError
 from eqlib.models.clip import CLIP
 from eqlib.models.embed import Embedder
+from eqlib.models.scorer import PairScorer, Scorer
 from eqlib.progress import progress as progress_bar
 from eqlib.quads import score_table
 from eqlib.scoring.foils import foil_table
-from eqlib.suites.images import open_image, require_images
+from eqlib.suites.images import require_images
 from eqlib.suites.suite import AnySuite, QuadSuite, RetrievalSuite, Suite
-
-Scorer = Callable[[Sequence[Image.Image], Sequence[str]], Sequence[float]]
-"""The protocol for every other model (a matching head, a VQA-style scorer): ``score(images, captions)`` answers n
-similarities, one for each pair ``images[k]``, ``captions[k]``. Higher is better; any scale."""
 
 
 def score_suite(
-    model: CLIP | Embedder | Scorer,
+    model: CLIP | Embedder | Scorer | PairScorer,
     suite: Suite,
     *,
     cache: str | Path | None = None,
@@ -41,31 +37,40 @@ def score_suite(
 
     A QuadSuite gives a score table (``eqlib.quads.TABLE_COLUMNS``), a FoilSuite the table of
     ``eqlib.scoring.foil_table``: both are what ``summarise`` and, written to a file, ``eqlib score`` take. Scores of a
-    CLIP are cosines in float64, from float32 features.
+    CLIP are cosines in float64, from float32 features. ``cache``: the folder of what was encoded or answered before, of
+    all models; a run that was cut off goes on from it.
+
+    An item without an answer (a scorer's NaN or None) is not in the table: ``table.attrs["unanswered"]`` lists these.
+    Averages are over the others, so give both numbers; counted as wrong, a share is ``answered / all`` of what it was.
 
     ``exact``: the same model in fp32. Records with two candidates closer than ``near_tie`` are scored again by it, so
     that rounding in fp16 or bf16 decides none; their number is ``table.attrs["rescored"]``. Raises InputError naming
-    file and record.
+    file and record, and where no item has an answer.
     """
     require(suite)
-    if isinstance(model, CLIP):
-        model = Embedder(model, cache=cache, batch_size=batch_size, workers=workers, progress=progress)
-    if isinstance(exact, CLIP):
-        exact = Embedder(exact, cache=cache, batch_size=batch_size, workers=workers, progress=progress)
+    how = {"cache": cache, "batch_size": batch_size, "workers": workers, "progress": progress}
+    model, exact = as_asked(model, **how), exact if exact is None else as_asked(exact, **how)
     parts = []
     rescored = 0
     for records in _chunks(suite.records, chunk, suite.name, progress):
-        scores = _score(model, suite, records, batch_size)
+        scores = _score(model, suite, records)
         if exact is not None:
             close = near_ties(scores, near_tie)
             if close.any():
-                scores[close] = _score(exact, suite, records[close], batch_size)
+                scores[close] = _score(exact, suite, records[close])
             rescored += int(close.sum())
         parts.append(scores)
     table = _table(suite, np.concatenate(parts))
     if exact is not None:
         table.attrs["rescored"] = rescored
     return table
+
+
+def as_asked(model: CLIP | Embedder | Scorer | PairScorer, **how) -> Embedder | PairScorer:
+    """``model`` with its cache: a CLIP as an Embedder, a function as a PairScorer; ``how`` are their settings."""
+    if isinstance(model, Embedder | PairScorer):
+        return model
+    return (Embedder if isinstance(model, CLIP) else PairScorer)(model, **how)
 
 
 def retrieval_features(
@@ -96,10 +101,11 @@ def near_ties(scores: np.ndarray, tolerance: float) -> np.ndarray:
     return close
 
 
-def _score(model: Embedder | Scorer, suite: Suite, records: pd.DataFrame, batch_size: int) -> np.ndarray:
-    """(n, images, captions) float64."""
-    if not isinstance(model, Embedder):
-        return _score_pairs(model, suite, records, batch_size)
+def _score(model: Embedder | PairScorer, suite: Suite, records: pd.DataFrame) -> np.ndarray:
+    """(n, images, captions) float64, NaN where there is no answer."""
+    if isinstance(model, PairScorer):
+        shape = (len(records), len(suite.IMAGES), len(suite.CAPTIONS))
+        return model.pairs(*pairs_of(suite, records)).reshape(shape)
     names = [name for column in suite.IMAGES for name in records[column]]
     asked = [f"{suite.ID} {item}" for item in records[suite.ID]] * len(suite.IMAGES)
     images = model.images([suite.root / name for name in names], asked)
@@ -111,29 +117,27 @@ def _score(model: Embedder | Scorer, suite: Suite, records: pd.DataFrame, batch_
     return np.einsum("ind,cnd->nic", images, captions, dtype=np.float64).round(8)
 
 
-def _score_pairs(score: Scorer, suite: Suite, records: pd.DataFrame, batch_size: int) -> np.ndarray:
-    shape = (len(suite.IMAGES), len(suite.CAPTIONS))
-    step = max(1, batch_size // (shape[0] * shape[1]))
-    parts = []
-    for start in range(0, len(records), step):
-        batch = records.iloc[start : start + step]
-        names = [(row[i], row[c]) for row in batch.to_dict("records") for i in suite.IMAGES for c in suite.CAPTIONS]
-        opened = {name: open_image(suite.root / name) for name in dict.fromkeys(name for name, _ in names)}
-        got = np.asarray(
-            score([opened[name] for name, _ in names], [caption for _, caption in names]), dtype=np.float64
-        )
-        if got.shape != (len(names),) or not np.isfinite(got).all():
-            first = f"{suite.ID} {batch[suite.ID].iloc[0]}"
-            what = got.shape if got.shape != (len(names),) else "a value that is not finite"
-            raise InputError(f"{len(names)} finite scores from the model", what, where=suite.name, row=first)
-        parts.append(got.reshape(-1, *shape))
-    return np.concatenate(parts)
+def pairs_of(suite: Suite, records: pd.DataFrame) -> tuple[list[Path], list[str], list[str]]:
+    """Paths, captions and names of the records of all pairs, an item's together, in the order of scores[i, c]."""
+    wanted = [
+        (suite.root / row[image], row[caption], f"{suite.ID} {row[suite.ID]}")
+        for row in records.to_dict("records")
+        for image in suite.IMAGES
+        for caption in suite.CAPTIONS
+    ]
+    return tuple(map(list, zip(*wanted, strict=True)))
 
 
 def _table(suite: Suite, scores: np.ndarray) -> pd.DataFrame:
+    answered = np.isfinite(scores).all(axis=(1, 2))
+    if not answered.any():
+        raise InputError("an answer to all pairs of at least one item", "none", where=suite.name)
+    records, scores = suite.records[answered], scores[answered]
     keys = {"suite": suite.name, "edition": suite.edition}
-    keys |= {key: suite.records[key].to_numpy(dtype=object) for key in ("subset", suite.ID, "cluster")}
-    return score_table(scores, **keys) if isinstance(suite, QuadSuite) else foil_table(*scores[:, 0].T, **keys)
+    keys |= {key: records[key].to_numpy(dtype=object) for key in ("subset", suite.ID, "cluster")}
+    table = score_table(scores, **keys) if isinstance(suite, QuadSuite) else foil_table(*scores[:, 0].T, **keys)
+    table.attrs["unanswered"] = suite.records.loc[~answered, suite.ID].tolist()
+    return table
 
 
 def _chunks(records: pd.DataFrame, size: int, name: str, progress: bool) -> Iterator[pd.DataFrame]:

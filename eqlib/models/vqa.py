@@ -29,8 +29,10 @@ from copy import deepcopy
 from dataclasses import dataclass
 from itertools import takewhile
 
+import numpy as np
 import torch
 from PIL import Image
+from scipy.special import expit
 from torch import Tensor
 from torch.nn.functional import logsigmoid
 from torch.nn.utils.rnn import pad_sequence
@@ -85,6 +87,10 @@ class Asked:
             texts, columns = distinct([captions[k] for k in pairs])
             scores[pairs] = self._picture(picture.convert("RGB"), texts)[columns]
         return scores.tolist()
+
+    def probability(self, scores: np.ndarray) -> np.ndarray:
+        """The published number, of scores of a form of VQAScore; of yes-no the share of Yes in Yes and No."""
+        return expit(np.asarray(scores, dtype=np.float64))
 
     def _picture(self, picture: Image.Image, captions: list[str]) -> Tensor:
         """Scores (m,) float64 of one picture with each of ``captions``."""

@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from eqlib.quads import check_subsets
+
 SOURCES = {name: "eqbenkubric" for name in ("eqbenkubric_loc", "eqbenkubric_cnt", "eqbenkubric_attr")}
 """Subsets that come from one source and are averaged first in EqBen's macro-5; every other subset is its own source."""
 
@@ -11,8 +13,9 @@ def averages(subsets: list[str]) -> dict[str, np.ndarray | None]:
 
     ``micro`` is over quads, ``macro`` over subsets. EqBen has two of these: ``macro7`` is over its seven subsets,
     ``macro5`` over their five sources; the number in a name says how many means were averaged, so an incomplete EqBen
-    cannot pass for a complete one. One subset has no macro.
+    cannot pass for a complete one. One subset has no macro. Raises InputError for a subset with the name of an average.
     """
+    check_subsets(subsets)
     rows: dict[str, np.ndarray | None] = {"micro": None}
     if len(subsets) > 1 and not of_eqben(subsets):
         rows["macro"] = np.full(len(subsets), 1 / len(subsets))

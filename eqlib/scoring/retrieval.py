@@ -1,5 +1,7 @@
 """Recall at K among all images and captions of a set, with ties counted. Block by block: no n x m matrix is held."""
 
+from collections.abc import Callable
+
 import numpy as np
 import pandas as pd
 
@@ -31,13 +33,15 @@ def retrieval_table(
     edition: str,
     ks: tuple[int, ...] = KS,
     block: int = 1024,
+    rescore: Callable[[str, np.ndarray, np.ndarray], np.ndarray] | None = None,
 ) -> pd.DataFrame:
     """One row a query, from features ``images`` (n, d) and ``captions`` (m, d) whose dot product is the similarity.
 
     ``image_of_caption`` (m,) indexes images; an image may have several captions, any of which counts. Columns: suite,
     edition, subset (DIRECTIONS), quad (the query), cluster (its image), rank, tied, and ``R@1`` ... (bool): ready for
     ``summarise(table, scores=("R@1", "R@5", "R@10"))``, whose subsets are the two directions. Memory grows with
-    ``block`` x max(n, m). Raises InputError on shapes that do not fit, values that are not finite, an index out of
+    ``block`` x max(n, m). ``rescore(direction, rows, similarity)`` may put other numbers in the place of a block's
+    (``eqlib.models.rerank``). Raises InputError on shapes that do not fit, values that are not finite, an index out of
     range or an image without a caption.
     """
     images, captions, of = _checked(images, captions, image_of_caption)
@@ -46,11 +50,13 @@ def retrieval_table(
         (images, captions, lambda rows: of[None, :] == rows[:, None]),
         (captions, images, lambda rows: of[rows][:, None] == np.arange(n)[None, :]),
     )
-    blocks = [
-        query_ranks(queries[rows] @ gallery.T, own(rows))
-        for queries, gallery, own in sides
-        for rows in np.split(np.arange(len(queries)), range(block, len(queries), block))
-    ]
+    blocks = []
+    for direction, (queries, gallery, own) in zip(DIRECTIONS, sides, strict=True):
+        for rows in np.split(np.arange(len(queries)), range(block, len(queries), block)):
+            similarity = queries[rows] @ gallery.T
+            if rescore is not None:
+                similarity = rescore(direction, rows, similarity)
+            blocks.append(query_ranks(similarity, own(rows)))
     rank, tied = map(np.concatenate, zip(*blocks, strict=True))
     return item_table(
         suite=suite,

@@ -1,5 +1,6 @@
 """Is a downloaded set whole? Counts, pictures, suffixes and edition, checked before a model spends hours on it."""
 
+import os
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -10,6 +11,7 @@ from pathlib import Path, PurePosixPath
 import pandas as pd
 
 from eqlib.errors import InputError
+from eqlib.files import link_out
 from eqlib.progress import progress
 from eqlib.suites import foils, quad_sets
 from eqlib.suites.eqben_scores import QUADS
@@ -82,13 +84,14 @@ def check(
     asked = found.pictures()
     pictures = asked["picture"].unique()
     states: dict[str, str] = {}
+    home = os.path.realpath(found.root)
     with (
         ThreadPoolExecutor(workers) as pool,
         progress(total=len(pictures), desc=f"{suite} pictures", unit="picture", disable=not show_progress) as bar,
     ):
         names = iter(pictures)
         while block := list(islice(names, 1024)):  # a bounded number of files in flight
-            for name, state in zip(block, pool.map(lambda n: _state(found.root / n, decode), block), strict=True):
+            for name, state in zip(block, pool.map(lambda n: _state(home, found.root / n, decode), block), strict=True):
                 if state:
                     states[name] = state
                 bar.update()
@@ -105,18 +108,19 @@ def check(
     )
 
 
-def _state(path: Path, decode: bool) -> str:
-    """ "" for a good picture, else one of STATES with its reason."""
-    if not path.is_file() and member_of(path) is None:
-        return "missing"
-    if not decode and looks_whole(path):
-        return ""
+def _state(home: str, path: Path, decode: bool) -> str:
+    """ "" for a good picture, else one of STATES with its reason. ``home``: the folder that no link may lead out of."""
     try:
-        open_image(path)
-    except InputError as error:
-        reason = str(error.got)
+        if not path.is_file() and member_of(path) is None:
+            return "missing"
+        if out := link_out(home, path):
+            return f"unreadable: a link to {out}, outside {home}"
+        if decode or not looks_whole(path):
+            open_image(path)
+    except (InputError, OSError) as error:  # OSError: a path that is too long
+        reason = str(getattr(error, "got", error))
         empty = path.is_file() and path.stat().st_size == 0
-        cut = empty or any(word in reason for word in ("truncated", "EOF", "cannot reshape"))
+        cut = empty or any(word in reason for word in ("truncated", "EOF", "mmap length"))
         return f"{'truncated' if cut else 'unreadable'}: {reason}"
     return ""
 

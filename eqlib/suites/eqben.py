@@ -12,14 +12,15 @@ in the light edition, whose annotation still says ``.png``.
 """
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from eqlib.errors import InputError
-from eqlib.files import content_hash, read_json
-from eqlib.suites.eqben_scores import QUADS, Rows, cluster_of, edition_of, holds_list, read_rows, stream_records
+from eqlib.files import content_hash, read_json, stream_json
+from eqlib.suites.eqben_scores import QUADS, Rows, cluster_of, edition_of, read_rows
 from eqlib.suites.fields import Row, image_path
 from eqlib.suites.quadfile import quad_record
 from eqlib.suites.suite import QuadSuite
@@ -81,7 +82,9 @@ def _annotations(path: Path) -> list[Path]:
 
 
 def _read(path: Path, index: str | Path | None, info: str | Path | None) -> pd.DataFrame:
-    first = next(stream_records(path), None) if holds_list(path) else None
+    first = None
+    with suppress(InputError):  # records by video, or damage that the reader of the form names
+        first = next(stream_json(path), None)
     if isinstance(first, dict) and "image" in first:
         return _shuffled(path, first, index, info)
     records = pd.DataFrame([_quad(row, video, n) for n, (row, video) in enumerate(_nested(path))])

@@ -1,14 +1,15 @@
 """Fields of a record read from a file: each the right type, or an InputError that names file and row."""
 
-import sys
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from eqlib.errors import InputError
-from eqlib.files import relative
+from eqlib.errors import InputError, shown
+from eqlib.files import CONTROL, relative
+from eqlib.quads import LARGEST
 
 
 class Row:
@@ -21,7 +22,7 @@ class Row:
 
     def get(self, key: str) -> object:
         if key not in self.record:
-            raise InputError(f"the key {key!r}", f"keys {shown(sorted(map(str, self.record)))}", **self.place)
+            raise InputError(f"the key {key!r}", f"keys {shown(list(self.record))}", **self.place)
         return self.record[key]
 
     @property
@@ -51,7 +52,13 @@ class Row:
         """A string or an integer, as a string: ids and subset names."""
         value = self.get(key)
         good = isinstance(value, str | int) and not isinstance(value, bool) and value != ""
-        return str(self._checked(key, good, "a name or number"))
+        self._checked(key, good, "a name or number")
+        return str(self._checked(key, not CONTROL.search(str(value)), "a name of one line"))
+
+    def count(self, key: str) -> int:
+        """A natural number, or its digits."""
+        value = self.label(key)
+        return int(self._checked(key, value.isdecimal() and len(value) < 19, "a natural number"))
 
     def optional_label(self, key: str, default: str) -> str:
         return default if self.record.get(key) is None else self.label(key)
@@ -62,8 +69,16 @@ class Row:
 
     def finite(self, key: str) -> float:
         value = self.get(key)
-        good = isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= sys.float_info.max
+        good = isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= LARGEST
         return float(self._checked(key, good, "a finite number"))
+
+    def real(self, key: str) -> float:
+        """As ``finite``, or the digits of such a number, as a table of texts has them."""
+        value = self.get(key)
+        if isinstance(value, str) and "_" not in value:
+            with suppress(ValueError):
+                return Row({key: float(value)}, **self.place).finite(key)
+        return self.finite(key)
 
     def one_of(self, key: str, known: Sequence) -> object:
         """The value under ``key``, one of ``known`` (all of them numbers, or texts)."""
@@ -82,7 +97,7 @@ def image_path(name: object, suffix: str | None = None, *, where: str | Path, ro
     if suffix is not None:
         stem, dot, old = name.rpartition(".")
         if dot and "/" not in old and old.lower() != "npy":
-            return stem + suffix
+            return relative(stem + suffix, where=where, row=row)
     return name
 
 
@@ -120,10 +135,5 @@ def unique(values: Sequence[str], what: str, where: str | Path) -> None:
     """Raise InputError naming the first value that comes twice."""
     values = pd.Series(values, dtype=object)
     if len(again := np.flatnonzero(values.duplicated())):
-        got = f"{values[again[0]]!r} again"
+        got = f"{shown(values[again[0]])} again"
         raise InputError(f"a {what} of its own for every record", got, where=where, row=int(again[0]))
-
-
-def shown(value: object) -> str:
-    text = repr(value)
-    return text if len(text) <= 120 else text[:117] + "..."

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from eqlib.errors import InputError
+from eqlib.errors import InputError, shown
 from eqlib.files import content_hash, read_json
-from eqlib.suites.fields import Row, records_of, shown
+from eqlib.suites.fields import Row, records_of
 from eqlib.suites.quadfile import quad_record, read_quads
 from eqlib.suites.suite import QuadSuite
 

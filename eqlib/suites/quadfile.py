@@ -12,22 +12,22 @@ or to ``root``.
 
 import csv
 import io
-import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
-from zipfile import BadZipFile
 
 import pandas as pd
-import pyarrow as pa
 import pyarrow.parquet as pq
 
-from eqlib.errors import InputError
-from eqlib.files import content_hash, read_json, reading
+from eqlib.errors import InputError, shown
+from eqlib.files import LIMIT, bounded, content_hash, parse_json, read_json, read_text, reading, unpacked
 from eqlib.suites.fields import Row, records_of, unique
 from eqlib.suites.suite import QuadSuite
 
 OWN = ("image0", "image1", "caption0", "caption1", "subset", "id", "cluster")
+
+CELLS = 1 << 25
+"""Cells of the largest table."""
 
 
 def read_quads(
@@ -77,61 +77,96 @@ def read_records(path: Path) -> list:
     InputError for any other file, and for one without records."""
     kind = path.suffix.lower()
     if kind not in FORMS:
-        raise InputError(f"a file as {', '.join(FORMS)}", repr(path.name), where=path)
+        raise InputError(f"a file as {', '.join(FORMS)}", shown(path.name), where=path)
     return records_of(FORMS[kind](path), path)
 
 
 def rows_of(path: Path) -> list[Row]:
     """The records of a file, each with its place in it: its line in JSONL, its number from 0 in any other."""
-    if path.suffix.lower() != ".jsonl":
-        return [Row(record, path, f"row {number}") for number, record in enumerate(read_records(path))]
-    return [Row(record, path, line) for line, record in records_of(list(_json_lines(path)), path)]
+    if path.suffix.lower() == ".jsonl":
+        return [Row(record, path, line) for line, record in records_of([*_json_lines(path)], path)]
+    return [Row(record, path, f"row {number}") for number, record in enumerate(read_records(path))]
+
+
+def first_line(path: Path) -> str:
+    """What tells one form from another."""
+    with reading(path, "a file", ValueError), bounded(path).open(encoding="utf-8-sig", errors="replace") as file:
+        return file.readline(1 << 24)
 
 
 def _json_lines(path: Path) -> Iterator[tuple[str, object]]:
     """("line 1", record) of a JSONL file, blank lines left out."""
-    for number, line in enumerate(_text(path).split("\n"), start=1):  # splitlines would cut at U+2028 inside a caption
+    for number, line in enumerate(read_text(path).split("\n"), start=1):  # splitlines would cut at U+2028
         if line.strip():
-            with reading(path, "one JSON record a line", ValueError, RecursionError, row=f"line {number}"):
-                record = json.loads(line)
-            yield f"line {number}", record
-
-
-def _lines(path: Path) -> list:
-    return [record for _, record in _json_lines(path)]
+            place = f"line {number}"
+            yield place, parse_json(line, path, kind="one JSON record a line", row=place)
 
 
 def _csv(path: Path, delimiter: str = ",") -> list[dict[str, str]]:
-    """Every cell stays text: "None" and "NA" are captions, the id "007" is no number. An empty cell is absent."""
-    reader = csv.DictReader(io.StringIO(_text(path), newline=""), delimiter=delimiter, strict=True)
-    records = []
+    rows = csv.reader(io.StringIO(read_text(path), newline=""), delimiter=delimiter, strict=True)
     try:
-        for record in reader:
-            if None in record:
-                place = f"line {reader.line_num}"
-                raise InputError(f"{len(reader.fieldnames)} cells", f"{record[None]!r} more", where=path, row=place)
-            records.append({key: value for key, value in record.items() if value})
+        return _named(((rows.line_num, row) for row in rows), path)
     except csv.Error as error:
-        raise InputError("a table of texts", str(error), where=path, row=f"line {reader.line_num}") from error
-    return records
-
-
-def _parquet(path: Path) -> list[dict]:
-    with reading(path, "a parquet table", ValueError, pa.ArrowException):
-        records = pq.read_table(path).to_pylist()
-    return [{key: value for key, value in record.items() if value is not None} for record in records]
+        raise InputError("a table of texts", str(error), where=path, row=f"line {rows.line_num}") from error
 
 
 def _excel(path: Path) -> list[dict[str, str]]:
     openpyxl = 'an Excel table, and openpyxl to read it (pip install "eqlib[xlsx]")'
-    with reading(path, openpyxl, ImportError, ValueError, KeyError, BadZipFile):
-        table = pd.read_excel(path, dtype=str, keep_default_na=False)
-    return [{key: value for key, value in record.items() if value} for record in table.to_dict("records")]
+    with reading(path, openpyxl, Exception):  # of a damaged archive openpyxl raises anything
+        from openpyxl import load_workbook
+
+        sheet = load_workbook(unpacked(path), read_only=True, data_only=True).worksheets[0]
+        sheet.reset_dimensions()  # what the file says of them may be anything
+        return _named(enumerate((list(map(_as_text, row)) for row in sheet.iter_rows(values_only=True)), start=1), path)
+
+
+def _as_text(cell: object) -> str:
+    """As Excel shows it: a number that is whole has no point."""
+    return "" if cell is None else str(int(cell) if isinstance(cell, float) and cell.is_integer() else cell)
+
+
+def _named(rows: Iterable[tuple[int, list[str]]], path: Path) -> list[dict[str, str]]:
+    """(line, cells) under the names of the first. Every cell stays text: "None" and "NA" are captions, the id "007" is
+    no number. An empty cell is absent."""
+    names, records, cells = None, [], 0
+    for line, row in rows:
+        if names is None:
+            names = row
+            unique([name for name in names if name], "column", path)
+        elif any(row):
+            if any(more := row[len(names) :]):
+                raise InputError(f"{len(names)} cells", f"{shown(more)} more", where=path, row=f"line {line}")
+            records.append({name: cell for name, cell in zip(names, row, strict=False) if cell})
+        cells += len(row)
+        check_cells(len(records), cells, path)
+    return records
+
+
+def _parquet(path: Path) -> list[dict]:
+    records, size = [], 0
+    with reading(path, "a parquet table", Exception), pq.ParquetFile(bounded(path)) as file:
+        names = file.schema_arrow.names
+        unique(names, "column", path)
+        check_cells(file.metadata.num_rows, file.metadata.num_rows * len(names), path)
+        for batch in file.iter_batches(batch_size=256):
+            columns = [part.dictionary_decode() if hasattr(part, "dictionary") else part for part in batch.columns]
+            size += sum(part.nbytes for part in columns)  # once decoded: a text may stand in every row
+            if size > LIMIT:
+                raise InputError(f"at most {LIMIT:,} bytes unpacked", "more", where=path)
+            rows = zip(*(part.to_pylist() for part in columns), strict=True)
+            records += [{key: cell for key, cell in zip(names, row, strict=True) if cell is not None} for row in rows]
+    return records
+
+
+def check_cells(rows: int, cells: int, path: Path) -> None:
+    """Raises InputError for a table of more than CELLS, counting at least eight a row: a row costs as much."""
+    if max(8 * rows, cells) > CELLS:
+        raise InputError(f"at most {CELLS // 8:,} rows and {CELLS:,} cells", f"{rows:,} rows", where=path)
 
 
 FORMS = {
     ".json": read_json,
-    ".jsonl": _lines,
+    ".jsonl": lambda path: [record for _, record in _json_lines(path)],
     ".csv": _csv,
     ".tsv": partial(_csv, delimiter="\t"),
     ".parquet": _parquet,
@@ -139,12 +174,8 @@ FORMS = {
 }
 
 
-def _text(path: Path) -> str:
-    with reading(path, "UTF-8 text", UnicodeDecodeError):
-        return path.read_text(encoding="utf-8-sig")
-
-
 def _extras(rows: list[Row]) -> dict[str, list]:
     keys = dict.fromkeys(key for row in rows for key in row.record if key not in (*OWN, "quad"))
+    check_cells(len(rows), len(rows) * len(keys), rows[0].where)  # each row may bring a key of its own
     columns = {key: [row.record.get(key) for row in rows] for key in keys}
     return {k: v for k, v in columns.items() if all(isinstance(x, str | int | float | bool | None) for x in v)}

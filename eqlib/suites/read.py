@@ -6,6 +6,7 @@ from importlib import import_module
 from pathlib import Path
 
 from eqlib.errors import InputError
+from eqlib.files import reading
 from eqlib.suites.captions import read_captions
 from eqlib.suites.eqben import read_eqben
 from eqlib.suites.foils import read_sugarcrepe, read_valse
@@ -35,13 +36,17 @@ def read(name: str, path: str | Path, /, **options) -> AnySuite:
     """
     reader = reader_of(name)
     path = Path(path)
-    if not path.exists():
-        raise InputError("a file or folder", "nothing there", where=path)
+    with reading(path, "a file or folder", ValueError):
+        if not path.exists():
+            raise InputError("a file or folder", "nothing there", where=path)
     known = [option for option in inspect.signature(reader).parameters if option != "path"]
     for option in options:
         if option not in known:
             raise InputError(f"an option of the reader {name} ({', '.join(known)})", repr(option))
-    return reader(path, **options)
+    suite = reader(path, **options)
+    if not isinstance(suite, AnySuite):
+        raise InputError("a reader that gives a suite", f"{type(suite).__name__} from {name}")
+    return suite
 
 
 def reader_of(name: str) -> Callable[..., AnySuite]:
@@ -52,7 +57,8 @@ def reader_of(name: str) -> Callable[..., AnySuite]:
     module, _, function = name.partition(":")
     try:
         reader, why = getattr(import_module(module), function), "no function"
-    except (ImportError, AttributeError, TypeError, ValueError) as error:
+        inspect.signature(reader)
+    except Exception as error:  # whatever the module raises
         reader, why = None, error
     if not callable(reader):
         raise InputError(f"a reader ({', '.join(READERS)}, or module:function)", f"{name!r} ({why})")

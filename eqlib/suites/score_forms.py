@@ -5,6 +5,10 @@ from pathlib import Path
 
 import pandas as pd
 
+from eqlib.errors import InputError
+from eqlib.files import stream_json
+from eqlib.quads import score_table
+from eqlib.suites.eqben import read_eqben
 from eqlib.suites.eqben_scores import eqben_table
 from eqlib.suites.outcomes import (
     bivlc_outcomes,
@@ -13,13 +17,38 @@ from eqlib.suites.outcomes import (
     statement_answers,
     sugarcrepe_outcomes,
 )
-from eqlib.suites.score_files import array_quads, read_table
+from eqlib.suites.quadfile import first_line, rows_of
+from eqlib.suites.score_files import array_quads, quad_array, read_table
 from eqlib.suites.score_lines import first_keys, foil_lines, sample_quads, statement_lines, winoground_table
 
 
-def _winoground(path: Path, quads: Path | None = None) -> pd.DataFrame:
+def _eqben(path: Path, annotation: Path | None = None, **beside: Path | None) -> pd.DataFrame:
+    """A submission; or, beside a list of quads (the 10 % and mini editions), their scores in its order."""
+    if annotation is None or not _lists_quads(annotation):
+        return eqben_table(path, annotation=annotation, **beside)
+    if odd := next((name for name, value in beside.items() if value is not None), None):
+        raise InputError(f"no --{odd} beside a list of quads", beside[odd], where=annotation)
+    suite, scores = read_eqben(annotation), quad_array(path)
+    if len(scores) != len(suite):
+        raise InputError(f"scores ({len(suite)}, 2, 2) or ({len(suite)}, 4)", f"{len(scores)} quads", where=path)
+    names = {name: suite.records[name].to_list() for name in ("subset", "quad", "cluster")}
+    return score_table(scores, suite=suite.name, edition=suite.edition, **names)
+
+
+def _lists_quads(annotation: Path) -> bool:
+    first = next(stream_json(annotation), None)
+    return isinstance(first, dict) and "image0" in first
+
+
+def _winoground(path: Path, quads: Path | None = None, tags: Path | None = None) -> pd.DataFrame:
     table = _of_a_harness(path, "winoground", quads)
-    return winoground_table(path) if table is None else table
+    table = winoground_table(path) if table is None else table
+    if tags is None:
+        return table
+    known = {row.label("id"): row.text("collapsed_tag") for row in rows_of(tags)}
+    if lacking := next((quad for quad in table["quad"] if quad not in known), None):
+        raise InputError(f"item {lacking}", "none", where=tags)
+    return table.assign(subset=table["quad"].map(known))
 
 
 def _table(path: Path, quads: Path | None = None) -> pd.DataFrame:
@@ -39,10 +68,8 @@ def _valse(path: Path) -> pd.DataFrame:
 
 
 def _sugarcrepe(path: Path) -> pd.DataFrame:
-    if path.suffix == ".csv":
-        with path.open(encoding="utf-8", errors="replace") as file:
-            if "correct" in file.readline():
-                return sugarcrepe_outcomes(path)
+    if path.suffix == ".csv" and "correct" in first_line(path):
+        return sugarcrepe_outcomes(path)
     return read_table(path, foils_of="sugarcrepe")
 
 
@@ -51,7 +78,7 @@ def _vsr(path: Path) -> pd.DataFrame:
 
 
 SCORE_FORMS: dict[str, Callable[..., pd.DataFrame]] = {
-    "eqben": eqben_table,
+    "eqben": _eqben,
     "winoground": _winoground,
     "valse": _valse,
     "vsr": _vsr,

@@ -8,19 +8,20 @@ Every reader raises InputError naming file and line for a field that cannot be r
 twice or lacks one.
 """
 
-import json
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from eqlib.errors import InputError
+from eqlib.files import parse_json
 from eqlib.quads import OFFICIAL_COLUMNS, item_table, score_table
 from eqlib.suites.fields import Row, joined
 from eqlib.suites.quad_sets import WINOGROUND
-from eqlib.suites.quadfile import rows_of
+from eqlib.suites.quadfile import first_line, rows_of
 
 
 def winoground_table(path: str | Path) -> pd.DataFrame:
@@ -91,12 +92,10 @@ def first_keys(path: Path) -> set[str]:
     """The keys of the first record of a JSONL file: which form it has. Empty for any other file."""
     if path.suffix != ".jsonl":
         return set()
-    try:
-        with path.open(encoding="utf-8-sig") as file:
-            first = json.loads(file.readline())
-    except (OSError, ValueError, RecursionError):  # the reader of the form says what is wrong
-        return set()
-    return set(first) if isinstance(first, dict) else set()
+    line = first_line(path)
+    with suppress(InputError):  # the reader of the form says what is wrong
+        return set(Row(parse_json(line, path), path, "line 1").record)
+    return set()
 
 
 def _labelled(path: Path, labels: re.Pattern, like: str) -> Iterator[tuple[Row, str, str]]:

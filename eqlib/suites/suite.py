@@ -12,6 +12,8 @@ from typing import ClassVar
 import numpy as np
 import pandas as pd
 
+from eqlib.quads import check_subsets
+
 
 @dataclass(frozen=True, eq=False)
 class Suite:
@@ -38,6 +40,7 @@ class Suite:
         missing = [name for name in self.COLUMNS if name not in self.records]
         if missing:
             raise ValueError(f"{type(self).__name__} {self.name!r} lacks columns {missing}")
+        check_subsets(self.records["subset"].unique(), where=self.name)
 
     def __len__(self) -> int:
         return len(self.records)

@@ -8,7 +8,7 @@ import tarfile
 from functools import cache
 from pathlib import Path
 
-from eqlib.errors import InputError
+from eqlib.errors import InputError, shown
 from eqlib.files import reading
 
 BLOCK = 512
@@ -30,15 +30,19 @@ def _index(path: str, _changed: int, size: int) -> dict[str, tuple[int, int]]:
     members: dict[str, tuple[int, int]] = {}
     end = 0
     with (
-        reading(path, "an uncompressed tar", tarfile.TarError, ValueError),
+        reading(path, "an uncompressed tar", Exception),  # of a damaged header tarfile raises anything
         open(path, "rb") as file,
         tarfile.open(fileobj=file, mode="r:") as tar,
     ):
         for member in tar:
-            end = member.offset_data + -(-member.size // BLOCK) * BLOCK
-            if member.isreg():
+            # A header may claim any size: below 0, tarfile would come to this member again and again.
+            if member.size < 0 or not member.offset_data <= tar.offset <= size:
+                got = f"a header of {member.size:,} bytes"
+                raise InputError("members that the file has room for", got, where=path, row=shown(member.name))
+            end = tar.offset
+            if member.isreg() and not member.issparse():
                 if member.name in members:
-                    raise InputError("each name once", f"{member.name!r} again", where=path)
+                    raise InputError("each name once", f"{shown(member.name)} again", where=path)
                 members[member.name] = (member.offset_data, member.size)
             tar.members = []  # tarfile would keep an object a member, ten times what is kept here
         file.seek(end)

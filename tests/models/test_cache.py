@@ -8,6 +8,7 @@ import time
 import numpy as np
 import pytest
 
+from eqlib.errors import InputError
 from eqlib.models.cache import FeatureCache
 
 
@@ -49,6 +50,36 @@ def test_damaged_shards_are_left_out_with_a_warning(tmp_path):
     with pytest.warns(UserWarning, match="a damaged cache shard is left out"):
         again = FeatureCache(tmp_path, "image")
     assert again.missing([key(1), key(2)]) == [0]
+
+
+@pytest.mark.parametrize("place", [-1, -40, 0.5])
+def test_a_flipped_bit_never_becomes_a_number(tmp_path, place):
+    """In the features, the keys or the digest, before the cache is opened and after."""
+    cache = FeatureCache(tmp_path, "image")
+    fill(cache, [1, 2, 3])
+    (shard,) = tmp_path.glob("image-*")
+    raw = bytearray(shard.read_bytes())
+    raw[int(place * len(raw)) if place == 0.5 else place] ^= 1
+    shard.write_bytes(raw)
+    with pytest.raises(InputError, match=r"image-\w+\.safetensors: expected a cache shard as it was written"):
+        cache.get([key(1)])
+    with pytest.warns(UserWarning, match="a damaged cache shard is left out"):
+        again = FeatureCache(tmp_path, "image")
+    assert again.missing([key(1)]) == [0]
+    fill(again, [1])
+    assert again.get([key(1)])[0].tolist() == [1, 1, 1, 1]
+
+
+def test_what_was_answered_before_an_error_is_kept(tmp_path):
+    cache = FeatureCache(tmp_path, "image")
+
+    def parts():
+        yield [key(1), key(2)], np.stack([vector(1), vector(2)])
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        cache.fill(parts())
+    assert FeatureCache(tmp_path, "image").get([key(2)])[0].tolist() == [2, 2, 2, 2]
 
 
 WRITER = """

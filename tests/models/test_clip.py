@@ -1,4 +1,7 @@
 import json
+import os
+import subprocess
+import sys
 import warnings
 
 import huggingface_hub.constants
@@ -6,6 +9,7 @@ import open_clip
 import pytest
 import torch
 from PIL import Image
+from safetensors.torch import save_file
 
 from eqlib.errors import InputError
 from eqlib.models.clip import QuickGELUWarning, check_quick_gelu, load, save
@@ -182,6 +186,63 @@ def test_a_hub_model_from_the_local_cache(monkeypatch, tmp_path, tiny):
     (snapshot / "open_clip_model.safetensors").unlink()
     with pytest.raises(InputError, match="downloadable or cached"):  # and never a model with random weights
         load("hf-hub:somebody/small")
+
+
+@pytest.fixture
+def tagged(monkeypatch, tmp_path):
+    """The hub's cache folder of a pretrained tag, ``ViT-S-32-alt/ours``, that open_clip's own table lists; offline."""
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path))
+    tag = {"hf_hub": "somebody/vit/", "mean": (0.5, 0.4, 0.3), "std": (0.2, 0.2, 0.2), "interpolation": "bilinear"}
+    monkeypatch.setitem(open_clip.pretrained._PRETRAINED, "ViT-S-32-alt", {"ours": tag})
+    model = tmp_path / "models--somebody--vit"
+    (model / "refs").mkdir(parents=True)
+    (model / "refs" / "main").write_text("2" * 40)
+    (model / "snapshots" / ("2" * 40)).mkdir(parents=True)
+    return model / "snapshots" / ("2" * 40)
+
+
+def test_a_tag_comes_from_the_local_cache_with_its_own_preprocessing(tagged):
+    model = open_clip.create_model("ViT-S-32-alt")
+    save_file(model.state_dict(), tagged / "open_clip_model.safetensors")
+    bundle = load("ViT-S-32-alt/ours")
+    assert bundle.name == f"ViT-S-32-alt/ours@{'2' * 40}"
+    assert all(torch.equal(a, b) for a, b in zip(model.parameters(), bundle.model.parameters(), strict=True))
+    # what open_clip's own call makes of the tag
+    table = {
+        "ours": open_clip.get_pretrained_cfg("ViT-S-32-alt", "ours")
+        | {"file": str(tagged / "open_clip_model.safetensors")}
+    }
+    open_clip.pretrained._PRETRAINED["ViT-S-32-alt"] = table
+    _, _, val = open_clip.create_model_and_transforms("ViT-S-32-alt", pretrained="ours")
+    assert repr(bundle.preprocess_val) == repr(val)
+    assert bundle.config["preprocess_cfg"]["mean"] == (0.5, 0.4, 0.3)
+
+
+def test_a_tag_that_is_only_a_pickle_is_refused(tagged):
+    torch.save({}, tagged / "open_clip_pytorch_model.bin")
+    with pytest.raises(InputError, match="downloadable or cached"):
+        load("ViT-S-32-alt/ours")
+
+
+@pytest.mark.parametrize("spec", ["ViT-B-32-quickgelu/openai", "ViTamin-S/datacomp1b", "hf-hub:nobody/no-such-model"])
+def test_without_a_network_the_answer_comes_at_once(tmp_path, spec):
+    """No offline switch: a hub that cannot be reached. Retries would take the better part of a minute."""
+    code = f"""
+import time
+from eqlib.models.clip import load
+began = time.process_time(), time.monotonic()
+try:
+    load({spec!r})
+except ValueError as error:
+    print(error)
+print(time.monotonic() - began[1])
+"""
+    env = os.environ | {"HF_HUB_CACHE": str(tmp_path), "HF_ENDPOINT": "http://127.0.0.1:9", "HF_HUB_OFFLINE": "0"}
+    done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, check=True)
+    message, seconds = done.stdout.splitlines()[-2:]
+    assert message.startswith(f"{spec}: expected a model on the hub, downloadable or cached")
+    assert float(seconds) < 15
 
 
 @pytest.mark.parametrize(

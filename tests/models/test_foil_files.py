@@ -83,7 +83,7 @@ def test_two_score_files_of_one_foil_suite_are_compared(capsys, sugarcrepe, tmp_
 def test_scores_of_another_suite_are_refused(capsys, sugarcrepe, tmp_path):
     score_suite(names_its_colour, read("sugarcrepe", sugarcrepe), progress=False).to_parquet(tmp_path / "s.parquet")
     assert main(["score", "valse", "--scores", str(tmp_path / "s.parquet")]) == 2
-    assert "s.parquet: expected scores of valse, got sugarcrepe" in capsys.readouterr().err
+    assert "s.parquet: expected scores of valse, got 'sugarcrepe'" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

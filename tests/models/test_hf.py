@@ -241,6 +241,40 @@ def test_a_suite_through_the_cache(one, pictures, tmp_path):
     assert score_suite(bundle, suite, cache=tmp_path / "cache", progress=False).equals(cold)
 
 
+@pytest.mark.parametrize("family", ["siglip", "siglip2"])
+def test_probabilities_are_the_librarys(small, family, pictures, tmp_path):
+    """sigmoid of its ``logits_per_image``, pair by pair."""
+    quad = {"image0": "0.png", "image1": "1.png", "caption0": "a red cup", "caption1": "two dog"}
+    (pictures / "q.json").write_text(json.dumps([quad]))
+    bundle = load(small / family)
+    table = score_suite(bundle, read("quads", pictures / "q.json"), progress=False)
+    found = bundle.probability(table[["s00", "s01", "s10", "s11"]].to_numpy().reshape(2, 2))
+    model = transformers.AutoModel.from_pretrained(small / family).eval()
+    words = bundle.tokenizer(["a red cup", "two dog"])
+    processor = transformers.AutoImageProcessor.from_pretrained(small / family)
+    images = [Image.open(pictures / name).convert("RGB") for name in ("0.png", "1.png")]
+    with torch.no_grad():
+        logits = model(input_ids=words, **processor(images=images, return_tensors="pt")).logits_per_image
+    assert np.allclose(found, torch.sigmoid(logits).numpy(), atol=1e-5)
+
+
+def test_blips_contrastive_head(tmp_path):
+    """The library's cosines of its matching model, all pairs at once."""
+    from test_itm import blip
+
+    model, processor = blip()
+    for part in (model, processor):
+        part.save_pretrained(tmp_path / "blip")
+    bundle = load(tmp_path / "blip")
+    pictures = drawn(3)
+    inputs = processor(pictures, CAPTIONS, padding=True, return_tensors="pt")
+    with torch.no_grad():
+        expected = model.eval()(**inputs, use_itm_head=False)[0]
+    images = bundle.encode_images(torch.stack([bundle.preprocess_val(picture) for picture in pictures]))
+    assert torch.allclose(images @ bundle.encode_captions(CAPTIONS).T, expected, atol=1e-5)
+    assert bundle.config["model_cfg"]["embed_dim"] == images.shape[1]
+
+
 def hub(cache, folder, repository):
     """``folder`` in the hub's own cache layout, as if downloaded."""
     model = cache / f"models--{repository.replace('/', '--')}"

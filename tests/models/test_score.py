@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from eqlib.errors import InputError
-from eqlib.models.clip import load
+from eqlib.models.clip import CLIP, load
 from eqlib.models.embed import Embedder, model_key
 from eqlib.models.score import near_ties, retrieval_features, score_suite
 from eqlib.quads import SCORE_COLUMNS, TABLE_COLUMNS, scores_of
@@ -80,6 +80,28 @@ def test_an_interrupted_run_goes_on_from_the_cache(tiny, quads, encoded, tmp_pat
     score_suite(tiny, part, cache=tmp_path / "cache", **QUIET)
     score_suite(tiny, quads, cache=tmp_path / "cache", **QUIET)
     assert encoded == {"images": 9, "captions": 5}
+
+
+def test_features_of_a_run_that_broke_off_are_the_same_bits(tiny, pictures, tmp_path, monkeypatch):
+    """Batches of what is left begin where those of the whole did, wherever the run was broken off."""
+    paths = sorted(pictures.glob("*.png"))[:8]
+    how = {"progress": False, "workers": 0, "batch_size": 3}
+    whole = Embedder(tiny, **how).images(paths)
+    encode, left = CLIP.encode_images, [1]
+
+    def breaks(self, pixels):
+        if not left[0]:
+            raise KeyboardInterrupt
+        left[0] -= 1
+        return encode(self, pixels)
+
+    monkeypatch.setattr(CLIP, "encode_images", breaks)
+    for batches in (1, 0, 1):
+        left[0] = batches
+        with pytest.raises(KeyboardInterrupt):
+            Embedder(tiny, cache=tmp_path / "cache", **how).images(paths)
+    left[0] = 1  # of three batches two are there
+    assert np.array_equal(Embedder(tiny, cache=tmp_path / "cache", **how).images(paths), whole)
 
 
 def test_weights_precision_and_preprocessing_have_caches_of_their_own(tiny, config, tmp_path):
@@ -190,7 +212,7 @@ def test_any_function_of_pictures_and_captions_is_a_model(quads):
     assert table["s10"][4] - table["s11"][4] == pytest.approx(len(record["caption0"]) - len(record["caption1"]))
 
 
-@pytest.mark.parametrize("answer", [[1.0], [float("nan")] * 4, np.ones((4, 4))])
+@pytest.mark.parametrize("answer", [[1.0], [float("inf")] * 4, np.ones((4, 4))])
 def test_a_model_that_answers_wrongly_is_refused(quads, answer):
     with pytest.raises(InputError, match="finite scores from the model"):
         score_suite(lambda images, captions: answer, quads, **QUIET)

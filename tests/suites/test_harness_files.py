@@ -128,7 +128,7 @@ def test_two_files_of_different_origin_meet_by_id(tmp_path, capsys):
     assert items["group"].mean() == pytest.approx(found["subsets"]["all"]["group"]["point"])
     lines(tmp_path / "fewer.jsonl", [cell for cell in cells if not cell["label"].startswith("17_")])
     assert main([*how, "--against", str(tmp_path / "fewer.jsonl")]) == 2
-    assert "the same quads in every run, got '17' in one only" in capsys.readouterr().err
+    assert "scores of edition '400 items', as in lines.jsonl, got '399 of 400 items'" in capsys.readouterr().err
 
 
 def test_the_command_line_says_the_protocol_and_what_was_not_understood(capsys):
@@ -184,14 +184,14 @@ def samples(path):
         (naturalbench_answers, [*NATURAL, NATURAL[1]], "each item and cell once, got 'question 1 of item 0 again'"),
         (naturalbench_answers, [{**NATURAL[0], "answer": "no"}], "the answer yes or A to question 0"),
         (naturalbench_answers, [{**NATURAL[0], "type": "open"}], "yes_no or multiple_choice under 'type'"),
-        (naturalbench_answers, [{**NATURAL[0], "index": "a"}], "a number under 'index'"),
+        (naturalbench_answers, [{**NATURAL[0], "index": "a"}], "a natural number under 'index'"),
         (naturalbench_answers, [{**NATURAL[0], "index": 7600}], "an index below 7600, got 7600"),
         (statement_answers, [{"index": 1, "answer": "maybe", "prediction": "yes"}], "the answer Yes or No"),
         (statement_answers, [{"index": 1, "answer": "Yes", "prediction": "yes"}] * 2, "each item and cell once"),
         (foil_lines, FOIL[:1], "expected foil of item all/0, got none"),
         (foil_lines, [*FOIL, FOIL[0]], "each item and cell once"),
         (foil_lines, [{"label": "0_x", "score": 1}], "a label like 12_c or 12_f"),
-        (foil_lines, [{"label": "0_c", "score": float("nan")}], "a finite number under 'score'"),
+        (foil_lines, [{"label": "0_c", "score": float("nan")}], "NaN, which is no finite number"),
         (statement_lines, [{**VSR, "label": 2}], "0 or 1 under 'label'"),
         (statement_lines, [{**VSR, "score": 1.5}], "a probability as score"),
         (statement_lines, [VSR, VSR], "each item and cell once"),

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import base64
 import io
+import json
 import os
 import shutil
+from html.parser import HTMLParser
 from pathlib import Path
 
 import nbformat
@@ -236,13 +238,47 @@ def test_rare_patterns_are_chosen(study):
     assert {(subset[quad], right[quad]) for quad in chosen} == kinds
 
 
-def test_markup_in_a_caption_stays_text(study, tmp_path):
-    suite = study.pictures()
-    records = suite.records.copy()
-    records["caption0"] = "</script><img src=x onerror=alert(1)> cube"
-    hostile = type(suite)(suite.name, suite.edition, suite.digest, suite.root, records)
-    text = render(hostile, study.of(), most=4)
-    assert "</script><img" not in text
+class Payload(HTMLParser):
+    """What a browser takes for the data of the page, and the names of the elements behind it."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.inside, self.data, self.behind = False, "", []
+        self.feed(text)
+
+    def handle_starttag(self, tag, attributes):
+        self.inside = ("id", "payload") in attributes
+        self.behind += [tag] if self.data else []
+
+    def handle_data(self, data):
+        self.data += data if self.inside else ""
+
+    def handle_endtag(self, tag):
+        self.inside = False
+
+
+@pytest.mark.parametrize(
+    "markup",
+    [
+        "</script><img src=x onerror=alert(1)> cube",
+        "<!--<script> cube",
+        "--> ]]> &lt;b&gt; \"quoted\" 'single' \\ cube",
+        "\u202eebuc \u2028 🐕\u200d🦺 日本",
+    ],
+)
+def test_markup_in_a_caption_or_a_name_stays_text(study, markup):
+    suite, items = study.pictures(), study.of()
+    names = {quad: f"{quad} {markup}" for quad in items["quad"].unique()}
+    records = suite.records.assign(caption0=markup, subset=markup, quad=suite.records["quad"].map(names))
+    hostile = type(suite)(markup, suite.edition, suite.digest, suite.root, records)
+    text = render(hostile, items.assign(quad=items["quad"].map(names), subset=markup), most=4)
+    found = Payload(text)
+    assert "<" not in found.data  # "<!--<script>" would swallow the end of the element
+    item = json.loads(found.data)["items"][0]
+    assert item["id"].endswith(markup)
+    assert item["subset"] == markup
+    assert [word for word, _ in item["captions"][0]] == markup.split()
+    assert found.behind == Payload(render(suite, items, most=4)).behind
 
 
 def test_pictures_stay_within_the_budget(study, monkeypatch):

@@ -1,0 +1,202 @@
+"""``eqlib evaluate``: one model on one suite, from its name to the table with intervals, in a folder.
+
+``items.parquet`` has a row an item (``eqlib score table --scores`` reads it), ``scores.txt`` the printed table,
+``run.json`` what was run and the table's numbers. The folder ``cache`` holds what was encoded or answered: a run that
+was killed goes on from it, and ends with the same bytes.
+"""
+
+import argparse
+from dataclasses import replace
+from importlib.metadata import version
+from importlib.util import find_spec
+from pathlib import Path
+
+from eqlib.errors import InputError
+
+# Models, and torch with them, are imported when a run starts: help and errors answer at once.
+
+PACKAGES = {"eqlib": "eqlib", "torch": "torch", "open_clip": "open_clip_torch", "transformers": "transformers"}
+"""Modules whose versions are kept, and what their packages are called."""
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """The options of ``eqlib evaluate``."""
+    parser.add_argument("model", help="ARCHITECTURE/TAG of open_clip, hf:ID, a folder, module:function or a plug-in")
+    parser.add_argument("suite", help="a reader's name (eqben, winoground, valse, captions, quads, ...), or your own")
+    parser.add_argument("path", type=Path, help="the suite's folder or annotation file")
+    parser.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="where the results go")
+    heads = "itm, itc, itm+itc (matching heads); vqascore-3.0, vqascore-3.1, yes-no (generative models)"
+    parser.add_argument("--head", help=f"how pairs are scored, default cosines: {heads}")
+    parser.add_argument("--root", "--images", dest="root", type=Path, help="folder of the pictures")
+    parser.add_argument("--suffix", help="suffix of the pictures where it is not the annotation's (.jpg)")
+    parser.add_argument("--split", help="split, for sets that have several")
+    parser.add_argument("--limit", type=int, metavar="N", help="the first N items, or pictures of a retrieval set")
+    parser.add_argument("--by", metavar="COLUMN", help="also by this column of the suite: Winoground's collapsed_tag")
+    parser.add_argument("--probabilities", action="store_true", help="also probabilities, of models that have them")
+    parser.add_argument("--first", metavar="MODEL", help="retrieval with --head: finds the candidates, default MODEL")
+    parser.add_argument("--candidates", type=int, default=128, metavar="K", help="how many of them (default 128)")
+    parser.add_argument("--batch", type=int, default=64, help="pictures, captions or pairs a forward pass (default 64)")
+    parser.add_argument("--device", default="auto", help="cpu, cuda, mps; default: an accelerator where there is one")
+    precisions = ("fp32", "bf16", "fp16", "pure_bf16", "pure_fp16", "amp", "amp_bf16")
+    parser.add_argument("--precision", default="fp32", choices=precisions, help="open_clip's name (default fp32)")
+    parser.add_argument("--workers", type=int, help="that decode pictures")
+    parser.add_argument("--cache", type=Path, help="folder of what was answered before, default FOLDER/cache")
+    parser.add_argument("--level", type=float, default=0.95, help="level of the intervals (default 0.95)")
+    parser.add_argument("--plan", action="store_true", help="say what it will cost, and stop")
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Evaluate as ``options`` say; the exit code. Raises InputError as all that it calls."""
+    from eqlib.files import whole, write_json
+    from eqlib.suites.read import read
+
+    given = {name: getattr(options, name) for name in ("root", "suffix", "split") if getattr(options, name) is not None}
+    suite = read(options.suite, options.path, **given)
+    _check(options, suite)
+    if options.limit is not None:
+        suite = _head(suite, options.limit)
+    judge, first = _models(options, suite)
+    if options.plan:
+        from eqlib.models.plan import plan
+
+        print(_plan_text(plan(judge, suite, first=first, k=options.candidates), suite, options))
+        return 0
+    table = _table(options, suite, judge, first)
+    record, text = _scores(options, suite, judge, table)
+    ran = {name: getattr(options, name) for name in ("head", "precision", "device", "batch")} | {"scores": record}
+    ran |= {"model": _name(options, judge), "asked_for": options.model, "key": judge.key, "suite": suite.name}
+    ran |= {"edition": suite.edition, "digest": suite.digest, "notes": list(suite.notes), "items": len(suite)}
+    ran |= {"versions": {name: version(package) for name, package in PACKAGES.items() if find_spec(name)}}
+    ran |= {"unanswered": table.attrs.get("unanswered", [])}
+    if first is not None:
+        ran |= {"first": first.model.name, "candidates": options.candidates}
+    with whole(options.out / "items.parquet") as draft:
+        table.to_parquet(draft, index=False)
+    with whole(options.out / "scores.txt") as draft:
+        draft.write_text(text + "\n", encoding="utf-8")
+    write_json(options.out / "run.json", ran)
+    print(f"{text}\n\n{options.out}: items.parquet, scores.txt, run.json")
+    return 0
+
+
+def _check(options, suite) -> None:
+    """What would stop the run only at its end."""
+    for name, least in (("limit", 1), ("candidates", 1), ("batch", 1), ("workers", 0)):
+        if (value := getattr(options, name)) is not None and value < least:
+            raise InputError(f"a number of at least {least}", value, where=f"--{name}")
+    if not 0 < options.level < 1:
+        raise InputError("a level between 0 and 1", options.level, where="--level")
+    records = getattr(suite, "records", None)
+    if records is None and options.probabilities:
+        raise InputError("a suite of quads or foils", suite.name, where="--probabilities")
+    if records is not None and options.first:
+        raise InputError("a retrieval set", suite.name, where="--first")
+    if options.by is not None and (records is None or options.by not in records):
+        known = "none" if records is None else ", ".join(records)
+        raise InputError(f"a column of the suite ({known})", repr(options.by), where="--by")
+
+
+def _models(options, suite):
+    """The model with its cache; and for retrieval by pairs the dual encoder that finds the candidates, else None."""
+    import numpy as np
+
+    from eqlib.models.clip import CLIP, best_device
+    from eqlib.models.opening import open_model
+    from eqlib.models.score import as_asked
+    from eqlib.suites import RetrievalSuite
+
+    options.device = best_device() if options.device == "auto" else options.device
+    how = {"device": options.device, "precision": options.precision, "batch_size": options.batch}
+    kept = {"cache": options.cache or options.out / "cache", "batch_size": options.batch, "workers": options.workers}
+    model = open_model(options.model, options.head, **how)
+    first = None
+    if isinstance(suite, RetrievalSuite) and not isinstance(model, CLIP):
+        first = open_model(options.first or options.model, **how)
+        if not isinstance(first, CLIP):
+            raise InputError("a dual encoder that finds the candidates", "a scorer of pairs", where="--first")
+    if options.probabilities:
+        if not hasattr(model, "probability"):
+            raise InputError("a model with probabilities (SigLIP, VQAScore)", options.model, where="--probabilities")
+        model.probability(np.zeros(1))  # raises where a model of its kind has none
+    return as_asked(model, **kept), first and as_asked(first, **kept)
+
+
+def _head(suite, limit: int):
+    from eqlib.suites import RetrievalSuite
+
+    edition = f"first {limit:,} of {suite.edition}"
+    if not isinstance(suite, RetrievalSuite):
+        return replace(suite, edition=edition, records=suite.records.head(limit))
+    kept = suite.image_of_caption < limit
+    captions = [text for text, keep in zip(suite.captions, kept, strict=True) if keep]
+    shown = {"captions": captions, "image_of_caption": suite.image_of_caption[kept], "images": suite.images[:limit]}
+    return replace(suite, edition=edition, groups=None, negatives=None, **shown)
+
+
+def _table(options, suite, judge, first):
+    from eqlib.models.rerank import rerank
+    from eqlib.models.score import retrieval_features, score_suite
+    from eqlib.quads import SCORE_COLUMNS, scores_of
+    from eqlib.scoring import ONE_WAY, SCORES, measure, retrieval_table, valse
+    from eqlib.suites import RetrievalSuite
+
+    if isinstance(suite, RetrievalSuite):
+        features = retrieval_features(first or judge, suite)
+        if first is not None:
+            return rerank(features, judge, suite, k=options.candidates)
+        return retrieval_table(*features, suite.image_of_caption, suite=suite.name, edition=suite.edition)
+    table = score_suite(judge, suite)
+    if options.probabilities:
+        for name in [name for name in table if name in (*SCORE_COLUMNS, "s_caption", "s_foil")]:
+            table[f"p{name[1:]}"] = judge.model.probability(table[name].to_numpy())
+    if "s00" in table:
+        return table.assign(**measure(scores_of(table), (*SCORES, *ONE_WAY)))
+    if options.probabilities:
+        table = table.assign(**valse(table["p_caption"], table["p_foil"]) | {"pairwise": table["pairwise"]})
+    return table
+
+
+def _scores(options, suite, judge, table) -> tuple[dict, str]:
+    """The numbers of ``table`` as a record and as the text that is printed."""
+    from eqlib.scoring import MATCHING, ONE_WAY, score_record, score_text
+
+    foils = ("acc", "p_c", "p_f", "pairwise") if options.probabilities else ("pairwise",)
+    names = (*MATCHING, *ONE_WAY, "headroom") if "s00" in table else foils
+    if "rank" in table:
+        names, table = tuple(name for name in table if name.startswith("R@")), table.drop(columns="tied")
+    record = score_record(table, scores=names, level=options.level)
+    text = [f"{_name(options, judge)}, {options.precision}", score_text(record, names)]
+    if missing := table.attrs.get("unanswered"):
+        if "rank" in table:
+            text.append(f"\n{len(missing):,} queries have candidates without an answer, which stand behind the others")
+        else:
+            share = len(table) / (len(table) + len(missing))
+            wrong = {name: share * record["average"]["micro"][name]["point"] for name in names if name != "headroom"}
+            record["unanswered"] = {"items": len(missing), "counted_wrong": wrong}
+            told = ", ".join(f"{name} {100 * value:.2f}" for name, value in wrong.items() if name not in ONE_WAY)
+            all_items = f"{len(missing):,} of {len(table) + len(missing):,} items have no answer"
+            text.append(f"\n{all_items} and are left out above; counted as wrong, all items give {told}")
+    if options.by is not None:
+        tags = suite.records.set_index(suite.ID)[options.by].astype(str)
+        record["by"] = score_record(table.assign(subset=table["quad"].map(tags)), scores=names, level=options.level)
+        text += [f"\nby {options.by}", score_text(record["by"], names)]
+    return record, "\n".join(text)
+
+
+def _name(options, judge) -> str:
+    return getattr(judge.model, "name", options.model)
+
+
+def _plan_text(plan: dict, suite, options) -> str:
+    counted = ", ".join(f"{plan[name]:,} {name}" for name in ("items", "pictures", "captions", "pairs"))
+    passes = ", ".join(f"{count:,} {kind}s" for kind, count in plan["passes"].items())
+    minutes = plan["seconds"] / 60
+    took = f"{minutes:,.1f} min" if minutes < 120 else f"{minutes / 60:,.1f} h"
+    return "\n".join([
+        f"{suite.name}, edition: {suite.edition}",
+        f"distinct: {counted}",
+        f"not in the cache yet, a forward pass each: {passes}",
+        f"disk: {plan['bytes'] / 1e6:,.1f} MB",
+        f"time on {options.device}: about {took}, from a few batches",
+    ])  # fmt: skip

@@ -1,0 +1,136 @@
+"""Any model that is a function of pictures and captions, with a log of what it answered.
+
+A model of your own is such a function, or an object that is called like one; README has an example. Its ``fingerprint``
+is a text that changes whenever an answer might: with the weights, the prompt, the precision. It names the log; without
+one nothing is kept between runs.
+"""
+
+import dataclasses
+import hashlib
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from itertools import groupby
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+
+from eqlib.errors import InputError
+from eqlib.models.cache import FeatureCache
+from eqlib.models.clip import weights_digest
+from eqlib.models.embed import caption_digest, digests, says
+from eqlib.models.pairs import batches
+from eqlib.progress import progress as progress_bar
+from eqlib.suites.images import open_image
+
+Scorer = Callable[[Sequence[Image.Image], Sequence[str]], Sequence[float | None]]
+"""``score(images, captions)`` answers n similarities, one for each pair ``images[k]``, ``captions[k]``. Higher is
+better; any scale. A picture that comes twice in a call is the same object. None or NaN says that there is no answer."""
+
+
+class PairScorer:
+    """A scorer with its log: each distinct pair of picture and caption is asked for once, in any suite or run.
+
+    The log is the ``cache``'s folder of this model (``scorer_key``; None: a temporary one), found by the contents of
+    picture and caption. A missing answer is kept too, as NaN: who wants it asked for again takes another cache. A call
+    holds at most ``batch_size`` pairs, those of a picture together; the next pictures are read meanwhile.
+    """
+
+    def __init__(
+        self,
+        scorer: Scorer,
+        *,
+        cache: str | Path | None = None,
+        batch_size: int = 64,
+        workers: int | None = None,
+        progress: bool = True,
+    ):
+        if batch_size < 1:
+            raise InputError("a batch size of at least 1", batch_size)
+        self.model, self.batch_size, self.workers, self.progress = scorer, batch_size, workers, progress
+        self._temporary = tempfile.TemporaryDirectory(prefix="pairs-") if cache is None else None
+        self.key = None if cache is None else scorer_key(scorer)
+        folder = Path(self._temporary.name) if cache is None else Path(cache) / self.key
+        self.log = FeatureCache(folder, "pair")
+
+    def pairs(self, paths: Sequence[Path], captions: Sequence[str], rows: Sequence[object]) -> np.ndarray:
+        """Scores (n,) float64 of n pairs, NaN where there is no answer. ``rows`` names the record behind each.
+
+        Raises InputError naming the file of a picture that cannot be read, or the record of an answer that is none.
+        """
+        keys, pictures, calls = self.calls(paths, captions, rows)
+        todo = sum(map(len, self.unknown(keys, calls)))
+        with progress_bar(total=todo, unit="pair", disable=not self.progress or not todo, leave=False) as bar:
+            self.log.fill(self._answers(keys, pictures, calls, paths, captions, rows, bar))
+        return self.log.get(keys)[:, 0]
+
+    def unknown(self, keys: list[bytes], calls: list[list[int]]) -> list[list[int]]:
+        """``calls`` without what the log knows. They are cut before that is left out: so a run that goes on asks for
+        each pair in the same company as one that was not broken off, and gets the same bits."""
+        asked = [[call[k] for k in self.log.missing([keys[n] for n in call])] for call in calls]
+        return [call for call in asked if call]
+
+    def calls(self, paths, captions, rows) -> tuple[list[bytes], list[bytes], list[list[int]]]:
+        """Keys of pairs, digests of pictures, and the distinct pairs (their positions) as they are asked, a list a
+        call."""
+        self.log.refresh()
+        pictures = digests(paths, rows)
+        keys = [
+            hashlib.sha256(picture + caption_digest(text)).digest()
+            for picture, text in zip(pictures, captions, strict=True)
+        ]
+        first = dict(zip(reversed(keys), reversed(range(len(keys))), strict=True))
+        place = {picture: n for n, picture in enumerate(dict.fromkeys(pictures))}
+        order = sorted(first.values(), key=lambda n: (place[pictures[n]], n))
+        calls: list[list[int]] = [[]]
+        for _, group in groupby(order, key=lambda n: pictures[n]):
+            for part in batches(list(group), self.batch_size):
+                if len(calls[-1]) + len(part) > self.batch_size:
+                    calls.append([])
+                calls[-1] += part
+        return keys, pictures, calls
+
+    def _answers(self, keys, pictures, calls, paths, captions, rows, bar) -> Iterator[tuple[list[bytes], np.ndarray]]:
+        asked = self.unknown(keys, calls)
+        with ThreadPoolExecutor(self.workers or None) as pool:
+
+            def read(call):
+                first = {pictures[n]: n for n in reversed(call)}
+                return {picture: pool.submit(open_image, paths[n], row=rows[n]) for picture, n in first.items()}
+
+            coming = read(asked[0]) if asked else None
+            for call, after in zip(asked, [*asked[1:], None], strict=False):
+                reading, coming = coming, read(after) if after else None
+                images = {picture: future.result() for picture, future in reading.items()}
+                got = self._ask([images[pictures[n]] for n in call], [captions[n] for n in call], rows[call[0]])
+                bar.update(len(call))
+                yield [keys[n] for n in call], got[:, None]
+
+    def _ask(self, images, captions, row) -> np.ndarray:
+        got = np.asarray(self.model(images, captions), dtype=np.float64)  # None becomes NaN
+        if got.shape != (len(images),) or np.isinf(got).any():
+            what = "infinity" if got.shape == (len(images),) else f"an array {got.shape}"
+            raise InputError(f"{len(images)} finite scores from the model, or NaN for no answer", what, row=row)
+        return got
+
+
+def scorer_key(scorer: Scorer) -> str:
+    """What decides an answer besides picture and caption, as 32 hex digits: the scorer's ``fingerprint``, or of a
+    dataclass its fields, of torch modules the weights.
+
+    Raises InputError for a scorer that has neither, and for a field whose ``repr`` is an address.
+    """
+    said = getattr(scorer, "fingerprint", None)
+    if said is None and dataclasses.is_dataclass(scorer):
+        fields = {
+            field.name: getattr(scorer, field.name) for field in dataclasses.fields(scorer) if field.name != "batch"
+        }
+        said = "\n".join(
+            f"{name} " + (weights_digest(value, "") if isinstance(value, torch.nn.Module) else says(name, value))
+            for name, value in fields.items()
+        )
+    if not isinstance(said, str):
+        raise InputError("a model with a fingerprint (a text), or no cache", type(scorer).__name__, where="model")
+    return hashlib.sha256(f"{type(scorer).__name__} {said}".encode()).hexdigest()[:32]
