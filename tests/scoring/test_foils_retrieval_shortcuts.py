@@ -96,6 +96,8 @@ def test_recall_by_hand():
     assert means.loc["image_retrieval"].tolist() == [0.5, 1]
     point = summarise(table, scores=("R@1",)).set_index("subset")["point"]
     assert point["image_retrieval"] == 0.5
+    usual = retrieval_table(images, captions, [0, 0, 1, 2], suite="s", edition="e")
+    assert [name for name in usual if name.startswith("R@")] == ["R@1", "R@5", "R@10"]
 
 
 def test_recall_of_two_methods_is_compared_on_the_same_queries():
