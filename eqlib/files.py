@@ -23,6 +23,9 @@ from eqlib.errors import InputError, shown
 LIMIT = 1 << 28
 """Bytes of the largest file that is read, and of what is packed in it: half as large again as EqBen's annotation."""
 
+NODES = 1 << 22
+"""Records and lists of the largest JSON file that is read at once: one of three bytes takes a hundred."""
+
 CHUNK = 1 << 20
 """Characters that ``stream_json`` reads at a time; a record may have 16 times as many."""
 
@@ -73,8 +76,11 @@ def read_text(path: str | Path) -> str:
 
 
 def read_json(path: str | Path) -> object:
-    """A JSON file. Raises InputError as ``read_text``, and where it is truncated or not JSON."""
-    return parse_json(read_text(path), path)
+    """A JSON file. Raises InputError as ``read_text``, and where it is truncated, not JSON, or has over NODES nodes."""
+    text = read_text(path)
+    if (nodes := text.count("{") + text.count("[")) > NODES:
+        raise InputError(f"at most {NODES:,} records and lists", f"{nodes:,}", where=path)
+    return parse_json(text, path)
 
 
 def parse_json(text: str, where: str | Path, *, kind: str = "JSON", row: object = None) -> object:

@@ -68,7 +68,7 @@ def test_text_stays_text_on_the_page(page, text):
 def test_text_stays_text_in_the_paper(page, text):
     of, folder = page
     assert render.pdf(of(text), folder).startswith(b"%PDF-")
-    [figure, table] = render.query(of(text), folder, "figure")
+    [figure, _table] = render.query(of(text), folder, "figure")
     plain = [part["caption"] for part in render.query(of("plain"), folder, "figure")]
     assert str(figure["caption"]).count("'func'") == str(plain[0]).count("'func'")
 
