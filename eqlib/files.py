@@ -23,6 +23,9 @@ from eqlib.errors import InputError, shown
 LIMIT = 1 << 28
 """Bytes of the largest file that is read, and of what is packed in it: half as large again as EqBen's annotation."""
 
+NODES = 1 << 22
+"""Records and lists of the largest JSON file that is read at once: one of three bytes takes a hundred."""
+
 CHUNK = 1 << 20
 """Characters that ``stream_json`` reads at a time; a record may have 16 times as many."""
 
@@ -73,8 +76,11 @@ def read_text(path: str | Path) -> str:
 
 
 def read_json(path: str | Path) -> object:
-    """A JSON file. Raises InputError as ``read_text``, and where it is truncated or not JSON."""
-    return parse_json(read_text(path), path)
+    """A JSON file. Raises InputError as ``read_text``, and where it is truncated, not JSON, or has over NODES nodes."""
+    text = read_text(path)
+    if (nodes := text.count("{") + text.count("[")) > NODES:
+        raise InputError(f"at most {NODES:,} records and lists", f"{nodes:,}", where=path)
+    return parse_json(text, path)
 
 
 def parse_json(text: str, where: str | Path, *, kind: str = "JSON", row: object = None) -> object:
@@ -187,9 +193,13 @@ def relative(name: object, *, where: str | Path | None = None, row: object = Non
 
 
 def link_out(root: str, path: str | Path) -> str | None:
-    """The place that ``path`` leads to, its links followed, where that is not under ``root``, a real path; or None."""
+    """The place that ``path`` leads to, its links followed, where that is not under ``root``, a real path; or None.
+
+    A link into DVC's cache, which is how DVC lays out data with ``cache.type symlink``, is none.
+    """
     real = os.path.realpath(path)
-    return None if real.startswith(root.rstrip(os.sep) + os.sep) else real
+    kept = real.startswith(root.rstrip(os.sep) + os.sep) or _CACHED.search(real)
+    return None if kept else real
 
 
 def content_hash(paths: list[Path] | Path) -> str:
@@ -232,6 +242,7 @@ def _encodable(value: object) -> object:
 
 
 _JSON = json.JSONDecoder(object_pairs_hook=_once, parse_float=_finite, parse_int=_whole, parse_constant=_no_number)
+_CACHED = re.compile(r"/files/md5/[0-9a-f]{2}/[0-9a-f]{30}$")  # an object of DVC's cache
 _SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 _LIST = re.compile(r"[ \t\r\n]*\[[ \t\r\n]*(\])?")
 _NEXT = re.compile(r"[ \t\r\n]*([,\]])[ \t\r\n]*")

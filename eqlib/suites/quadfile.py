@@ -98,6 +98,7 @@ def _json_lines(path: Path) -> Iterator[tuple[str, object]]:
     """("line 1", record) of a JSONL file, blank lines left out."""
     for number, line in enumerate(read_text(path).split("\n"), start=1):  # splitlines would cut at U+2028
         if line.strip():
+            check_cells(number, 0, path)
             place = f"line {number}"
             yield place, parse_json(line, path, kind="one JSON record a line", row=place)
 
@@ -161,7 +162,8 @@ def _parquet(path: Path) -> list[dict]:
 def check_cells(rows: int, cells: int, path: Path) -> None:
     """Raises InputError for a table of more than CELLS, counting at least eight a row: a row costs as much."""
     if max(8 * rows, cells) > CELLS:
-        raise InputError(f"at most {CELLS // 8:,} rows and {CELLS:,} cells", f"{rows:,} rows", where=path)
+        expected, got = f"at most {CELLS // 8:,} rows and {CELLS:,} cells", f"{rows:,} rows, {cells:,} cells"
+        raise InputError(expected, got, where=path)
 
 
 FORMS = {

@@ -23,6 +23,7 @@ def read_scores(path: str | Path) -> np.ndarray:
         values = read_array(path)
     elif path.suffix == ".json":
         content = read_json(path)
+        check_cells(0, len(content) if isinstance(content, list) else 0, path)
         values = np.asarray(content, dtype=object) if isinstance(content, list) else np.array([])
         if {*map(type, values.flat)} <= {int, float}:  # true is no number, nor is "1"
             values = np.asarray(content)

@@ -154,7 +154,7 @@ def structured_parquet(content, rng):
     ])()  # fmt: skip
     name = rng.choice((table.column_names[at], table.column_names[at], rng.choice(table.column_names), "other"))
     table = table.set_column(at, name, column)
-    if rng.random() < 0.1:
+    if n < 100 and rng.random() < 0.1:
         table = pa.concat_tables([table] * 50_000)
     file = io.BytesIO()
     pq.write_table(table, file)

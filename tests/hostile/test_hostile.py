@@ -552,3 +552,10 @@ def test_tars_are_what_tarfile_writes(tmp_path):
                 entry.size = len(content)
                 tar.addfile(entry, io.BytesIO(content))
     assert len(read("captions", tmp_path / "s.tar").images) == 3
+
+
+def test_json_of_many_small_records_is_not_built(refused):
+    """A file of 15 MB that would take half a gigabyte."""
+    many = b"[" + b"{}," * 5_000_000 + b"{}]"
+    assert "at most 4,194,304 records and lists, got 5,000,002" in refused([*TABLE, "t.json"], {"t.json": many})
+    assert "at most 4,194,304 rows" in refused([*TABLE, "t.csv"], {"t.csv": b"a\n" * 5_000_000})
