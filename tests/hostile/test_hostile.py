@@ -454,6 +454,11 @@ def test_links_may_lead_about_but_not_out(tmp_path):
         require_images(root, dict.fromkeys(["0.png", "1.png"], "quad 0"))
     (tmp_path / "linked").symlink_to(root)
     require_images(tmp_path / "linked", {"0.png": 0})
+    kept = tmp_path / "cache/files/md5/ab" / ("0" * 30)  # as DVC lays out data with cache.type symlink
+    kept.parent.mkdir(parents=True)
+    kept.write_bytes((outside / "1.png").read_bytes())
+    (root / "2.png").symlink_to(kept)
+    require_images(root, {"2.png": 0})
 
 
 def test_a_subset_called_as_an_average_is_refused_before_any_model_runs(tmp_path):
