@@ -19,6 +19,7 @@ CORE = (
 )
 WORKSHOP = (
     ("parameters", "released", "scenes", "trials"),
+    ("evaluation",),
     ("training",),
     ("report",),
     ("notebook", "profile", "sets", "weights"),

@@ -12,11 +12,11 @@ from PIL import Image
 from eqlib.cli import main as eqlib
 from eqlib.models.clip import load, save
 from eqlib.study import notebook
+from eqlib.study.evaluation.standings import standings
 from eqlib.study.report import browser, build
 from eqlib.study.report.study import read_study
 from eqlib.study.report.tables import models_table
 from eqlib.study.sets import records
-from eqlib.study.standings import standings
 from eqlib.study.training.data import read_suites
 
 CONFIG = {

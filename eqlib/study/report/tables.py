@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 import pandas as pd
 
-from eqlib.study.kinds import MEASURES
+from eqlib.study.evaluation.kinds import MEASURES
 from eqlib.study.report.headline import alpha, between, intervals, points, probability, verdict
 from eqlib.study.report.study import PRETRAINED, Study, is_average, part_label, parts, rows
 from eqlib.study.report.style import in_order, label

@@ -16,7 +16,7 @@ import pytest
 from PIL import Image, ImageDraw
 
 from eqlib.scoring import compare, summarise
-from eqlib.study.kinds import SIDES, scores_in
+from eqlib.study.evaluation.kinds import SIDES, scores_in
 from eqlib.study.report.study import Study, read_study
 from eqlib.suites.quadfile import read_quads
 

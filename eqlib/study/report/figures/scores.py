@@ -12,7 +12,7 @@ from matplotlib.ticker import MaxNLocator
 
 from eqlib.scoring import summarise
 from eqlib.scoring.matching import CHANCE
-from eqlib.study.kinds import MEASURES, SIDES
+from eqlib.study.evaluation.kinds import MEASURES, SIDES
 from eqlib.study.report.headline import alpha, between, points
 from eqlib.study.report.study import TREATMENT, part_label, parts, rows
 from eqlib.study.report.style import COLUMN, INK, LINE, PAGE, QUIET, colours, in_order, label, legend, markers, panels
