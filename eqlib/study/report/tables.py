@@ -113,7 +113,7 @@ def suite_table(study: Study) -> Table:
 
 
 def _body(study: Study, down: list[tuple[tuple[str, ...], dict]], across: list[dict], **form) -> list[list[Cell]]:
-    """A row for the names and the place of each ``down``, a cell for each of ``across``; two places give a ``_cell``."""
+    """A row for the names and the place of each ``down``, a cell for each of ``across``: two places are a ``_cell``."""
     return [[*map(Cell, names), *(_cell(study, row | column, **form) for column in across)] for names, row in down]
 
 
