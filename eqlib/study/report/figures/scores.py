@@ -100,8 +100,8 @@ def main_result(summary: pd.DataFrame, items: pd.DataFrame) -> Axes:
     return ax
 
 
-def _chance(ax: Axes, at: float = 100 * CHANCE["group"], *, lying: bool = False) -> None:
-    quiet = {"fontsize": 5.8, "color": QUIET, "textcoords": "offset points"}
+def _chance(ax: Axes, *, lying: bool = False) -> None:
+    at, quiet = 100 * CHANCE["group"], {"fontsize": 5.8, "color": QUIET, "textcoords": "offset points"}
     (ax.axvline if lying else ax.axhline)(at, color=QUIET, linewidth=0.7, linestyle=(0, (1.5, 2)), zorder=1)
     if lying:
         ax.annotate("chance", (at, 1), xycoords=("data", "axes fraction"), xytext=(2, -1), va="top", **quiet)
@@ -141,7 +141,7 @@ def foils(summary: pd.DataFrame) -> np.ndarray:
         order = [part_label(part) if part != "micro" else "All foils" for part in parts(table)]
         marks(ax, table[table["part"].isin(order)], "part", order, lying=True)
         ax.set(title=name, xlabel="Accuracy (%)")
-        _chance(ax, 50, lying=True)
+        ax.axvline(50, color=QUIET, linewidth=0.7, linestyle=(0, (1.5, 2)), zorder=1)
     legend(axes[0].figure, methods)
     return axes
 
