@@ -143,8 +143,8 @@ def render(
         subsets=payload["subsets"],
         report=report,
         pages=pages or {},
-        # "</" would end the script element inside a caption
-        payload=json.dumps(payload, ensure_ascii=False, sort_keys=True, separators=(",", ":")).replace("</", "<\\/"),
+        # "</" would end the script element inside a caption, "<!--<script>" would keep it from ending
+        payload=json.dumps(payload, ensure_ascii=False, sort_keys=True, separators=(",", ":")).replace("<", "\\u003c"),
         css=(_HERE / "page.css").read_text(encoding="utf-8") + (_HERE / "browser.css").read_text(encoding="utf-8"),
         js=(_HERE / "browser.js").read_text(encoding="utf-8"),
     )  # fmt: skip
