@@ -20,6 +20,7 @@ CORE = (
 )
 WORKSHOP = (
     ("parameters", "released", "scenes", "trials"),
+    ("evaluation",),
     ("training",),
     ("report",),
     ("notebook", "profile", "sets", "weights"),

@@ -19,7 +19,7 @@ from typing import Any
 
 from eqlib.errors import InputError
 from eqlib.files import write_json
-from eqlib.study.kinds import RETRIEVAL
+from eqlib.study.evaluation.kinds import RETRIEVAL
 from eqlib.study.parameters import section
 from eqlib.study.training.data import read_captions, read_suites
 from eqlib.suites import QuadSuite, RetrievalSuite

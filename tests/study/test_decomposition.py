@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from eqlib.quads import score_table
-from eqlib.study.decomposition import decompose
+from eqlib.study.evaluation.decomposition import decompose
 
 
 def quad(evidence, a, b):

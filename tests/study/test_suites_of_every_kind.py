@@ -12,11 +12,12 @@ from PIL import Image
 from eqlib.cli import main as eqlib
 from eqlib.models.clip import load, save
 from eqlib.study import notebook
+from eqlib.study.evaluation.judge import judged
+from eqlib.study.evaluation.standings import standings
 from eqlib.study.report import browser, build
 from eqlib.study.report.study import read_study
 from eqlib.study.report.tables import models_table
 from eqlib.study.sets import records
-from eqlib.study.standings import standings
 from eqlib.study.training.data import read_suites
 
 CONFIG = {
@@ -172,6 +173,16 @@ def test_items_of_every_kind_are_shown(study, suite, noun):
         caption, foil = (" ".join(word for word, _ in words) for words in side["captions"])
         record = study.suites[suite].records.set_index("item").loc[payload["items"][0]["id"]]
         assert (caption, foil) == (record["caption"], record["foil"])
+
+
+def test_a_model_that_only_judges_pairs_is_asked_for_pairs(made):
+    """By the length of a caption: right where the foil is shorter. It cannot retrieve, which is no error."""
+    suites = read_suites(made / "data", SUITES)
+    judge = lambda images, captions: [len(caption) for caption in captions]  # noqa: E731
+    table = judged((judge, None), suites["swapped"], batch=8)
+    records = suites["swapped"].records
+    assert table["pairwise"].to_list() == (records["caption"].str.len() > records["foil"].str.len()).to_list()
+    assert judged((judge, None), suites["found"], batch=8) is None
 
 
 def test_letters_are_shared_by_what_is_not_told_apart():

@@ -1,10 +1,3 @@
-"use strict";
-const root = document.documentElement;
-document.getElementById("theme").addEventListener("click", () => {
-  root.dataset.theme = root.dataset.theme === "dark" ? "light" : "dark";
-  try { localStorage.setItem("theme", root.dataset.theme); } catch { /* a page opened from a file may have no storage */ }
-});
-
 const { kind, methods, items } = JSON.parse(document.getElementById("payload").textContent);
 const form = document.getElementById("filters");
 const cards = document.getElementById("cards");

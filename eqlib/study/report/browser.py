@@ -8,7 +8,7 @@ For a set and score tables of your own (``eqlib score --items`` or the evaluate 
 import argparse
 import json
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -66,27 +66,17 @@ def answers(items: pd.DataFrame) -> tuple[Kind, pd.DataFrame]:
     return kind, means.assign(margin=margin)
 
 
-def sides(suite: AnySuite) -> Callable[[str], list[tuple[str, list]]]:
-    """A function of an item's name: its pictures, each with its captions as words (``examples.marked``)."""
+def sides(suite: AnySuite, item: str) -> list[tuple[str, list]]:
+    """The pictures of ``item``, each with its captions as words (``examples.marked``)."""
     if isinstance(suite, RetrievalSuite):
-
-        def of_query(item: str) -> list[tuple[str, list]]:
-            kind, number = item.split()
-            image = int(number) if kind == "image" else suite.image_of_caption[int(number)]
-            own = np.flatnonzero(suite.image_of_caption == image) if kind == "image" else [int(number)]
-            return [(suite.images[image], [[(word, False) for word in suite.captions[n].split()] for n in own])]
-
-        return of_query
-    records = suite.records.set_index(suite.ID)
-
-    def of_record(item: str) -> list[tuple[str, list]]:
-        record = records.loc[item]
-        words = marked(*(str(record[name]) for name in suite.CAPTIONS))
-        images = [record[name] for name in suite.IMAGES]
-        shared = [[side] for side in words] if len(images) == len(words) else [list(words)]
-        return list(zip(images, shared, strict=True))
-
-    return of_record
+        kind, number = item.split()
+        image = int(number) if kind == "image" else suite.image_of_caption[int(number)]
+        own = np.flatnonzero(suite.image_of_caption == image) if kind == "image" else [int(number)]
+        return [(suite.images[image], [[(word, 0) for word in suite.captions[n].split()] for n in own])]
+    record = suite.records.set_index(suite.ID).loc[item]
+    said = [[(word, int(new)) for word, new in side] for side in marked(*(str(record[c]) for c in suite.CAPTIONS))]
+    images = [record[name] for name in suite.IMAGES]
+    return list(zip(images, [[side] for side in said] if len(images) > 1 else [said], strict=True))
 
 
 def choose(items: pd.DataFrame, most: int) -> list[str]:
@@ -111,15 +101,15 @@ def render(
     this page's neighbours and of itself.
     """
     methods = in_order(items["method"])
-    (kind, table), shade, shown = answers(items), colours(methods), sides(suite)
+    (kind, table), shade = answers(items), colours(methods)
     subsets = items.drop_duplicates("quad").set_index("quad")["subset"].astype(str)
     entries, spent = [], 0
     for item in choose(items, most):
-        of = [
+        shown = [
             {"picture": inline(load(suite, picture, side=SIDE), photo=True), "captions": said}
-            for picture, said in shown(item)
+            for picture, said in sides(suite, item)
         ]
-        spent += sum(len(side["picture"]) for side in of)
+        spent += sum(len(side["picture"]) for side in shown)
         if spent > BUDGET:
             break
         rows = {method: table.loc[(item, method)] for method in methods if (item, method) in table.index}
@@ -127,10 +117,7 @@ def render(
             {
                 "id": item,
                 "subset": subsets[item],
-                "sides": [
-                    side | {"captions": [[[word, int(new)] for word, new in said] for said in side["captions"]]}
-                    for side in of
-                ],
+                "sides": shown,
                 "runs": {
                     method: {
                         "s": [round(float(row[name]), 4) for name in kind.scores],

@@ -15,7 +15,7 @@ from ruamel.yaml import YAML
 
 from eqlib.errors import InputError
 from eqlib.files import made_here, whole, write_json
-from eqlib.study.kinds import MEASURES
+from eqlib.study.evaluation.kinds import MEASURES
 from eqlib.study.report import browser, render
 from eqlib.study.report.content import gather
 from eqlib.study.report.notebooks import body

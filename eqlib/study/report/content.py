@@ -57,7 +57,8 @@ class Chapter:
 CHAPTERS = {
     "released": Chapter(
         "Released models",
-        ("released_systems", "released_plane", "released_decided", "released_trajectory", "released_pairs"),
+        ("released_systems", "released_plane", "released_decided", "released_trajectory", "released_pairs",
+         "released_elsewhere"),
         ("released_systems", "released_elsewhere"),
     ),
     "figures": Chapter(

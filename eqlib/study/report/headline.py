@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from eqlib.study.kinds import RETRIEVAL
+from eqlib.study.evaluation.kinds import RETRIEVAL
 from eqlib.study.report.study import CONTROL, PRETRAINED, Study, rows
 from eqlib.study.report.style import in_order, label
 

@@ -1,6 +1,7 @@
 """The chapter on released systems: its figures, tables and sentences, with their numbers from the committed scores."""
 
 import matplotlib.pyplot as plt
+import numpy as np
 import pandas as pd
 
 from eqlib.scoring import CHANCE
@@ -96,12 +97,28 @@ def _pairs(chapter):
     )
 
 
+def _elsewhere(chapter):
+    shown = chapter.others[chapter.others["score"].isin(["group", "pairwise", "accuracy"])]
+    shown = shown[shown["subset"] == np.where(shown["suite"] == "eqben", "macro7", "micro")]
+    shown = shown[shown.groupby("suite")["method"].transform("nunique") > 1]
+    count = shown.groupby("suite", sort=False)["method"].nunique()
+    _, axes = plt.subplots(1, len(count), figsize=(PAGE, 0.7 + 0.12 * count.max()))
+    return figures.elsewhere(axes, shown), Words(
+        "released_elsewhere",
+        "Released systems on other benchmarks",
+        "Percent with 95 % intervals: group on EqBen (mean of its seven subsets) and BiVLC, the caption above its foil "
+        "on SugarCrepe and VALSE, right answers on VSR. Chance is 16.7, 16.7, 50, 50 and 50.",
+        f"Dot plots of the systems scored on {', '.join(count.index)}.",
+    )
+
+
 FIGURES = {
     "released_systems": _systems,
     "released_plane": _plane,
     "released_decided": _decided,
     "released_trajectory": _trajectory,
     "released_pairs": _pairs,
+    "released_elsewhere": _elsewhere,
 }
 
 

@@ -42,8 +42,8 @@ def _figure(words: dict, build: str | Path) -> str:
 
 
 def environment() -> Environment:
-    """The templates of this room; an unknown name in one is an error, text is escaped."""
-    return Environment(
+    """The templates of this room; an unknown name in one is an error, text is escaped. ``frame``: what pages share."""
+    made = Environment(
         loader=FileSystemLoader(_HERE),
         autoescape=True,
         undefined=StrictUndefined,
@@ -51,6 +51,8 @@ def environment() -> Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
+    made.globals["frame"] = "frame.html.j2"
+    return made
 
 
 def pdf(content: Content, build: str | Path) -> bytes:

@@ -5,8 +5,8 @@ from collections.abc import Callable
 import numpy as np
 import pandas as pd
 
-from eqlib.study.decomposition import PARTS
-from eqlib.study.kinds import MEASURES
+from eqlib.study.evaluation.decomposition import PARTS
+from eqlib.study.evaluation.kinds import MEASURES
 from eqlib.study.report.headline import alpha, between, intervals, points, probability, verdict
 from eqlib.study.report.study import PRETRAINED, Study, is_average, part_label, parts, rows
 from eqlib.study.report.style import in_order, label
@@ -83,7 +83,7 @@ def equivariance_table(study: Study) -> Table:
 def _by_method(study: Study, name: str, title: str, caption: str, scores: dict[str, str], **form) -> Table:
     """One row a method, one column a score, over all quads of the main suite."""
     table = rows(study.summary, suite=study.main)
-    down = [(label(method), {"suite": study.main, "subset": "micro", "method": method}) for method in study.methods]
+    down = [((label(method),), {"suite": study.main, "subset": "micro", "method": method}) for method in study.methods]
     body = _body(study, down, [{"score": score} for score in scores], **form)
     return Table(name, title, caption, ["Method", *scores.values()], body, table[table["score"].isin(scores)])
 
@@ -93,7 +93,7 @@ def subset_table(study: Study) -> Table:
     table = rows(study.summary, suite=study.main, score="group")
     names = [*parts(table), *sorted(name for name in set(table["subset"]) if is_average(name) and name != "micro")]
     caption = f"Group score in percent with {intervals(study)}, {study.main}. {_bold(study, 'row')}"
-    down = [(part_label(name), {"suite": study.main, "subset": name, "score": "group"}) for name in names]
+    down = [((part_label(name),), {"suite": study.main, "subset": name, "score": "group"}) for name in names]
     body = _body(study, down, [{"method": method} for method in study.methods])
     return Table("subsets", "Group score by subset", caption, ["Subset", *map(label, study.methods)], body, table)
 
@@ -107,16 +107,15 @@ def suite_table(study: Study) -> Table:
         f"Over all items of a suite, in percent with {intervals(study)}. Accuracy: the caption above its foil. "
         f"I→T: captions ranked for an image; T→I: images for a caption. {_bold(study, 'row')}"
     )
-    down = [(f"{name}, {m.title}", {"suite": name, "subset": m.subset, "score": m.score}) for name, m in places]
+    down = [((name, m.title), {"suite": name, "subset": m.subset, "score": m.score}) for name, m in places]
     body = _body(study, down, [{"method": method} for method in study.methods])
-    body = [[*map(Cell, name.rsplit(", ", 1)), *cells] for (name, _), (_, *cells) in zip(down, body, strict=True)]
     table = study.summary[study.summary["score"].isin({m.score for m in MEASURES})]
     return Table("suites", "Every suite", caption, ["Suite", "Score", *map(label, study.methods)], body, table)
 
 
-def _body(study: Study, down: list[tuple[str, dict]], across: list[dict], **form) -> list[list[Cell]]:
-    """A row for each name and place ``down``, a cell for each of ``across``; the two together say what ``_cell`` is."""
-    return [[Cell(text), *(_cell(study, row | column, **form) for column in across)] for text, row in down]
+def _body(study: Study, down: list[tuple[tuple[str, ...], dict]], across: list[dict], **form) -> list[list[Cell]]:
+    """A row for the names and the place of each ``down``, a cell for each of ``across``: two places are a ``_cell``."""
+    return [[*map(Cell, names), *(_cell(study, row | column, **form) for column in across)] for names, row in down]
 
 
 def difference_table(study: Study) -> Table:

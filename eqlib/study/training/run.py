@@ -185,11 +185,13 @@ def _train(run: Run, output: Path, scratch: str, on_log: Callable | None = None)
             save_head(objective.head, output / name)
         if name != "model":
             return
+        numbers = history.select_dtypes("float")  # ten digits: those behind are the processor's
+        kept_digits = history.assign(**{name: [float(f"{v:.10g}") for v in numbers[name]] for name in numbers})
         with whole(output / "history.csv") as file:
-            history.to_csv(file, index=False, float_format="%.10g")  # the digits behind are the processor's
+            kept_digits.to_csv(file, index=False)
         found = {"method": run.method, "settings": run.settings, "seed": recipe.seed, "notes": captions.notes}
         found |= {"weights": kept.fingerprint, "images": len(captions.images), "processes": accelerator.num_processes}
-        last = {name: float(f"{value:.10g}") for name, value in history.iloc[-1].drop("step").dropna().items()}
+        last = kept_digits.iloc[-1].drop("step").dropna().to_dict()
         write_json(output / "metrics.json", {**found, "last": last, **history.attrs})
 
     history = fit(

@@ -16,8 +16,8 @@ import pytest
 from PIL import Image, ImageDraw
 
 from eqlib.scoring import compare, summarise
-from eqlib.study.decomposition import decompose
-from eqlib.study.kinds import SIDES, scores_in
+from eqlib.study.evaluation.decomposition import decompose
+from eqlib.study.evaluation.kinds import SIDES, scores_in
 from eqlib.study.report.study import Study, read_study
 from eqlib.suites.quadfile import read_quads
 

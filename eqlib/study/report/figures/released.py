@@ -1,4 +1,4 @@
-"""Released systems: five figures of their published scores. ``overview`` is ``eqlib.study.released.systems.overview``'s
+"""Released systems: six figures of their published scores. ``overview`` is ``eqlib.study.released.systems.overview``'s
 table: model, family, score, point, low, high."""
 
 from collections.abc import Sequence
@@ -155,4 +155,18 @@ def pairs(axes: Sequence[Axes], differences: pd.DataFrame) -> Sequence[Axes]:
         ax.grid(axis="x")
         ax.grid(axis="y", visible=False)
         ax.set_xlabel(f"{name}, difference (points)")
+    return axes
+
+
+def elsewhere(axes: Sequence[Axes], others: pd.DataFrame) -> Sequence[Axes]:
+    """A panel a benchmark of ``others`` (suite, method, point, low, high): its systems in percent, best at the top."""
+    for ax, (suite, rows) in zip(axes, others.groupby("suite", sort=False), strict=True):
+        rows = rows.sort_values("point")
+        ends = 100 * np.stack([rows["point"] - rows["low"], rows["high"] - rows["point"]])
+        ax.errorbar(
+            100 * rows["point"], rows["method"], xerr=ends, fmt="o", color="#0072B2", markersize=3, linewidth=0.8
+        )
+        ax.set(title=suite, xlabel="%", ylim=(-0.6, len(rows) - 0.4))
+        ax.tick_params(axis="y", length=0, labelsize=5.6)
+        ax.grid(axis="x")
     return axes

@@ -12,8 +12,8 @@ from matplotlib.ticker import MaxNLocator
 
 from eqlib.scoring import summarise
 from eqlib.scoring.matching import CHANCE
-from eqlib.study.decomposition import PARTS
-from eqlib.study.kinds import MEASURES, SIDES
+from eqlib.study.evaluation.decomposition import PARTS
+from eqlib.study.evaluation.kinds import MEASURES, SIDES
 from eqlib.study.report.headline import alpha, between, points
 from eqlib.study.report.study import TREATMENT, part_label, parts, rows
 from eqlib.study.report.style import COLUMN, INK, LINE, PAGE, QUIET, colours, in_order, label, legend, markers, panels
@@ -101,8 +101,8 @@ def main_result(summary: pd.DataFrame, items: pd.DataFrame) -> Axes:
     return ax
 
 
-def _chance(ax: Axes, at: float = 100 * CHANCE["group"], *, lying: bool = False) -> None:
-    quiet = {"fontsize": 5.8, "color": QUIET, "textcoords": "offset points"}
+def _chance(ax: Axes, *, lying: bool = False) -> None:
+    at, quiet = 100 * CHANCE["group"], {"fontsize": 5.8, "color": QUIET, "textcoords": "offset points"}
     (ax.axvline if lying else ax.axhline)(at, color=QUIET, linewidth=0.7, linestyle=(0, (1.5, 2)), zorder=1)
     if lying:
         ax.annotate("chance", (at, 1), xycoords=("data", "axes fraction"), xytext=(2, -1), va="top", **quiet)
@@ -133,7 +133,7 @@ def forest(differences: pd.DataFrame, *, baseline: str) -> Axes:
 
 def decomposition(table: pd.DataFrame, *, baseline: str) -> Axes:
     """Group score differences to ``baseline`` in percentage points over all quads of one suite, and what of them either
-    part alone gives. ``table``: see ``eqlib.study.decomposition.decompose``."""
+    part alone gives. ``table``: see ``eqlib.study.evaluation.decomposition.decompose``."""
     table = rows(table, subset="micro")
     said = [f"{points(row['point'])}  {between(row, sign='+')}" for _, row in table.iterrows()]
     table = percent(table.assign(said=said)).assign(part=table["part"].map(PARTS))
@@ -158,7 +158,7 @@ def foils(summary: pd.DataFrame) -> np.ndarray:
         order = [part_label(part) if part != "micro" else "All foils" for part in parts(table)]
         marks(ax, table[table["part"].isin(order)], "part", order, lying=True)
         ax.set(title=name, xlabel="Accuracy (%)")
-        _chance(ax, 50, lying=True)
+        ax.axvline(50, color=QUIET, linewidth=0.7, linestyle=(0, (1.5, 2)), zorder=1)
     legend(axes[0].figure, methods)
     return axes
 

@@ -9,7 +9,7 @@ import pandas as pd
 
 from eqlib.files import read_json
 from eqlib.scoring import compare, holm, summarise
-from eqlib.study.kinds import MEASURES, scores_in
+from eqlib.study.evaluation.kinds import MEASURES, scores_in
 
 
 def standings(table: pd.DataFrame, *, level: float = 0.95) -> pd.DataFrame:

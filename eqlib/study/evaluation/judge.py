@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from eqlib.models.clip import load
+from eqlib.models.clip import CLIP, load
 from eqlib.models.embed import Embedder
 from eqlib.models.matching import HEAD, load_head, scorer
 from eqlib.models.score import Scorer, retrieval_features, score_suite
@@ -12,19 +12,25 @@ from eqlib.scoring.retrieval import retrieval_table
 from eqlib.suites.suite import AnySuite, RetrievalSuite
 
 
-def open_model(
+def judges_of(
     model: str, head: str = "", *, batch: int = 64, workers: int = 0, cache: str | None = None
 ) -> tuple[Embedder | Scorer, Embedder | None]:
     """What judges quads and foils, and what embeds, None where nothing does. ``head`` names one of a matcher
     (``eqlib.models.itm``); a fine-tuned model with a head of its own beside it judges by that head."""
-    if head:
-        from eqlib.models.itm import load_matcher  # of the extra hf
-
-        return load_matcher(model, head), None
-    bundle = load(model)
-    embedder = Embedder(bundle, cache=cache, batch_size=batch, workers=workers)
+    opened = _open(model, head)
+    if not isinstance(opened, CLIP):
+        return opened, None
+    embedder = Embedder(opened, cache=cache, batch_size=batch, workers=workers)
     own = (Path(model) / HEAD).is_file()
-    return (scorer(bundle, load_head(model)) if own else embedder), embedder
+    return (scorer(opened, load_head(model)) if own else embedder), embedder
+
+
+def _open(model: str, head: str) -> CLIP | Scorer:
+    if not head:
+        return load(model)
+    from eqlib.models.itm import load_matcher  # of the extra hf
+
+    return load_matcher(model, head)
 
 
 def judged(judges: tuple[Embedder | Scorer, Embedder | None], suite: AnySuite, *, batch: int) -> pd.DataFrame | None:

@@ -1,0 +1,1 @@
+"""Evaluation: suites of any kind under any model, and which models the tests tell apart."""
