@@ -4,36 +4,31 @@ from pathlib import Path
 
 import pandas as pd
 
-from eqlib.models.clip import CLIP, load
 from eqlib.models.embed import Embedder
 from eqlib.models.matching import HEAD, load_head, scorer
-from eqlib.models.score import Scorer, retrieval_features, score_suite
+from eqlib.models.opening import open_model
+from eqlib.models.score import as_asked, retrieval_features, score_suite
+from eqlib.models.scorer import PairScorer, Scorer
 from eqlib.scoring.retrieval import retrieval_table
 from eqlib.suites.suite import AnySuite, RetrievalSuite
 
 
 def judges_of(
     model: str, head: str = "", *, batch: int = 64, workers: int = 0, cache: str | None = None
-) -> tuple[Embedder | Scorer, Embedder | None]:
-    """What judges quads and foils, and what embeds, None where nothing does. ``head`` names one of a matcher
-    (``eqlib.models.itm``); a fine-tuned model with a head of its own beside it judges by that head."""
-    opened = _open(model, head)
-    if not isinstance(opened, CLIP):
-        return opened, None
-    embedder = Embedder(opened, cache=cache, batch_size=batch, workers=workers)
+) -> tuple[Embedder | PairScorer | Scorer, Embedder | None]:
+    """What judges quads and foils, and what embeds, None where nothing does. ``model`` and ``head`` as in
+    ``eqlib.models.opening``; a fine-tuned model with a head of its own beside it judges by that head."""
+    opened = open_model(model, head or None, batch_size=batch)
+    asked = as_asked(opened, cache=cache, batch_size=batch, workers=workers)
+    if isinstance(asked, PairScorer):
+        return asked, None
     own = (Path(model) / HEAD).is_file()
-    return (scorer(opened, load_head(model)) if own else embedder), embedder
+    return (scorer(opened, load_head(model)) if own else asked), asked
 
 
-def _open(model: str, head: str) -> CLIP | Scorer:
-    if not head:
-        return load(model)
-    from eqlib.models.itm import load_matcher  # of the extra hf
-
-    return load_matcher(model, head)
-
-
-def judged(judges: tuple[Embedder | Scorer, Embedder | None], suite: AnySuite, *, batch: int) -> pd.DataFrame | None:
+def judged(
+    judges: tuple[Embedder | PairScorer | Scorer, Embedder | None], suite: AnySuite, *, batch: int
+) -> pd.DataFrame | None:
     """The score table of ``suite``: of quads and foils what ``score_suite`` gives, of a retrieval set one row a query
     (``retrieval_table``). None for a retrieval set where nothing embeds: every picture with every caption is too many.
     """
