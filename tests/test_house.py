@@ -18,10 +18,12 @@ CORE = (
     ("cli", "lmms_eval"),
 )
 WORKSHOP = (
-    ("parameters", "released", "scenes", "trials"),
+    ("parameters", "parent"),
+    ("released", "scenes", "trials"),
     ("training",),
     ("report",),
-    ("notebook", "profile", "sets", "weights"),
+    ("check", "notebook", "sets", "weights"),
+    ("profile",),
 )
 STOREYS = (*CORE, *(tuple(f"study.{room}" for room in rooms) for rooms in WORKSHOP))
 LEVEL = {room: level for level, rooms in enumerate(STOREYS) for room in rooms}

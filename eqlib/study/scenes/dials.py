@@ -1,43 +1,30 @@
 """How hard the benchmark is: one frozen record of dials."""
 
-from dataclasses import dataclass
+from typing import Annotated
 
-from eqlib.errors import InputError
+from pydantic import Field
+
+from eqlib.study.parameters import record
 from eqlib.study.scenes.vocabulary import COLOURS, KINDS
 
 
-@dataclass(frozen=True)
+@record
 class Dials:
     """Difficulty. Raises InputError where a dial is out of its range."""
 
-    kinds: int = 8
-    """How many kinds of thing, in the vocabulary's order (8..20)."""
-    colours: int = 6
-    """How many colours (3..10)."""
-    clutter: int = 0
+    kinds: Annotated[int, Field(ge=8, le=len(KINDS))] = 8
+    """How many kinds of thing, in the vocabulary's order."""
+    colours: Annotated[int, Field(ge=3, le=len(COLOURS))] = 6
+    """How many colours."""
+    clutter: Annotated[int, Field(ge=0, le=6)] = 0
     """At most so many things that no caption mentions."""
-    count: int = 4
-    """Largest number of equal things (2..6)."""
-    vigour: float = 1.0
-    """How far sizes, colours and states differ, from hardly (0.2) to fully (1)."""
-    overlap: float = 0.12
-    """Largest share of a thing's box that another may cover (0..0.4)."""
-    variety: float = 0.5
+    count: Annotated[int, Field(ge=2, le=6)] = 4
+    """Largest number of equal things."""
+    vigour: Annotated[float, Field(ge=0.2, le=1)] = 1.0
+    """How far sizes, colours and states differ, from hardly to fully."""
+    overlap: Annotated[float, Field(ge=0, le=0.4)] = 0.12
+    """Largest share of a thing's box that another may cover."""
+    variety: Annotated[float, Field(ge=0, le=1)] = 0.5
     """Share of pictures with a backdrop, light and camera of their own; the others stand in a studio at noon."""
-    sensor: float = 0.02
-    """Standard deviation of the pixel noise, as a share of the range (0..0.3)."""
-
-    def __post_init__(self) -> None:
-        for name, low, high in (
-            ("kinds", 8, len(KINDS)),
-            ("colours", 3, len(COLOURS)),
-            ("clutter", 0, 6),
-            ("count", 2, 6),
-            ("vigour", 0.2, 1),
-            ("overlap", 0, 0.4),
-            ("variety", 0, 1),
-            ("sensor", 0, 0.3),
-        ):
-            value = getattr(self, name)
-            if not low <= value <= high:
-                raise InputError(f"{low} to {high}", value, row=name)
+    sensor: Annotated[float, Field(ge=0, le=0.3)] = 0.02
+    """Standard deviation of the pixel noise, as a share of the range."""
