@@ -6,6 +6,7 @@ export UV_HTTP_TIMEOUT ?= 180
 .PHONY: study smoke photographs test test-slow lint bench lab scenes lock clean
 
 study: .venv/ready  ## the whole study, from scenes to report
+	python -m eqlib.study.check  # a stage as well; DVC does not get as far where a list that it runs over is none
 	dvc repro
 	@echo "report: reports/index.html"
 

@@ -27,7 +27,7 @@ class Recipe:
 
     steps: Positive
     batch: Positive
-    lr: Annotated[Amount, Field(gt=0)]
+    lr: Annotated[float, Field(gt=0, allow_inf_nan=False)]
     seed: Seed
     warmup: Count = 0
     weight_decay: Amount = 0.1

@@ -11,6 +11,7 @@ beside it, never inside. ``write_run`` leaves the file without training. On seve
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -34,6 +35,7 @@ from eqlib.models.matching import save_head
 from eqlib.models.score import require
 from eqlib.models.trainable import add_lora, merge_lora, train_only
 from eqlib.study.parameters import Positive, record
+from eqlib.study.parent import end_with
 from eqlib.study.training.batches import CaptionedImages, check_knows
 from eqlib.study.training.data import read_captions, read_suites
 from eqlib.study.training.loop import fit
@@ -113,7 +115,8 @@ def train(
     if processes == 1:
         return _train(run, Path(output), scratch, on_log)
     command = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(processes)]
-    done = subprocess.run([sys.executable, *command, "-m", "eqlib.study.training.run", str(written), scratch])
+    command += ["-m", "eqlib.study.training.run", str(written), scratch]
+    done = subprocess.run([sys.executable, *command], env=os.environ | {"EQLIB_PARENT": str(os.getpid())})
     if done.returncode:
         raise RuntimeError(f"training on {processes} processes failed with exit code {done.returncode}")
     return pd.read_csv(Path(output) / "history.csv")
@@ -221,6 +224,8 @@ def _once(tokenizer: Callable, accelerator: Accelerator, scratch: Path) -> Calla
 
 
 def main() -> None:
+    if "EQLIB_PARENT" in os.environ:
+        end_with(int(os.environ["EQLIB_PARENT"]))
     written = Path(sys.argv[1])
     values = read_json(written)
     _train(Run(**values | {"recipe": Recipe(**values["recipe"])}), written.parent, (*sys.argv[2:], SCRATCH)[0])
