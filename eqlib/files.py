@@ -1,5 +1,6 @@
 """Files that are whole or absent, readable or named, paths that stay under their root, and content hashes."""
 
+import errno
 import hashlib
 import json
 import os
@@ -45,6 +46,10 @@ def whole(path: str | Path, *, replace_folder: bool = False) -> Iterator[Path]:
         if path.is_dir():
             path.rename(Path(parent) / "replaced")  # rename cannot replace a folder that is not empty
         os.replace(draft, path)
+    except Exception as error:
+        if "No space left" in str(error):  # nobody says where; safetensors raises an error of its own
+            raise OSError(errno.ENOSPC, "no space left on the disk", str(path)) from error
+        raise
     finally:
         shutil.rmtree(parent, ignore_errors=True)
 

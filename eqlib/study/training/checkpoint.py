@@ -36,9 +36,12 @@ class Checkpoint:
         """In place of the last one, which stays until this one is whole."""
         draft = self.folder / "draft"
         self._on_one(shutil.rmtree, draft, ignore_errors=True)  # what a killed run left
-        self.accelerator.save_state(str(draft))
-        self._on_one(torch.save, state, draft / "state.pt")
-        self._on_one(_seal, draft)
+        try:
+            self.accelerator.save_state(str(draft))
+            self._on_one(torch.save, state, draft / "state.pt")
+            self._on_one(_seal, draft)
+        except Exception as error:  # of a full disk torch and safetensors raise errors of their own
+            raise OSError(f"{draft}: a checkpoint that could not be written ({error})") from error
         self._on_one(self._replace, draft, self.folder / f"step-{step:09d}")
 
     def load(self) -> dict[str, Any] | None:
