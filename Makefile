@@ -7,6 +7,7 @@ export UV_HTTP_TIMEOUT ?= 180
 
 study: .venv/ready  ## the whole study, from scenes to report
 	python -m eqlib.study.check  # a stage as well; DVC does not get as far where a list that it runs over is none
+	python -m eqlib.study.mend
 	dvc repro
 	@echo "report: reports/index.html"
 

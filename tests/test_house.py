@@ -22,7 +22,7 @@ WORKSHOP = (
     ("released", "scenes", "trials"),
     ("training",),
     ("report",),
-    ("check", "notebook", "sets", "weights"),
+    ("check", "mend", "notebook", "sets", "weights"),
     ("profile",),
 )
 STOREYS = (*CORE, *(tuple(f"study.{room}" for room in rooms) for rooms in WORKSHOP))

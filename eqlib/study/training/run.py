@@ -30,7 +30,7 @@ from accelerate.utils import broadcast_object_list
 
 from eqlib.errors import InputError
 from eqlib.files import read_json, whole, write_json
-from eqlib.models.clip import load, save
+from eqlib.models.clip import CLIP, load, save
 from eqlib.models.matching import save_head
 from eqlib.models.score import require
 from eqlib.models.trainable import add_lora, merge_lora, train_only
@@ -85,6 +85,14 @@ def split(values: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
     """Settings in one dictionary as those of the recipe and all others."""
     recipe = {name: value for name, value in values.items() if name in Recipe.__dataclass_fields__}
     return recipe, {name: value for name, value in values.items() if name not in recipe}
+
+
+def check_kept(bundle: CLIP, folder: str | Path) -> None:
+    """Raises InputError where `train` left the model in ``folder``, but with other weights: a file was damaged since."""
+    told = Path(folder).parent / "metrics.json"
+    if told.is_file() and (weights := read_json(told).get("weights", bundle.fingerprint)) != bundle.fingerprint:
+        mend = "mend it with `python -m eqlib.study.mend && dvc repro`"
+        raise InputError(f"the weights {weights[:12]} that training left ({mend})", bundle.fingerprint[:12], where=folder)
 
 
 def write_run(run: Run, output: str | Path) -> Path:

@@ -134,3 +134,26 @@ def test_an_image_without_a_caption_is_named(bundle, train):
     bare = replace(train, captions=train.captions[2:], image_of_caption=train.image_of_caption[2:])
     with pytest.raises(InputError, match="a caption for every image"):
         CaptionedImages(bare, bundle.preprocess_val, bundle.tokenizer, seed=0)
+
+
+@pytest.mark.parametrize("damage", ["cut", "empty", "flipped", "missing"])
+@pytest.mark.parametrize("file", ["state.pt", "model.safetensors", "optimizer.bin"])
+def test_a_damaged_checkpoint_is_said_and_the_run_begins_anew(small, train, tmp_path, capsys, file, damage):
+    def no_space(name, history):
+        raise Full
+
+    expected = trained(small, train, tmp_path / "other")[0].fingerprint
+    with pytest.raises(Full):
+        trained(small, train, tmp_path, export=no_space)
+    (path,) = tmp_path.glob(f"*/step-*/{file}")
+    content = bytearray(path.read_bytes())
+    if damage == "missing":
+        path.unlink()
+    else:
+        content[len(content) // 2] ^= 4
+        path.write_bytes({"cut": content[: len(content) // 2], "empty": b"", "flipped": content}[damage])
+    steps = []
+    bundle, _ = trained(small, train, tmp_path, on_log=lambda history: steps.append(len(history)))
+    assert steps[0] == 1
+    assert bundle.fingerprint == expected
+    assert "a damaged checkpoint" in capsys.readouterr().err
