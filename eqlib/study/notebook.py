@@ -35,7 +35,13 @@ from eqlib.study import parameters
 from eqlib.study.parent import end_with_dvc
 
 _ADDRESS = re.compile(r" at 0x[0-9a-f]+")
-_STABLE = {"EQLIB_STAGE": "1", "SOURCE_DATE_EPOCH": "0", "PYTHONHASHSEED": "0", "PYDEVD_DISABLE_FILE_VALIDATION": "1"}
+_STABLE = {
+    "EQLIB_STAGE": "1",
+    "SOURCE_DATE_EPOCH": "0",
+    "PYTHONHASHSEED": "0",
+    "PYDEVD_DISABLE_FILE_VALIDATION": "1",
+    "HF_HUB_DISABLE_TELEMETRY": "1",
+}
 
 TOURS = 3
 """For so many states of the sources the tour keeps what a stage made."""
@@ -81,7 +87,8 @@ def run(
     bar of its cells in place of its stderr.
 
     Raises InputError for an unknown name, a wrong type, a folder that no stage wrote or one that another run is making,
-    RuntimeError when the notebook fails; then ``output`` is untouched and the executed copy and the traceback lie under ``scratch/failed``.
+    RuntimeError when the notebook fails; then ``output`` is untouched and the executed copy and the traceback lie under
+    ``scratch/failed``.
     """
     import papermill
 

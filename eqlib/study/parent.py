@@ -9,7 +9,7 @@ import psutil
 
 
 def end_with(process: int) -> None:
-    """From now on this process ends, by SIGTERM and five seconds later at once, when ``process`` (its number) is gone."""
+    """From now on this process ends, by SIGTERM and five seconds later at once, when ``process`` (a number) is gone."""
     parent = psutil.Process(process)
 
     def watch() -> None:

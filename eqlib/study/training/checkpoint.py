@@ -2,8 +2,8 @@
 
 accelerate saves and loads the model, the optimiser, the GradScaler and each process's random state. What it would
 unpickle (registered objects) is a dict of tensors and numbers here, loaded as weights only. Each file is flushed to the
-disk and its SHA-256 kept beside it: a checkpoint that was cut off, or of which a byte changed, is said and left out, and
-the run begins anew. It ends with the same weights.
+disk and its SHA-256 kept beside it: a checkpoint that was cut off, or of which a byte changed, is named and left out,
+and the run begins anew. It ends with the same weights.
 """
 
 import hashlib

@@ -88,11 +88,13 @@ def split(values: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
 
 
 def check_kept(bundle: CLIP, folder: str | Path) -> None:
-    """Raises InputError where `train` left the model in ``folder``, but with other weights: a file was damaged since."""
+    """Raises InputError where `train` left other weights in ``folder`` than it holds now: a file was damaged since."""
     told = Path(folder).parent / "metrics.json"
     if told.is_file() and (weights := read_json(told).get("weights", bundle.fingerprint)) != bundle.fingerprint:
         mend = "mend it with `python -m eqlib.study.mend && dvc repro`"
-        raise InputError(f"the weights {weights[:12]} that training left ({mend})", bundle.fingerprint[:12], where=folder)
+        raise InputError(
+            f"the weights {weights[:12]} that training left ({mend})", bundle.fingerprint[:12], where=folder
+        )
 
 
 def write_run(run: Run, output: str | Path) -> Path:

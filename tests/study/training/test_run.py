@@ -245,5 +245,5 @@ def test_a_model_with_a_flipped_byte_is_refused(run, tmp_path):
     content = bytearray(weights.read_bytes())
     content[-3] ^= 1
     weights.write_bytes(content)
-    with pytest.raises(InputError, match=r"out/model: expected the weights .* python -m eqlib\.study\.mend"):
+    with pytest.raises(InputError, match=r"out/model: expected the weights .*`python -m eqlib\.study\.mend"):
         check_kept(load(model), model)
