@@ -109,7 +109,8 @@ def test_a_second_run_of_one_stage_is_refused_while_the_first_goes_on(here):
 
 
 def test_a_full_disk_is_one_line_that_names_the_file(here, capfd):
-    code = "from eqlib.files import whole\nwith whole(output + '/table.csv'):\n    open('/dev/full', 'wb', buffering=0).write(b'x')"
+    code = "from eqlib.files import whole\nwith whole(output + '/table.csv'), open('/dev/full', 'wb', 0) as file:\n"
+    code += "    file.write(b'x')"
     write(here / "n.ipynb", code)
     assert main(["run", "n.ipynb", "--output", "out/x"]) == 1
     (line,) = [line for line in capfd.readouterr().err.splitlines() if line.startswith("error:")]
