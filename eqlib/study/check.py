@@ -7,6 +7,7 @@ each notebook is asked whether it takes the names and types. Nothing is drawn, d
 
 import inspect
 import sys
+from contextlib import suppress
 from dataclasses import KW_ONLY
 from itertools import product
 from pathlib import Path
@@ -191,7 +192,9 @@ def found(params: dict[str, Any], *, root: str | Path = ".") -> list[InputError]
         wrong += [InputError(one.expected, one.got, row=f"{name}.{one.row}") for one in listed]
     named = {str(one.row) for one in wrong}
     wrong += [one for one in _of_notebooks(params, Path(root)) if str(one.row) not in named]
-    return wrong or _between(params)
+    with suppress(Exception if wrong else ()):  # sections that are wrong may be too wrong to be compared
+        _between(params, wrong)
+    return list({str(one): one for one in wrong}.values())
 
 
 def _of_run(name: str, values: dict[str, Any]) -> list[InputError]:
@@ -224,9 +227,9 @@ def _of_notebooks(params: dict[str, Any], root: Path) -> list[InputError]:
     return wrong
 
 
-def _between(params: dict[str, Any]) -> list[InputError]:
-    """What sections that are right by themselves do not agree on, and what a method or a model does not take."""
-    study, wrong = params["study"], []
+def _between(params: dict[str, Any], wrong: list[InputError]) -> None:
+    """Adds to ``wrong`` what sections do not agree on, and what a method or a model does not take."""
+    study = params["study"]
 
     def expect(right: bool, expected: str, got: object, row: str) -> None:
         if not right:
@@ -235,7 +238,7 @@ def _between(params: dict[str, Any]) -> list[InputError]:
     def attempt(row: str, function, *arguments, **options) -> Any:
         try:
             return function(*arguments, **options)
-        except Exception as error:  # a wrong type of a setting may end anywhere
+        except Exception as error:  # a setting of a wrong type may fail anywhere
             told = (error.expected, error.got) if isinstance(error, InputError) else ("another value", error)
             wrong.append(InputError(*told, row=row))
 
@@ -250,10 +253,9 @@ def _between(params: dict[str, Any]) -> list[InputError]:
         wrong += [InputError(one.expected, one.got, row=f"data.suites.{name}.{one.row}") for one in listed]
         if reader := not listed and attempt(f"data.suites.{name}.reader", reader_of, entry["reader"]):
             known = sorted(inspect.signature(reader).parameters.keys() - {"path"})
-            for option in entry.keys() - plain.keys() - set(known):
-                expect(
-                    False, f"an option of its reader ({', '.join(known)})", "another", f"data.suites.{name}.{option}"
-                )
+            for option in entry.keys() - plain.keys():
+                row = f"data.suites.{name}.{option}"
+                expect(option in known, f"an option of its reader ({', '.join(known)})", "another", row)
 
     tried = [(f"select.grids.{m}", m, dict(zip(lists, values, strict=True)))
              for m, products in params["select"]["grids"].items() for lists in products
@@ -272,7 +274,6 @@ def _between(params: dict[str, Any]) -> list[InputError]:
             repr(method),
             row,
         )
-    return list({str(one): one for one in wrong}.values())
 
 
 def _has_bias(init: str) -> bool | None:
