@@ -28,6 +28,7 @@ from ruamel.yaml import YAML
 from eqlib.study.profile import copy_tree, overlay, write
 
 ROOT = Path(__file__).resolve().parents[1]
+HANGS = 1200  # seconds; a pass takes 60 on a quiet machine
 MARK = "EQLIB_CHAOS"
 SECRET = "a-token-that-no-file-may-hold"
 SMALLER = {
@@ -80,8 +81,16 @@ class Study:
         )  # fmt: skip
 
     def repro(self, *options: str) -> tuple[int, str]:
-        process = self.start(*options)
-        told, _ = process.communicate()
+        return self.wait(self.start(*options))
+
+    def wait(self, process: subprocess.Popen) -> tuple[int, str]:
+        """Exit code and output; 124 for one that hangs."""
+        try:
+            told, _ = process.communicate(timeout=HANGS)
+        except subprocess.TimeoutExpired:
+            for one in self.processes():
+                one.kill()
+            return 124, f"{process.communicate()[0]} HANGS"
         return process.returncode, told
 
     def files(self) -> dict[str, str]:
@@ -127,6 +136,7 @@ class Study:
             if refusal is None:
                 return f"failed: {told[-600:]}"
             command = re.findall("`([^`]+)`", refusal)[-1]
+            command = command.replace("dvc repro", f"dvc repro {self.target}")  # no further than the study goes
             subprocess.run(command, shell=True, cwd=self.folder, env=self.environment, capture_output=True)
             code, told = self.repro(self.target)
             mended = f"refused, mended by `{command}`: "
@@ -158,7 +168,7 @@ def killed(study: Study, draw: random.Random, name: str) -> tuple[str, str]:
             process.communicate(timeout=2)
         except subprocess.TimeoutExpired:
             process.send_signal(SIGNALS[name])
-    told, _ = process.communicate()
+    _, told = study.wait(process)
     left, torn = study.end(), study.torn()
     said = "KeyboardInterrupt caught" if name != "Ctrl-C" and "KeyboardInterrupt caught" in told else ""
     return stage, "; ".join(filter(None, [left, torn, said, study.outcome()]))
