@@ -326,7 +326,7 @@ def main() -> int:
     kinds = [kind for kind in FAULTS if NEEDS.get(kind, "scenes") in study.took]
     kinds = options.kinds.split(",") if options.kinds else kinds
     bad = 0
-    print(f"{'fault':28}{'stage or file':36}outcome", flush=True)
+    print(f"{'fault':28}{'stage or file':46} outcome", flush=True)
     for number in range(options.count):
         if time.monotonic() - started > 60 * options.minutes:
             print(f"the time is up after {number} of {options.count}")
@@ -335,7 +335,7 @@ def main() -> int:
         where, outcome = FAULTS[kind](study, random.Random(f"{options.seed} {number}"))
         fine = re.fullmatch("(refused, mended by `.*`: )?same bytes|(no checkpoint.*; )same bytes|skipped.*", outcome)
         bad += not fine
-        print(f"{kind:28}{where:36}{'' if fine else 'BAD: '}{outcome}", flush=True)
+        print(f"{kind:28}{where:46} {'' if fine else 'BAD: '}{outcome}", flush=True)
         if not fine:  # the next fault finds a whole study
             study.repro(study.target)
     told = [name for name in study.files() if SECRET.encode() in (study.folder / name).read_bytes()]
