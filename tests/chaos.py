@@ -285,6 +285,10 @@ def flipped(study: Study, draw: random.Random, pattern: str, *options: str) -> t
     return str(path.relative_to(study.folder)), study.outcome(study.target)
 
 
+def evaluations(study: Study) -> list[str]:
+    return [stage for stage in study.took if stage.startswith("evaluate")]
+
+
 def two_at_once(study: Study, draw: random.Random) -> tuple[str, str]:
     stage = draw.choice([stage for stage in study.took if stage.startswith(("scenes", "evaluate"))])
     first = study.force(stage)
@@ -302,7 +306,7 @@ FAULTS = {
     "cached object removed": object_removed,
     "cached object damaged": object_damaged,
     "cached model damaged": model_damaged,
-    "byte of a feature file": lambda s, d: flipped(s, d, "scratch/features/*/*", "evaluate@eqsim-0"),
+    "byte of a feature file": lambda s, d: flipped(s, d, "scratch/features/*/*", *evaluations(s)),
     "byte of a model": lambda s, d: flipped(s, d, "build/pretrain/model/*.safetensors"),
     "byte of a picture": lambda s, d: flipped(s, d, "data/captions/*.tar"),
     "byte of a quads file": lambda s, d: flipped(s, d, "data/quads/*.json"),
