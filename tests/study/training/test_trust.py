@@ -116,7 +116,7 @@ def test_a_released_temperature_above_100_is_not_moved(small, train, tmp_path):
         bundle.model.logit_scale.fill_(4.7652)  # ViT-B-16-SigLIP
     trained(small, train, tmp_path, bundle=bundle, recipe=replace(RECIPE, lr=1e-6))
     assert bundle.model.logit_scale.item() == pytest.approx(4.7652, abs=1e-4)
-    low = load(small, seed=0)
+    low = load(small | {"init_logit_bias": -10.0}, seed=0)
     with torch.no_grad():
         low.model.logit_scale.fill_(4.60)
     trained(small, train, tmp_path, "siglip", bundle=low, recipe=replace(RECIPE, lr=0.1, max_norm=0.0))
