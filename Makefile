@@ -2,10 +2,15 @@
 PYTHON ?= python3
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export UV_HTTP_TIMEOUT ?= 180
+export HF_HUB_DISABLE_TELEMETRY := 1
+# UV_TORCH_BACKEND=cpu takes PyTorch's build without CUDA, which is then left out of the lock as well
+LOCK = grep -vE '$(if $(filter cpu,$(UV_TORCH_BACKEND)),^(cuda|nvidia|triton),^$$)' requirements.lock
 
-.PHONY: study smoke photographs test test-slow lint bench lab scenes lock clean
+.PHONY: study smoke photographs test test-slow chaos lint bench lab scenes lock clean
 
 study: .venv/ready  ## the whole study, from scenes to report
+	python -m eqlib.study.check  # a stage as well; DVC does not get as far where a list that it runs over is none
+	python -m eqlib.study.mend
 	dvc repro
 	@echo "report: reports/index.html"
 
@@ -20,6 +25,10 @@ test: lint  ## lint and the test suite
 
 test-slow: .venv/ready  ## the large sizes of the slow tests
 	pytest -q -m slow tests
+
+chaos: .venv/ready  ## faults at random moments of a small study, and what became of each: COUNT, SEED, MINUTES, TARGET
+	python tests/chaos.py --count $(or $(COUNT),40) --seed $(or $(SEED),0) --minutes $(or $(MINUTES),60) \
+	  --target $(or $(TARGET),report)
 
 lint: .venv/ready
 	ruff check .
@@ -37,7 +46,7 @@ lab: .venv/ready  ## JupyterLab on the repository, opened at the overview
 .venv/ready: requirements.lock pyproject.toml
 	test -x .venv/bin/python || $(PYTHON) -m venv .venv
 	.venv/bin/python -m pip install --quiet uv
-	.venv/bin/uv pip install --quiet --compile-bytecode --python .venv/bin/python -r requirements.lock
+	$(LOCK) | .venv/bin/uv pip install --quiet --compile-bytecode --python .venv/bin/python -r -
 	.venv/bin/uv pip install --quiet --python .venv/bin/python --no-deps -e .
 	-git config filter.bare.clean '.venv/bin/python -m eqlib.study.notebook bare'  # running notebooks leaves git clean
 	touch $@

@@ -4,6 +4,7 @@ Whatever a stranger may have written is read here: text, JSON and arrays. Text i
 mark. JSON is what the standard says and no more: no NaN, no key twice, no lone surrogate, numbers that 64 bits hold.
 """
 
+import errno
 import hashlib
 import json
 import os
@@ -153,6 +154,10 @@ def whole(path: str | Path, *, replace_folder: bool = False) -> Iterator[Path]:
         if path.is_dir():
             path.rename(Path(parent) / "replaced")  # rename cannot replace a folder that is not empty
         os.replace(draft, path)
+    except Exception as error:
+        if "No space left" in str(error):  # nobody says where; safetensors raises an error of its own
+            raise OSError(errno.ENOSPC, "no space left on the disk", str(path)) from error
+        raise
     finally:
         shutil.rmtree(parent, ignore_errors=True)
 

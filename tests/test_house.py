@@ -19,11 +19,13 @@ CORE = (
     ("cli", "lmms_eval"),
 )
 WORKSHOP = (
-    ("parameters", "released", "scenes", "trials"),
+    ("parameters", "parent"),
+    ("released", "scenes", "trials"),
     ("evaluation",),
     ("training",),
     ("report",),
-    ("notebook", "profile", "sets", "weights"),
+    ("check", "mend", "notebook", "sets", "weights"),
+    ("profile",),
 )
 STOREYS = (*CORE, *(tuple(f"study.{room}" for room in rooms) for rooms in WORKSHOP))
 LEVEL = {room: level for level, rooms in enumerate(STOREYS) for room in rooms}
@@ -84,3 +86,17 @@ def test_lock_environment_and_pyproject_agree(root):
             continue
         name = re.match(r"[A-Za-z0-9._-]+", requirement)[0].lower().replace("_", "-").replace(".", "-")
         assert name in locked, f"{name} is not in requirements.lock: make lock"
+
+
+def test_no_weights_are_unpickled(root):
+    """A file of weights runs no code: safetensors, or torch.load with ``weights_only``."""
+    for path in sorted(root.glob("eqlib/**/*.py")):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Call) and ast.unparse(node.func) == "torch.load":
+                assert "weights_only=True" in ast.unparse(node), path.name
+        assert not {"pickle", "joblib", "dill"} & set(imports(path)), path.name
+
+
+def test_nobody_is_told_of_a_run(root):
+    assert "analytics = false" in (root / ".dvc" / "config").read_text()
+    assert "HF_HUB_DISABLE_TELEMETRY := 1" in (root / "Makefile").read_text()

@@ -133,8 +133,8 @@ def load(
     it was. ``precision`` is open_clip's (fp32, bf16, fp16, amp, ...). ``quick_gelu=True`` forces the activation.
     ``aug_cfg`` goes to open_clip's training transform.
 
-    Raises InputError for a spec that names nothing, a config open_clip cannot build, or weights that cannot be fetched.
-    Warns (QuickGELUWarning) where config and pretrained tag disagree on the activation.
+    Raises InputError for a spec that names nothing, a config open_clip cannot build, weights that cannot be fetched, or
+    weights that are not finite. Warns (QuickGELUWarning) where config and pretrained tag disagree on the activation.
     """
     device = best_device() if device == "auto" else device
     if (found := transformers_folder(spec)) is not None:
@@ -142,7 +142,7 @@ def load(
 
         if quick_gelu:
             raise InputError("quick_gelu for a model of open_clip", "one of transformers", where=found[1])
-        return load_folder(*found, device=device, precision=precision, aug_cfg=aug_cfg)
+        return _finite(load_folder(*found, device=device, precision=precision, aug_cfg=aug_cfg))
     name, model_name, pretrained, config = _resolve(spec)
     check_quick_gelu(name, model_name, pretrained, config["model_cfg"], forced=quick_gelu)
     shown = {}
@@ -181,7 +181,14 @@ def load(
             what = "weights that can be read or downloaded" if pretrained else "a model that open_clip can build"
             raise InputError(what, f"{type(error).__name__}: {error}", where=name) from error
     config["preprocess_cfg"] = dict(model.visual.preprocess_cfg)
-    return CLIP(model.eval(), train, val, tokenizer, name, config, precision)
+    return _finite(CLIP(model.eval(), train, val, tokenizer, name, config, precision))
+
+
+def _finite(bundle: CLIP) -> CLIP:
+    for name, weights in bundle.model.named_parameters():
+        if not weights.isfinite().all():
+            raise InputError("finite weights", f"NaN or infinity in {name}", where=bundle.name)
+    return bundle
 
 
 def save(bundle: CLIP, folder: str | Path) -> Path:

@@ -18,6 +18,7 @@ import re
 import shutil
 import sys
 import traceback
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -25,14 +26,24 @@ from typing import Any
 sys.modules.setdefault("rfc3987_syntax", None)
 
 import nbformat
+from filelock import FileLock, Timeout
 from nbformat import NotebookNode
 
 from eqlib.errors import InputError
 from eqlib.files import content_hash, made_here, whole
 from eqlib.study import parameters
+from eqlib.study.parent import end_with_dvc
 
 _ADDRESS = re.compile(r" at 0x[0-9a-f]+")
-_STABLE = {"EQLIB_STAGE": "1", "SOURCE_DATE_EPOCH": "0", "PYTHONHASHSEED": "0", "PYDEVD_DISABLE_FILE_VALIDATION": "1"}
+_STABLE = {
+    "EQLIB_STAGE": "1",
+    "SOURCE_DATE_EPOCH": "0",
+    "PYTHONHASHSEED": "0",
+    "PYDEVD_DISABLE_FILE_VALIDATION": "1",
+    "HF_HUB_DISABLE_TELEMETRY": "1",
+    "OMP_NUM_THREADS": "2",  # sums, and with them trained weights, depend on it: the same on any number of cores
+    "MKL_NUM_THREADS": "2",
+}
 
 TOURS = 3
 """For so many states of the sources the tour keeps what a stage made."""
@@ -77,8 +88,9 @@ def run(
     ``output`` with everything the notebook wrote there and the executed notebook as ``notebook.ipynb``. ``bar`` shows a
     bar of its cells in place of its stderr.
 
-    Raises InputError for an unknown name, a wrong type or a folder that no stage wrote, RuntimeError when the notebook
-    fails; then ``output`` is untouched and the executed copy and the traceback lie under ``scratch/failed``.
+    Raises InputError for an unknown name, a wrong type, a folder that no stage wrote or one that another run is making,
+    RuntimeError when the notebook fails; then ``output`` is untouched and the executed copy and the traceback lie under
+    ``scratch/failed``.
     """
     import papermill
 
@@ -92,6 +104,12 @@ def run(
 
     name = "-".join(output.parts[-2:])
     draft = scratch / "running" / name  # a fixed name: the path shows in the executed notebook
+    draft.parent.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(draft.with_name(f"{name}.lock"), timeout=0)
+    try:
+        lock.acquire()
+    except Timeout as error:
+        raise InputError("one run at a time of a stage", "another that is running", where=output) from error
     shutil.rmtree(draft, ignore_errors=True)
     draft.mkdir(parents=True)
     failed = scratch / "failed" / name
@@ -110,14 +128,21 @@ def run(
             progress_bar={"desc": source.stem, "leave": False} if bar else False,
             request_save_on_cell_execute=True,
             stderr_file=None if bar else sys.stderr,
-            extra_arguments=["--IPKernelApp.log_level=ERROR"],  # it warns of its local port at every start
+            extra_arguments=["--IPKernelApp.log_level=CRITICAL"],  # its local port at each start, interrupts of nobody
         )
         _check_finished(executed)
+        stable = _stable(executed, old=str(draft), new=str(output))
+        with whole(kept) as file:
+            nbformat.write(stable, file)
+        with whole(output, replace_folder=True) as final:
+            shutil.move(draft, final)
+        return stable
     except BaseException as error:
-        failed.mkdir(parents=True)
-        (failed / "traceback.txt").write_text(_plain("".join(traceback.format_exception(error))))
-        if kept.is_file():
-            shutil.move(kept, failed / "notebook.ipynb")
+        with suppress(OSError):  # of a full disk, which is the error already
+            failed.mkdir(parents=True)
+            (failed / "traceback.txt").write_text(_plain("".join(traceback.format_exception(error))))
+            if kept.is_file():
+                shutil.move(kept, failed / "notebook.ipynb")
         shutil.rmtree(draft, ignore_errors=True)
         if not isinstance(error, Exception):
             raise
@@ -125,12 +150,7 @@ def run(
     finally:  # else a person's own notebook would show its progress as a stage does
         os.environ.clear()
         os.environ.update(before)
-    stable = _stable(executed, old=str(draft), new=str(output))
-    with whole(kept) as file:
-        nbformat.write(stable, file)
-    with whole(output, replace_folder=True) as final:
-        shutil.move(draft, final)
-    return stable
+        lock.release()
 
 
 def upstream(stage: str, **values: Any) -> str:
@@ -241,12 +261,13 @@ def main(arguments: list[str] | None = None) -> int:
                 with whole(options.output / path.name) as file:
                     nbformat.write(bare(read(path)), file)
         else:
+            end_with_dvc()
             values: dict[str, Any] = {}
             for name in options.params:
                 file, colon, section = name.rpartition(":")
                 values |= parameters.section(file if colon else "params.yaml", section)
             run(options.source, options.output, values | _values(rest))
-    except (InputError, RuntimeError) as error:
+    except (InputError, RuntimeError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     return 0

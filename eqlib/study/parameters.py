@@ -1,20 +1,72 @@
-"""The typed ``parameters`` cell of a notebook, and the values that params.yaml gives it.
+"""The typed ``parameters`` cell of a notebook, the values that params.yaml gives it, and records of checked settings.
 
 papermill only warns about unknown names, and its ``inspect_notebook`` loses every parameter whose annotation holds
 ``|``, ``Literal`` or a nested ``dict``: of the 45 of 30_finetune it finds 38. Here the cell is parsed, and a wrong name
 or type is an error before a kernel starts.
 """
 
-import ast
-from pathlib import Path
-from typing import Any, Literal
+from __future__ import annotations
 
-from nbformat import NotebookNode
-from pydantic import TypeAdapter, ValidationError
+import ast
+import re
+import reprlib
+from functools import wraps
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal, dataclass_transform
+
+from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic.dataclasses import dataclass
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from eqlib.errors import InputError
+
+if TYPE_CHECKING:
+    from nbformat import NotebookNode
+
+Count = Annotated[int, Field(ge=0)]
+Positive = Annotated[int, Field(ge=1)]
+Amount = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Seed = Annotated[int, Field(ge=0, lt=2**32)]
+Level = Annotated[float, Field(gt=0, lt=1)]
+
+
+@dataclass_transform(frozen_default=True)
+def record(cls: type) -> type:
+    """A frozen dataclass that holds its values to their annotations, types strictly (an int fits a float, a bool fits
+    neither). Raises InputError for the first that does not fit, and for an unknown name; `problems` lists all."""
+    made = dataclass(frozen=True, config=ConfigDict(extra="forbid", strict=True))(cls)
+    build = made.__init__
+
+    @wraps(build)
+    def checked(self, *positional: Any, **values: Any) -> None:
+        try:
+            build(self, *positional, **values)
+        except ValidationError as error:
+            raise _problem(error.errors()[0]) from error
+
+    made.__init__ = checked
+    return made
+
+
+def problems(kind: type, values: dict[str, Any]) -> list[InputError]:
+    """Everything for which the record ``kind`` refuses ``values``; ``row`` of each is the key, dots descend."""
+    try:
+        kind(**values)
+    except InputError as error:
+        return [_problem(found) for found in error.__cause__.errors()]
+    return []
+
+
+def _problem(found: dict[str, Any]) -> InputError:
+    """What pydantic found, in our words."""
+    place = [str(part) for part in found["loc"]]
+    if isinstance(inner := found.get("ctx", {}).get("error"), InputError):  # of a __post_init__
+        return InputError(inner.expected, inner.got, row=".".join([*place, *filter(None, [inner.row])]) or None)
+    known = {"missing": ("a value", "none"), "unexpected_keyword_argument": ("a known name", f"`{place[-1]}`")}
+    wanted = re.sub("^(greater|less)", r"a value \1", found["msg"].removeprefix("Input should be "))
+    told = (wanted, reprlib.repr(found["input"]))
+    return InputError(*known.get(found["type"], told), row=".".join(place))
 
 
 def declared(notebook: NotebookNode, *, where: str | Path) -> dict[str, tuple[str, Any]]:
@@ -26,7 +78,11 @@ def declared(notebook: NotebookNode, *, where: str | Path) -> dict[str, tuple[st
     if len(cells) != 1:
         raise InputError("one cell tagged `parameters`", f"{len(cells)}", where=where)
     found = {}
-    for statement in ast.parse(cells[0].source).body:
+    try:
+        statements = ast.parse(cells[0].source).body
+    except SyntaxError as error:
+        raise InputError("a parameters cell of Python alone", error.msg, where=where) from error
+    for statement in statements:
         try:
             if not isinstance(statement, ast.AnnAssign) or not isinstance(statement.target, ast.Name):
                 raise ValueError
@@ -75,14 +131,22 @@ def gathered(values: dict[str, Any], parameters: dict[str, tuple[str, Any]]) -> 
     return known | {"settings": parameters["settings"][1] | known.get("settings", {}) | more}
 
 
-def section(path: str | Path, name: str) -> dict[str, Any]:
-    """Section ``name`` (dots descend) of a YAML 1.2 file, read as DVC reads it: plain Python values. JSON is YAML."""
+def sections(path: str | Path) -> dict[str, Any]:
+    """A YAML 1.2 file of named sections, read as DVC reads it: plain Python values. JSON is YAML."""
     try:
-        tree = YAML(typ="safe", pure=True).load(Path(path))
+        tree = _yaml(Path(path))
     except OSError as error:
         raise InputError("a readable file", error.strerror or "an error", where=path) from error
-    except YAMLError as error:
-        raise InputError("YAML", " ".join(str(error).split()), where=path) from error
+    except InputError as error:
+        raise InputError(error.expected, error.got, where=path) from error
+    if not isinstance(tree, dict):
+        raise InputError("sections", reprlib.repr(tree), where=path)
+    return tree
+
+
+def section(path: str | Path, name: str) -> dict[str, Any]:
+    """Section ``name`` (dots descend) of `sections`."""
+    tree = sections(path)
     for key in name.split("."):
         if not isinstance(tree, dict) or key not in tree:
             raise InputError(f"a section `{name}`", "none", where=path)
@@ -94,4 +158,11 @@ def section(path: str | Path, name: str) -> dict[str, Any]:
 
 def literal(text: str) -> Any:
     """A value given on the command line, read by the rules of params.yaml: ``3``, ``1e-3``, ``true``, ``[a, b]``."""
-    return YAML(typ="safe", pure=True).load(text) if text else ""
+    return _yaml(text) if text else ""
+
+
+def _yaml(source: Path | str) -> Any:
+    try:
+        return YAML(typ="safe", pure=True).load(source)
+    except (YAMLError, ValueError, RecursionError) as error:  # also a 13th month, and 3,000 brackets
+        raise InputError("YAML", " ".join(str(error).split())) from error

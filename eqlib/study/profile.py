@@ -20,6 +20,7 @@ from typing import Any
 from ruamel.yaml import YAML
 
 from eqlib.errors import InputError
+from eqlib.study.check import found
 from eqlib.study.parameters import literal
 
 OPEN = ("data.suites", "select.grids")  # sections whose keys are names of the user's own: replaced whole, not merged
@@ -85,8 +86,12 @@ def main(arguments: list[str] | None = None) -> int:
         overlay(params, yaml.load(profile), where=profile)
         for assignment in options.set:
             overlay(params, nested(assignment), where="--set")
+        wrong = found(params)
     except InputError as error:
+        wrong = [error]
+    for error in wrong:
         print(f"error: {error}", file=sys.stderr)
+    if wrong:
         return 1
     target = Path("scratch") / "profile" / options.name
     copy_tree(Path(), target)

@@ -281,3 +281,11 @@ def test_quick_gelu_of_a_folder_is_guarded_by_its_name(tmp_path, tiny):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         load(folder, quick_gelu=True)
+
+
+def test_weights_that_are_not_finite_are_named(config, tmp_path):
+    bundle = load(config)
+    with torch.no_grad():
+        bundle.model.text_projection[0, 0] = torch.nan
+    with pytest.raises(InputError, match="model: expected finite weights, got NaN or infinity in text_projection"):
+        load(save(bundle, tmp_path / "model"))

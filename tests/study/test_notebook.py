@@ -10,6 +10,7 @@ import time
 
 import nbformat
 import pytest
+from filelock import FileLock
 
 from eqlib.errors import InputError
 from eqlib.study.notebook import bare, main, read, run, upstream
@@ -94,6 +95,37 @@ def test_wrong_values_stop_before_a_kernel_starts(here):
     with pytest.raises(InputError, match="got `stpes`"):
         run(source, here / "out", {"stpes": 3})
     assert not (here / "out").exists()
+
+
+def test_a_second_run_of_one_stage_is_refused_while_the_first_goes_on(here):
+    source = write(here / "n.ipynb", "1 + 1")
+    (here / "scratch" / "running").mkdir(parents=True)
+    with (
+        FileLock(here / "scratch/running/out-stage.lock"),
+        pytest.raises(InputError, match="out/stage: expected one run at a time of a stage"),
+    ):
+        run(source, here / "out" / "stage", {})
+    run(source, here / "out" / "stage", {})
+
+
+def test_a_full_disk_is_one_line_that_names_the_file(here, capfd):
+    code = "from eqlib.files import whole\nwith whole(output + '/table.csv'), open('/dev/full', 'wb', 0) as file:\n"
+    code += "    file.write(b'x')"
+    write(here / "n.ipynb", code)
+    assert main(["run", "n.ipynb", "--output", "out/x"]) == 1
+    (line,) = [line for line in capfd.readouterr().err.splitlines() if line.startswith("error:")]
+    assert "no space left on the disk: 'scratch/running/out-x/table.csv'" in line
+    assert not (here / "out").exists()
+
+
+def test_a_token_of_the_environment_is_in_no_output(here, monkeypatch):
+    monkeypatch.setenv("HF_TOKEN", "a-secret-of-mine")
+    run(write(here / "n.ipynb", "1 + 1"), here / "out", {})
+    with pytest.raises(RuntimeError):
+        run(write(here / "bad.ipynb", "1 / 0"), here / "bad", {})
+    files = [path for path in here.rglob("*") if path.is_file()]
+    assert len(files) > 3
+    assert not [path for path in files if b"a-secret-of-mine" in path.read_bytes()]
 
 
 def test_the_command_line_reads_params_and_reports_in_one_line(here, capfd):

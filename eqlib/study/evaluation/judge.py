@@ -4,6 +4,9 @@ from pathlib import Path
 
 import pandas as pd
 
+from eqlib.errors import InputError
+from eqlib.files import read_json
+from eqlib.models.clip import CLIP
 from eqlib.models.embed import Embedder
 from eqlib.models.matching import HEAD, load_head, scorer
 from eqlib.models.opening import open_model
@@ -22,8 +25,19 @@ def judges_of(
     asked = as_asked(opened, cache=cache, batch_size=batch, workers=workers)
     if isinstance(asked, PairScorer):
         return asked, None
+    check_kept(opened, model)
     own = (Path(model) / HEAD).is_file()
     return (scorer(opened, load_head(model)) if own else asked), asked
+
+
+def check_kept(bundle: CLIP, folder: str | Path) -> None:
+    """Raises InputError where `train` left other weights in ``folder`` than it holds now: a file was damaged since."""
+    told = Path(folder).parent / "metrics.json"
+    if told.is_file() and (weights := read_json(told).get("weights", bundle.fingerprint)) != bundle.fingerprint:
+        mend = "mend it with `python -m eqlib.study.mend && dvc repro`"
+        raise InputError(
+            f"the weights {weights[:12]} that training left ({mend})", bundle.fingerprint[:12], where=folder
+        )
 
 
 def judged(

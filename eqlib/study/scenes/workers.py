@@ -1,5 +1,6 @@
 """Numbered jobs in several processes: results in order, few of them in memory."""
 
+import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
@@ -7,6 +8,7 @@ from typing import Self, TypeVar
 
 from eqlib.errors import InputError
 from eqlib.progress import progress
+from eqlib.study.parent import end_with
 
 Result = TypeVar("Result")
 CHUNK = 16  # jobs that go to a process at once
@@ -20,7 +22,8 @@ class Workers:
         if workers < 1:
             raise InputError("at least one worker", workers, row="workers")
         # Spawned, not forked: a forked child of a process with threads (Jupyter, torch) may hang.
-        self._pool = ProcessPoolExecutor(workers, mp_context=get_context("spawn")) if workers > 1 else None
+        spawn = {"mp_context": get_context("spawn"), "initializer": end_with, "initargs": (os.getpid(),)}
+        self._pool = ProcessPoolExecutor(workers, **spawn) if workers > 1 else None
 
     def __enter__(self) -> Self:
         return self

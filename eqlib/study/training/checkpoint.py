@@ -1,17 +1,27 @@
 """A running stage's own checkpoint: whole or absent, found by its own experiment alone, gone when the run is kept.
 
 accelerate saves and loads the model, the optimiser, the GradScaler and each process's random state. What it would
-unpickle (registered objects) is a dict of tensors and numbers here, loaded as weights only.
+unpickle (registered objects) is a dict of tensors and numbers here, loaded as weights only. Each file is flushed to the
+disk and its SHA-256 kept beside it: a checkpoint that was cut off, or of which a byte changed, is named and left out,
+and the run begins anew. It ends with the same weights.
 """
 
 import hashlib
 import json
+import os
 import shutil
+import sys
 from pathlib import Path
 from typing import Any
 
 import torch
 from accelerate import Accelerator
+from accelerate.utils import broadcast_object_list
+
+from eqlib.errors import InputError
+from eqlib.files import content_hash, read_json, write_json
+
+SUMS = "sha256.json"
 
 
 class Checkpoint:
@@ -26,14 +36,20 @@ class Checkpoint:
         """In place of the last one, which stays until this one is whole."""
         draft = self.folder / "draft"
         self._on_one(shutil.rmtree, draft, ignore_errors=True)  # what a killed run left
-        self.accelerator.save_state(str(draft))
-        self._on_one(torch.save, state, draft / "state.pt")
+        try:
+            self.accelerator.save_state(str(draft))
+            self._on_one(torch.save, state, draft / "state.pt")
+            self._on_one(_seal, draft)
+        except Exception as error:  # of a full disk torch and safetensors raise errors of their own
+            raise OSError(f"{draft}: a checkpoint that could not be written ({error})") from error
         self._on_one(self._replace, draft, self.folder / f"step-{step:09d}")
 
     def load(self) -> dict[str, Any] | None:
-        """The last ``state`` saved, on the CPU, with the accelerator's own back in place; None where there is none."""
+        """The last ``state`` saved, on the CPU, with the accelerator's own back in place; None where there is none that
+        is as it was written."""
         found = sorted(self.folder.glob("step-*"))
-        if not found:
+        main = self.accelerator.is_main_process
+        if not found or not broadcast_object_list([main and _as_written(found[-1])])[0]:
             return None
         self.accelerator.load_state(str(found[-1]))
         return torch.load(found[-1] / "state.pt", map_location="cpu", weights_only=True)
@@ -52,3 +68,27 @@ class Checkpoint:
         if self.accelerator.is_main_process:
             function(*arguments, **options)
         self.accelerator.wait_for_everyone()
+
+
+def _seal(folder: Path) -> None:
+    """Flush ``folder`` to the disk, with the sums of its files: what is renamed after it survives a power cut."""
+    write_json(folder / SUMS, _sums(folder))
+    for path in (*(path for path in folder.rglob("*") if path.is_file()), folder):
+        handle = os.open(path, os.O_RDONLY)
+        os.fsync(handle)
+        os.close(handle)
+
+
+def _as_written(folder: Path) -> bool:
+    try:
+        if read_json(folder / SUMS) == _sums(folder):
+            return True
+    except InputError:
+        pass
+    print(f"{folder}: a damaged checkpoint, left out; training begins anew", file=sys.stderr)
+    return False
+
+
+def _sums(folder: Path) -> dict[str, str]:
+    files = sorted(path for path in folder.rglob("*") if path.is_file() and path.name != SUMS)
+    return {str(path.relative_to(folder)): content_hash(path) for path in files}

@@ -22,6 +22,7 @@ from eqlib.errors import InputError
 from eqlib.losses import (
     EqSimLoss,
     StepGenerator,
+    checks,
     contrastive_loss,
     cyclip_loss,
     negclip_loss,
@@ -39,18 +40,23 @@ BROUGHT = {"logit_bias": "", "partners": "partners", "negative_text_features": "
 
 
 def of_function(function: Callable[..., Scalars], settings: dict[str, Any]) -> Callable[..., Scalars]:
-    """``function`` under ``settings``, its other keywords. Raises InputError for settings that it does not take."""
+    """``function`` under ``settings``, its other keywords. Raises InputError for settings that it does not take, and
+    for one that is no finite number >= 0: each is a weight."""
     keywords = {p.name for p in inspect.signature(function).parameters.values() if p.kind is p.KEYWORD_ONLY}
     if unknown := settings.keys() - (keywords - BROUGHT.keys()):
         name = function.__name__.removesuffix("_loss")
         raise InputError(f"no such settings for {name}", ", ".join(sorted(unknown)), row="settings")
+    for name, value in settings.items():
+        checks.number(value, name, "settings")
     loss = partial(function, **settings)
     loss.takes = keywords & BROUGHT.keys()
     return loss
 
 
 def siglip_loss(image_features: Tensor, text_features: Tensor, logit_scale: Tensor, *, logit_bias=None) -> Scalars:
-    """``siglip``: open_clip's SigLipLoss, for a model with a logit bias."""
+    """``siglip``: open_clip's SigLipLoss. Raises InputError for a model without a logit bias."""
+    if logit_bias is None:
+        raise InputError("a model with a logit bias (init_logit_bias in its config)", "one without", where="siglip")
     ranks = Ranks.current()
     loss = SigLipLoss(rank=ranks.rank, world_size=ranks.world)
     return {"siglip": loss(image_features, text_features, logit_scale, logit_bias)}
@@ -59,6 +65,8 @@ def siglip_loss(image_features: Tensor, text_features: Tensor, logit_scale: Tens
 def eqsim(settings: dict[str, Any], *, seed: int, dim: int | None) -> EqSimLoss:
     """EqSimLoss under its own settings. ``variant`` may also be ``minimal_pairs``: the hard variant on the pairs that
     the data knows."""
+    if unknown := settings.keys() & {"seed", "contrastive"}:
+        raise InputError("settings of EqSimLoss but seed and contrastive", sorted(unknown)[0], row="settings")
     pairs = settings.get("variant") == MINIMAL_PAIRS
     loss = EqSimLoss(**(settings | ({"variant": "hard"} if pairs else {})), seed=seed)
     loss.takes = {"partners"} if pairs else set()
@@ -82,7 +90,10 @@ class Matching(torch.nn.Module):
             raise InputError("dim, the features' length, for a matching head", None, row="dim")
         with torch.random.fork_rng(devices=[]):
             torch.default_generator.manual_seed(seed)
-            self.head = MatchingHead(dim, settings.pop("hidden", 256))
+            hidden = settings.pop("hidden", 256)
+            if isinstance(hidden, bool) or not isinstance(hidden, int) or hidden < 1:
+                raise InputError("a width >= 1", repr(hidden), row="settings.hidden")
+            self.head = MatchingHead(dim, hidden)
         if settings and not eqsim:
             raise InputError("no such settings for itm", ", ".join(sorted(settings)), row="settings")
         try:  # a wrong name or value is an error now, not at the first step

@@ -2,17 +2,18 @@
 
 import math
 import os
-from dataclasses import dataclass
-from typing import ClassVar
+from typing import Annotated, Literal
 
 import torch
 from accelerate import Accelerator
 from accelerate.state import AcceleratorState
+from pydantic import Field
 
 from eqlib.errors import InputError
+from eqlib.study.parameters import Amount, Count, Positive, Seed, record
 
 
-@dataclass(frozen=True)
+@record
 class Recipe:
     """One run. ``batch`` is the global size, over all processes; it is also EqSim's pool of partners.
 
@@ -24,37 +25,31 @@ class Recipe:
     ``checkpoint_minutes`` counts time, looked at when a step is logged.
     """
 
-    __pydantic_config__: ClassVar = {"extra": "forbid"}
-
-    steps: int
-    batch: int
-    lr: float
-    seed: int
-    warmup: int = 0
-    weight_decay: float = 0.1
-    max_norm: float = 1.0
-    accum: int = 1
-    precision: str = "auto"
-    ema: float = 0.0
-    log_every: int = 10
-    validate_every: int = 0
-    export_every: int = 0
-    checkpoint_every: int = 0
-    checkpoint_minutes: float = 0.0
-    patience: int = 0
+    steps: Positive
+    batch: Positive
+    lr: Annotated[float, Field(gt=0, allow_inf_nan=False)]
+    seed: Seed
+    warmup: Count = 0
+    weight_decay: Amount = 0.1
+    max_norm: Amount = 1.0
+    accum: Positive = 1
+    precision: Literal["auto", "no", "bf16", "fp16"] = "auto"
+    ema: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    log_every: Count = 10
+    validate_every: Count = 0
+    export_every: Count = 0
+    checkpoint_every: Count = 0
+    checkpoint_minutes: Amount = 0.0
+    patience: Count = 0
     keep_best: bool = False
     monitor: str = "val_group"
-    workers: int | None = None
+    workers: Count | None = None
 
     def __post_init__(self) -> None:
-        if self.steps < 1 or not 0 <= self.warmup < self.steps:
-            raise InputError("steps >= 1 and 0 <= warmup < steps", f"steps {self.steps}, warmup {self.warmup}")
-        if not 0 <= self.ema < 1:
-            raise InputError("a decay in [0, 1)", self.ema, row="ema")
+        if self.warmup >= self.steps:
+            raise InputError(f"warmup < steps ({self.steps})", self.warmup, row="warmup")
         if (self.patience or self.keep_best) and not self.validate_every:
             raise InputError("validate_every > 0 with patience or keep_best", 0, row="validate_every")
-        if self.accum < 1 or self.max_norm < 0:
-            raise InputError("accum >= 1 and max_norm >= 0", f"accum {self.accum}, max_norm {self.max_norm}")
 
     def workers_of(self, processes: int) -> int:
         """Of each of ``processes`` on this machine."""

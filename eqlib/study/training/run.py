@@ -11,13 +11,14 @@ beside it, never inside. ``write_run`` leaves the file without training. On seve
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Callable
 from copy import deepcopy
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, field, replace
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, Literal
 from uuid import uuid4
 
 import numpy as np
@@ -26,7 +27,6 @@ import torch
 from accelerate import Accelerator
 from accelerate.tracking import get_available_trackers
 from accelerate.utils import broadcast_object_list
-from pydantic import TypeAdapter, ValidationError
 
 from eqlib.errors import InputError
 from eqlib.files import read_json, whole, write_json
@@ -34,6 +34,8 @@ from eqlib.models.clip import load, save
 from eqlib.models.matching import save_head
 from eqlib.models.score import require
 from eqlib.models.trainable import add_lora, merge_lora, train_only
+from eqlib.study.parameters import Positive, record
+from eqlib.study.parent import end_with
 from eqlib.study.training.batches import CaptionedImages, check_knows
 from eqlib.study.training.data import read_captions, read_suites
 from eqlib.study.training.loop import fit
@@ -44,7 +46,7 @@ from eqlib.study.training.validate import validator
 SCRATCH = "scratch/checkpoints"
 
 
-@dataclass(frozen=True)
+@record
 class Run:
     """Everything that decides a run's weights. ``suites`` are held out of training; ``validation`` names the one that
     is watched. ``settings`` are the method's own. ``part`` is one of ``train_only``'s, or ``lora``. ``aug_cfg`` goes to
@@ -52,8 +54,6 @@ class Run:
     "fail" stops at a training picture that cannot be read, before the first step where it is missing or cut off; "skip"
     takes another in its place and counts it in metrics.json. ``trackers`` are accelerate's ("tensorboard", "wandb",
     ...), which write under output/logs; they decide nothing."""
-
-    __pydantic_config__: ClassVar = {"extra": "forbid"}
 
     init: str
     method: str
@@ -65,29 +65,26 @@ class Run:
     validation: str
     recipe: Recipe
     settings: dict[str, Any] = field(default_factory=dict)
-    part: str = "all"
-    last: int = 1
-    lora_rank: int = 8
+    part: Literal["all", "text", "image", "last", "lora"] = "all"
+    last: Positive = 1
+    lora_rank: Positive = 8
     aug_cfg: dict[str, Any] = field(default_factory=dict)
     grad_checkpointing: bool = False
-    damaged: str = "fail"
+    damaged: Literal["fail", "skip"] = "fail"
     trackers: list[str] = field(default_factory=list)
 
     @classmethod
     def configured(cls, values: dict[str, Any], **rest: Any) -> Run:
         """``values`` name fields of the recipe (steps, batch, lr, ...) and fields here (part, ...) in one dictionary;
         ``rest`` are fields here. Raises InputError for an unknown name or a value of another type."""
-        recipe = {name: value for name, value in values.items() if name in Recipe.__dataclass_fields__}
-        return _checked({"recipe": recipe} | {k: v for k, v in values.items() if k not in recipe} | rest)
+        recipe, more = split(values)
+        return cls(recipe=Recipe(**recipe), **more, **rest)
 
 
-def _checked(values: dict[str, Any]) -> Run:
-    try:
-        return TypeAdapter(Run).validate_python(values)
-    except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(map(str, first["loc"]))
-        raise InputError(f"settings of a run ({first['msg']})", repr(first["input"]), row=place) from error
+def split(values: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Settings in one dictionary as those of the recipe and all others."""
+    recipe = {name: value for name, value in values.items() if name in Recipe.__dataclass_fields__}
+    return recipe, {name: value for name, value in values.items() if name not in recipe}
 
 
 def write_run(run: Run, output: str | Path) -> Path:
@@ -118,7 +115,8 @@ def train(
     if processes == 1:
         return _train(run, Path(output), scratch, on_log)
     command = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(processes)]
-    done = subprocess.run([sys.executable, *command, "-m", "eqlib.study.training.run", str(written), scratch])
+    command += ["-m", "eqlib.study.training.run", str(written), scratch]
+    done = subprocess.run([sys.executable, *command], env=os.environ | {"EQLIB_PARENT": str(os.getpid())})
     if done.returncode:
         raise RuntimeError(f"training on {processes} processes failed with exit code {done.returncode}")
     return pd.read_csv(Path(output) / "history.csv")
@@ -228,8 +226,11 @@ def _once(tokenizer: Callable, accelerator: Accelerator, scratch: Path) -> Calla
 
 
 def main() -> None:
+    if "EQLIB_PARENT" in os.environ:
+        end_with(int(os.environ["EQLIB_PARENT"]))
     written = Path(sys.argv[1])
-    _train(_checked(read_json(written)), written.parent, (*sys.argv[2:], SCRATCH)[0])
+    values = read_json(written)
+    _train(Run(**values | {"recipe": Recipe(**values["recipe"])}), written.parent, (*sys.argv[2:], SCRATCH)[0])
 
 
 if __name__ == "__main__":

@@ -203,8 +203,10 @@ def test_bad_arguments_leave_nothing(tmp_path, wrong, message):
 
 
 def test_dials_are_checked():
-    with pytest.raises(InputError, match=r"vigour: expected 0\.2 to 1, got 0"):
+    with pytest.raises(InputError, match=r"vigour: expected a value greater than or equal to 0\.2, got 0"):
         Dials(vigour=0)
+    with pytest.raises(InputError, match=r"count: expected a valid integer, got 2\.5"):
+        Dials(count=2.5)
 
 
 def test_a_subset_alone(tmp_path):

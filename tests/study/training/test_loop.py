@@ -1,5 +1,6 @@
 """The loop: schedule, groups, resume to the bit, refusal of a loss that is not finite."""
 
+import math
 import os
 import shutil
 import signal
@@ -226,10 +227,14 @@ def test_a_loss_that_is_not_finite_stops_the_run(bundle, train, tmp_path):
         fit(bundle.model, data, Objective("contrastive"), recipe, scratch=tmp_path)
 
 
-@pytest.mark.parametrize(("steps", "warmup"), [(0, 0), (5, 5), (5, -1)])
-def test_an_impossible_recipe_is_refused(steps, warmup):
-    with pytest.raises(InputError, match="steps >= 1"):
-        Recipe(steps=steps, batch=2, lr=1.0, seed=0, warmup=warmup)
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("steps", 0), ("warmup", 5), ("warmup", -1), ("lr", math.nan), ("lr", -1.0), ("seed", -1), ("workers", -1),
+     ("precision", "fp99"), ("weight_decay", -5.0), ("patience", -1), ("checkpoint_minutes", math.nan), ("accum", 0)],
+)  # fmt: skip
+def test_an_impossible_recipe_is_refused(name, value):
+    with pytest.raises(InputError, match=f"^{name}: expected"):
+        Recipe(**{"steps": 5, "batch": 2, "lr": 1.0, "seed": 0, name: value})
 
 
 def test_an_unknown_method_is_named():

@@ -13,6 +13,7 @@ import torch
 
 from eqlib.errors import InputError
 from eqlib.models.clip import load
+from eqlib.study.evaluation.judge import check_kept
 from eqlib.study.training.recipe import Recipe
 from eqlib.study.training.run import Run, check, train, write_run
 
@@ -235,3 +236,15 @@ def test_shards_train_and_validate_where_they_lie(run, folder, tmp_path):
     ]
     assert histories[0].equals(histories[1])
     assert "val_image_to_text_r1" in histories[0]
+
+
+def test_a_model_with_a_flipped_byte_is_refused(run, tmp_path):
+    train(run("contrastive", {}), tmp_path / "out", scratch=str(tmp_path / "scratch"))
+    model = tmp_path / "out" / "model"
+    check_kept(load(model), model)
+    weights = model / "open_clip_model.safetensors"
+    content = bytearray(weights.read_bytes())
+    content[-3] ^= 1
+    weights.write_bytes(content)
+    with pytest.raises(InputError, match=r"out/model: expected the weights .*`python -m eqlib\.study\.mend"):
+        check_kept(load(model), model)

@@ -116,7 +116,7 @@ def test_a_released_temperature_above_100_is_not_moved(small, train, tmp_path):
         bundle.model.logit_scale.fill_(4.7652)  # ViT-B-16-SigLIP
     trained(small, train, tmp_path, bundle=bundle, recipe=replace(RECIPE, lr=1e-6))
     assert bundle.model.logit_scale.item() == pytest.approx(4.7652, abs=1e-4)
-    low = load(small, seed=0)
+    low = load(small | {"init_logit_bias": -10.0}, seed=0)
     with torch.no_grad():
         low.model.logit_scale.fill_(4.60)
     trained(small, train, tmp_path, "siglip", bundle=low, recipe=replace(RECIPE, lr=0.1, max_norm=0.0))
@@ -134,3 +134,26 @@ def test_an_image_without_a_caption_is_named(bundle, train):
     bare = replace(train, captions=train.captions[2:], image_of_caption=train.image_of_caption[2:])
     with pytest.raises(InputError, match="a caption for every image"):
         CaptionedImages(bare, bundle.preprocess_val, bundle.tokenizer, seed=0)
+
+
+@pytest.mark.parametrize("damage", ["cut", "empty", "flipped", "missing"])
+@pytest.mark.parametrize("file", ["state.pt", "model.safetensors", "optimizer.bin"])
+def test_a_damaged_checkpoint_is_said_and_the_run_begins_anew(small, train, tmp_path, capsys, file, damage):
+    def no_space(name, history):
+        raise Full
+
+    expected = trained(small, train, tmp_path / "other")[0].fingerprint
+    with pytest.raises(Full):
+        trained(small, train, tmp_path, export=no_space)
+    (path,) = tmp_path.glob(f"*/step-*/{file}")
+    content = bytearray(path.read_bytes())
+    if damage == "missing":
+        path.unlink()
+    else:
+        content[len(content) // 2] ^= 4
+        path.write_bytes({"cut": content[: len(content) // 2], "empty": b"", "flipped": content}[damage])
+    steps = []
+    bundle, _ = trained(small, train, tmp_path, on_log=lambda history: steps.append(len(history)))
+    assert steps[0] == 1
+    assert bundle.fingerprint == expected
+    assert "a damaged checkpoint" in capsys.readouterr().err

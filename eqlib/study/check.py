@@ -1,0 +1,330 @@
+"""Every section of params.yaml before the first stage, all errors at once: ``python -m eqlib.study.check [OUTPUT]``.
+
+A section is a record below, or settings of a run (`eqlib.study.training.run.Run`); keys that it lacks are refused.
+What one section says of another is looked at as well, every combination of ``select.grids`` becomes an objective, and
+each notebook is asked whether it takes the names and types. Nothing is drawn, downloaded or read of the data.
+"""
+
+import inspect
+import sys
+from contextlib import suppress
+from dataclasses import KW_ONLY
+from itertools import product
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import nbformat
+import open_clip
+from PIL import Image
+from pydantic import AfterValidator, Field
+from ruamel.yaml import YAML
+
+from eqlib.errors import InputError
+from eqlib.files import read_json, relative, write_json
+from eqlib.models.clip import load
+from eqlib.study import parameters
+from eqlib.study.evaluation.kinds import RETRIEVAL
+from eqlib.study.parameters import Count, Level, Positive, Seed, problems, record
+from eqlib.study.scenes.dials import Dials
+from eqlib.study.scenes.edits import EDITS
+from eqlib.study.training.objective import Objective
+from eqlib.study.training.recipe import Recipe
+from eqlib.study.training.run import Run, split
+from eqlib.suites.read import reader_of
+
+PARAMS = "params.yaml"
+
+
+def _distinct(values: list) -> list:
+    if len(set(values)) < len(values):
+        raise InputError("each value once", repr(values))
+    return values
+
+
+Text = Annotated[str, Field(min_length=1)]
+Inside = Annotated[str, AfterValidator(relative)]  # a path that stays under data_root
+Distinct = AfterValidator(_distinct)
+Some = Field(min_length=1)
+
+
+@record
+class Model:
+    """One entry of ``study.models``: ``name`` names its folder, ``model`` and ``head`` are `eqlib.models.opening`'s."""
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][\w.-]*$")]
+    model: Text
+    head: str = ""
+    published: str = ""
+
+
+@record
+class Study:
+    """Which runs there are: ``methods`` times ``seeds``, compared with the ``baseline`` among them; and the ``models``
+    that are evaluated beside them."""
+
+    methods: Annotated[list[str], Some, Distinct]
+    baseline: str
+    seeds: Annotated[list[Seed], Some, Distinct]
+    models: list[Model] = Field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        names = ["pretrained", *self.methods, *(entry.name for entry in self.models)]
+        if len(set(names)) < len(names):
+            raise InputError("a name for each method and model, pretrained being one", ", ".join(names), row="models")
+        if self.baseline not in self.methods:
+            raise InputError(f"one of study.methods ({', '.join(self.methods)})", repr(self.baseline), row="baseline")
+
+
+@record
+class Data:
+    """What is read, see `eqlib.study.training.data`. A suite has ``reader``, ``path`` and the reader's own options."""
+
+    data_root: Text
+    captions: Inside
+    splits: Annotated[dict[Literal["pretrain", "train", "val"], str], Field(min_length=3)]
+    suites: Annotated[dict[str, dict[str, str | bool | int | list[str]]], Some]
+    validation: str
+
+    def __post_init__(self) -> None:
+        if self.validation not in self.suites:
+            names = ", ".join(self.suites)
+            raise InputError(f"a suite of data.suites ({names})", repr(self.validation), row="validation")
+        if RETRIEVAL in self.suites:
+            raise InputError(
+                "another name: the validation captions are evaluated under this one", RETRIEVAL, row="suites"
+            )
+
+
+@record
+class Suite:
+    """One entry of ``data.suites``; options are the reader's to check."""
+
+    reader: Text
+    path: Inside
+
+
+@record
+class Scenes(Dials):
+    """The drawn benchmark, see `eqlib.study.scenes.build`: its dials, and how many of each kind."""
+
+    _: KW_ONLY
+    seed: Seed
+    size: Annotated[int, Field(ge=16, le=4096)]
+    pretrain: Count
+    train: Count
+    train_pairs: Count
+    val: Count
+    quads_val: Count
+    quads_test: Count
+    quads_compositional: Count
+    classes: Count
+    subsets: Annotated[list[Literal[tuple(EDITS)]], Some, Distinct]
+    captions: Positive
+    noise: Annotated[float, Field(ge=0, le=1)]
+    workers: Positive
+
+
+@record
+class Released:
+    """Released systems' published scores; ``level`` of their intervals."""
+
+    level: Level = 0.95
+
+
+@record
+class Select:
+    """Settings to try: of each method the products of lists, with a seed that the study does not use."""
+
+    grids: dict[str, Annotated[list[dict[str, Annotated[list[str | float | bool], Some]]], Some]]
+    seed: Seed
+
+
+@record
+class Evaluate:
+    """How pictures are encoded; ``cache`` is a folder for features."""
+
+    batch: Positive
+    workers: Count = 0
+    cache: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.cache is not None and Path(self.cache).is_file():
+            raise InputError("a folder", "a file", row="cache")
+
+
+@record
+class Tradeoff:
+    """Weights between pretrained and fine-tuned; ``classes`` is a folder under data_root, or empty."""
+
+    classes: str
+    alphas: Annotated[list[Annotated[float, Field(ge=0, le=1)]], Some]
+    templates: Annotated[list[Text], Some] = Field(default_factory=lambda: ["a {}"])
+
+    def __post_init__(self) -> None:
+        if self.classes:
+            relative(self.classes, row="classes")
+
+
+@record
+class Compare:
+    """``controls`` are methods that the others are compared with beside the baseline."""
+
+    controls: Annotated[list[str], Distinct]
+    level: Level
+
+
+@record
+class Conformance:
+    """``real_scores``: a folder of released score files, or empty."""
+
+    real_scores: str
+    level: Level = 0.95
+
+
+@record
+class Launch:
+    """What a training section holds beside the settings of its run."""
+
+    init: Text = "-"
+    processes: Positive = 1
+    losses: dict[str, dict[str, Any]] = Field(default_factory=dict)
+
+
+SECTIONS = {
+    "study": Study, "data": Data, "scenes": Scenes, "released": Released, "pretrain": Run, "finetune": Run,
+    "select": Select, "evaluate": Evaluate, "tradeoff": Tradeoff, "compare": Compare, "conformance": Conformance,
+}  # fmt: skip
+
+
+def found(params: dict[str, Any], *, root: str | Path = ".") -> list[InputError]:
+    """Everything that is wrong with ``params``, the sections of params.yaml; ``row`` is section and key, dots descend.
+    ``root`` holds dvc.yaml and notebooks/."""
+    wrong = [
+        InputError(f"a section of {', '.join(SECTIONS)}", "an unknown one", row=name)
+        for name in params.keys() - SECTIONS.keys()
+    ]
+    for name, kind in SECTIONS.items():
+        values = params.get(name)
+        if not isinstance(values, dict) or not all(isinstance(key, str) for key in values):
+            wrong.append(InputError("a mapping of names to values", repr(values), row=name))
+            continue
+        listed = _of_run(name, values) if kind is Run else problems(kind, values)
+        wrong += [InputError(one.expected, one.got, row=f"{name}.{one.row}") for one in listed]
+    named = {str(one.row) for one in wrong}
+    wrong += [one for one in _of_notebooks(params, Path(root)) if str(one.row) not in named]
+    with suppress(Exception if wrong else ()):  # sections that are wrong may be too wrong to be compared
+        _between(params, wrong)
+    return list({str(one): one for one in wrong}.values())
+
+
+def _of_run(name: str, values: dict[str, Any]) -> list[InputError]:
+    recipe, more = split(values | ({} if "seed" in values else {"seed": 0}))
+    if name == "pretrain" and recipe.get("steps") == 0:  # the model as it is
+        recipe |= {"steps": 1, "warmup": 0}
+    launch = {key: more.pop(key) for key in list(more) if key in Launch.__dataclass_fields__}
+    given = {"init": "-", "method": "-", "data_root": "-", "captions": "-", "split": "", "val_split": "", "suites": {}}
+    given |= {"validation": "-", "recipe": Recipe(1, 2, 1.0, 0)}
+    return problems(Recipe, recipe) + problems(Launch, launch) + problems(Run, given | more)
+
+
+def _of_notebooks(params: dict[str, Any], root: Path) -> list[InputError]:
+    """What a notebook of dvc.yaml does not take of the sections that its stage gives it."""
+    wrong = []
+    for stage in YAML(typ="safe", pure=True).load(root / "dvc.yaml")["stages"].values():
+        words = stage["cmd"].split()
+        sections = [words[at + 1].rpartition(":")[2] for at, word in enumerate(words) if word == "--params"]
+        if not sections:
+            continue
+        path = root / "notebooks" / Path(words[words.index("run") + 1]).name
+        known = parameters.declared(nbformat.read(path, as_version=4), where=path)
+        for name in sections:
+            values = params.get(name) if isinstance(params.get(name), dict) else {}
+            for key in values:
+                try:
+                    parameters.check(parameters.gathered({key: values[key]}, known), known, where=path.name)
+                except InputError as error:
+                    wrong.append(InputError(f"{error.expected} ({path.name})", error.got, row=f"{name}.{key}"))
+    return wrong
+
+
+def _between(params: dict[str, Any], wrong: list[InputError]) -> None:
+    """Adds to ``wrong`` what sections do not agree on, and what a method or a model does not take."""
+    study = params["study"]
+
+    def expect(right: bool, expected: str, got: object, row: str) -> None:
+        if not right:
+            wrong.append(InputError(expected, got, row=row))
+
+    def attempt(row: str, function, *arguments, **options) -> Any:
+        try:
+            return function(*arguments, **options)
+        except Exception as error:  # a setting of a wrong type may fail anywhere
+            told = (error.expected, error.got) if isinstance(error, InputError) else ("another value", error)
+            wrong.append(InputError(*told, row=row))
+
+    others = [method for method in study["methods"] if method != study["baseline"]]
+    for control in params["compare"]["controls"]:
+        expect(control in others, f"one of {', '.join(others) or 'no method'}", repr(control), "compare.controls")
+    seed = params["select"]["seed"]
+    expect(seed not in study["seeds"], "a seed that study.seeds does not have", seed, "select.seed")
+    for name, entry in params["data"]["suites"].items():
+        plain = {key: value for key, value in entry.items() if key in ("reader", "path")}
+        listed = problems(Suite, plain)
+        wrong += [InputError(one.expected, one.got, row=f"data.suites.{name}.{one.row}") for one in listed]
+        if reader := not listed and attempt(f"data.suites.{name}.reader", reader_of, entry["reader"]):
+            known = sorted(inspect.signature(reader).parameters.keys() - {"path"})
+            for option in entry.keys() - plain.keys():
+                row = f"data.suites.{name}.{option}"
+                expect(option in known, f"an option of its reader ({', '.join(known)})", "another", row)
+
+    tried = [(f"select.grids.{m}", m, dict(zip(lists, values, strict=True)))
+             for m, products in params["select"]["grids"].items() for lists in products
+             for values in product(*lists.values())]  # fmt: skip
+    tried += [(f"finetune.losses.{m}", m, settings) for m, settings in params["finetune"].get("losses", {}).items()]
+    objectives = {}
+    for row, method, settings in [("study.methods", method, {}) for method in study["methods"]] + tried:
+        if made := attempt(row, Objective, method, settings, dim=1):
+            objectives[method] = row, made
+    bias = attempt("pretrain.init", _has_bias, params["pretrain"]["init"])
+    for method, (row, objective) in objectives.items():
+        needs = any("logit_bias" in loss.takes for loss in objective.losses.values())
+        expect(
+            not (needs and bias is False),
+            "a model with a logit bias (init_logit_bias in the config of pretrain.init) for siglip",
+            repr(method),
+            row,
+        )
+
+
+def _has_bias(init: str) -> bool | None:
+    """Whether the model has a logit bias; None where only its weights, which are not here, can tell. A config of one's
+    own is tried on a picture and a caption."""
+    architecture = init.partition("/")[0]
+    if init.endswith(".json"):
+        bundle = load(init)
+        pixels = bundle.preprocess_val(Image.new("RGB", (8, 8)))[None]
+        if not (bundle.encode_images(pixels).isfinite().all() and bundle.encode_captions(["a"]).isfinite().all()):
+            raise InputError("a model whose features are finite", "NaN or infinity")
+        return getattr(bundle.model, "logit_bias", None) is not None
+    if (config := Path(init.removeprefix("local-dir:")) / "open_clip_config.json").is_file():
+        return "init_logit_bias" in read_json(config)["model_cfg"]
+    if architecture in open_clip.list_models():
+        return "init_logit_bias" in open_clip.get_model_config(architecture)
+    return None
+
+
+def main(arguments: list[str]) -> int:
+    try:
+        wrong = found(parameters.sections(PARAMS))
+    except InputError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    for one in wrong:
+        print(f"error: {InputError(one.expected, one.got, where=PARAMS, row=one.row)}", file=sys.stderr)
+    if not wrong and arguments:
+        write_json(arguments[0], sorted(SECTIONS))  # the same whatever the values: no stage runs again for it
+    return 1 if wrong else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
