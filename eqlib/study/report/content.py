@@ -144,7 +144,8 @@ def _form(tried: pd.DataFrame) -> str:
     if tried.empty:
         return ""
     best = tried.iloc[0]
-    named = [str(best["variant"]).replace("_", " "), f"weight {best['weight']:g}", f"margin {best['margin']:g}"]
+    dials = [f"{name} {best[name]:g}" for name in ("weight", "margin") if name in best and pd.notna(best[name])]
+    named = [str(best["variant"]).replace("_", " "), *dials]
     return f" EqSim stands here in the form that was chosen: {', '.join(filter(None, named))}."
 
 
