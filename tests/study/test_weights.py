@@ -38,6 +38,7 @@ def test_dvc_starts_again_from_other_weights_and_from_no_others(tmp_path, root, 
     copied = {"cmd": "cat build/init.json >> runs.txt && echo > out", "deps": ["build/init.json"], "outs": ["out"]}
     YAML().dump({"stages": {"init": pipeline["init"], "pretrain": copied}}, tmp_path / "dvc.yaml")
     YAML().dump({"pretrain": {"init": init}}, tmp_path / "params.yaml")
+    write(tmp_path / "build/check.json", "[]")  # of a stage before
     weights = write(tmp_path / "epoch.pt", "first")
     environment = os.environ | {"PYTHONPATH": str(root), "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
 

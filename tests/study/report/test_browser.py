@@ -277,7 +277,7 @@ def test_markup_in_a_caption_or_a_name_stays_text(study, markup):
     item = json.loads(found.data)["items"][0]
     assert item["id"].endswith(markup)
     assert item["subset"] == markup
-    assert [word for word, _ in item["captions"][0]] == markup.split()
+    assert [word for word, _ in item["sides"][0]["captions"][0]] == markup.split()
     assert found.behind == Payload(render(suite, items, most=4)).behind
 
 

@@ -238,7 +238,7 @@ def test_an_impossible_recipe_is_refused(name, value):
 
 
 def test_an_unknown_method_is_named():
-    with pytest.raises(InputError, match="contrastive, siglip, eqsim, cyclip, pairwise, negclip"):
+    with pytest.raises(InputError, match="contrastive, siglip, eqsim, cyclip, pairwise, relative, negclip"):
         Objective("simclr")
 
 
@@ -247,6 +247,7 @@ TERMS = {
     "eqsim": {"contrastive", "eqsim_hard", "eqsim_easy"},
     "cyclip": {"contrastive", "cyclip_in_modal", "cyclip_cross_modal"},
     "pairwise": {"contrastive", "pairwise"},
+    "relative": {"contrastive", "relative"},
     "negclip": {"negclip"},
     "eqsim_negclip": {"negclip", "eqsim_all_pairs"},
     "itm": {"contrastive", "matching"},
