@@ -41,8 +41,9 @@ _STABLE = {
     "PYTHONHASHSEED": "0",
     "PYDEVD_DISABLE_FILE_VALIDATION": "1",
     "HF_HUB_DISABLE_TELEMETRY": "1",
-    "OMP_NUM_THREADS": "2",  # sums, and with them trained weights, depend on it: the same on any number of cores
-    "MKL_NUM_THREADS": "2",
+    # sums, and with them trained weights, depend on it: the same on any number of cores, unless asked for otherwise
+    "OMP_NUM_THREADS": os.environ.get("EQLIB_THREADS", "2"),
+    "MKL_NUM_THREADS": os.environ.get("EQLIB_THREADS", "2"),
 }
 
 TOURS = 3
