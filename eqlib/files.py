@@ -25,8 +25,8 @@ LIMIT = 1 << 30
 """Bytes of the largest file that is read, and of what is packed in it: some six times EqBen's annotation."""
 
 NODES = 1 << 22
-"""Records and lists of the largest JSON file that is read at once, and an eighth of its values: one of three bytes takes
-a hundred."""
+"""Records and lists of the largest JSON file that is read at once, and an eighth of its values: a record of three bytes
+takes a hundred."""
 
 CHUNK = 1 << 20
 """Characters that ``stream_json`` reads at a time; a record may have 16 times as many."""
