@@ -225,6 +225,7 @@ def test_an_interrupt_leaves_no_output(here):
         [sys.executable, "-m", "eqlib.study.notebook", "run", "n.ipynb", "--output", "out"],
         cwd=here,
         start_new_session=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # ignored in what a shell starts with `&`
     )
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline and not (here / "began").is_file():  # the cell itself says that it runs
