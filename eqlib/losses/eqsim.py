@@ -221,16 +221,23 @@ def pairs_share(sim: Rows, options: Criterion, partners: Tensor | None = None) -
     else:
         if partners is None:
             row, column = torch.triu_indices(len(sim.rows), sim.width, sim.offset + 1, device=sim.rows.device)
-            count = sim.pairs
+            quads, count = sim.quads(row, column), sim.pairs
         else:
-            row = torch.arange(len(partners), device=partners.device)[:, None].expand_as(partners)
-            column, count = partners, partners.numel() * sim.ranks.world
-        c0_i0, c1_i0, c0_i1, c1_i1 = quads = sim.quads(row, column)
+            quads, count = sim.of_partners(partners), partners.numel() * sim.ranks.world
         loss, active = loss_of_quads(quads, options, count, sim.ranks)
-        of_quads = ((c0_i0 - c1_i1).square(), (c0_i1 - c1_i0).square(), c0_i0 + c1_i1 - c1_i0 - c0_i1)
-        a2, b2, change = (values.sum() / count for values in of_quads)
-    a2, b2, change = sim.ranks.all_reduce(torch.stack([a2, b2, change]))
-    return loss, {"eqsim_active": active, "mean_a2": a2, "mean_b2": b2, "mean_I": change}
+        a2, b2, change = (values.sum() / count for values in parts_of(quads))
+    return loss, {"eqsim_active": active, **telemetry(a2, b2, change, sim.ranks)}
+
+
+def parts_of(quads: tuple[Tensor, Tensor, Tensor, Tensor]) -> tuple[Tensor, Tensor, Tensor]:
+    """a^2, b^2 and I of each of ``quads`` (see `Rows.quads`)."""
+    c0_i0, c1_i0, c0_i1, c1_i1 = quads
+    return (c0_i0 - c1_i1).square(), (c0_i1 - c1_i0).square(), c0_i0 + c1_i1 - c1_i0 - c0_i1
+
+
+def telemetry(a2: Tensor, b2: Tensor, change: Tensor, ranks: Ranks) -> Scalars:
+    """``mean_a2``, ``mean_b2`` and ``mean_I`` from this rank's shares of the three means."""
+    return dict(zip(("mean_a2", "mean_b2", "mean_I"), ranks.all_reduce(torch.stack([a2, b2, change])), strict=True))
 
 
 def easy_share(sim: Rows, partners: Tensor, weight: float, proportion: float, margin: float) -> Tensor:

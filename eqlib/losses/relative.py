@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 
 from eqlib.losses import checks
+from eqlib.losses.eqsim import parts_of, telemetry
 from eqlib.losses.ranks import Ranks
 from eqlib.losses.similarity import Rows
 
@@ -35,12 +36,8 @@ def relative_eqsim_loss(
     image, text = checks.features(image_features, text_features, ranks.world)
     partners = checks.partners(partners, len(image), ranks.world * len(image), ranks.rank * len(image))
     with torch.autocast(image.device.type, enabled=False):
-        row = torch.arange(len(partners), device=partners.device)[:, None].expand_as(partners)
-        c0_i0, c1_i0, c0_i1, c1_i1 = Rows.of_features(image, text, ranks).quads(row, partners)
-        a2, b2 = (c0_i0 - c1_i1).square(), (c0_i1 - c1_i0).square()
-        change = c0_i0 + c1_i1 - c1_i0 - c0_i1
+        a2, b2, change = parts_of(Rows.of_features(image, text, ranks).of_partners(partners))
         inconsistency = a2 + b2 + floor
         lost = (inconsistency / (change.square() + inconsistency)).log()
-    means = torch.stack([values.detach().mean() for values in (a2, b2, change)])
-    telemetry = zip(("mean_a2", "mean_b2", "mean_I"), ranks.all_reduce(means / ranks.world), strict=True)
-    return {"relative": checks.finite(weight * lost.mean(), "finite features")}, dict(telemetry)
+    shares = (values.mean() / ranks.world for values in (a2, b2, change))
+    return {"relative": checks.finite(weight * lost.mean(), "finite features")}, telemetry(*shares, ranks)

@@ -61,6 +61,10 @@ class Rows:
         c1_i0, c0_i1 = (side.reshape(-1).gather(0, place).view(row.shape) for side in (self.rows, self.cols))
         return self.diagonal[row + self.offset], c1_i0, c0_i1, self.diagonal[column]
 
+    def of_partners(self, partners: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """`quads` of this rank's rows with ``partners`` (b, K), indices into the gathered batch."""
+        return self.quads(torch.arange(len(partners), device=partners.device)[:, None].expand_as(partners), partners)
+
     def pair_means(self) -> Tensor:
         """Means of a^2, b^2, ab and I over all pairs, a = S_ii - S_jj, b = S_ji - S_ij, I = S_ii + S_jj - S_ij - S_ji.
 

@@ -9,10 +9,11 @@ left out with a warning, and its inputs are asked for again; one that is damaged
 """
 
 import hashlib
+import tempfile
 import time
 import uuid
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -97,6 +98,33 @@ class FeatureCache:
         self._shards.append(path)
         for row, key in enumerate(keys):
             self._place.setdefault(key.tobytes(), (len(self._shards) - 1, row))
+
+
+class Kept:
+    """A ``model`` with its cache: a FeatureCache of each of ``kinds``, in the folder of what it answered before.
+
+    That is ``cache / key_of(model)``, or without ``cache`` a temporary one for the life of the object. Raises
+    InputError for a batch of less than one, and what ``key_of`` raises.
+    """
+
+    def __init__(
+        self,
+        model: object,
+        key_of: Callable[[object], str],
+        kinds: Sequence[str],
+        *,
+        cache: str | Path | None = None,
+        batch_size: int = 64,
+        workers: int | None = None,
+        progress: bool = True,
+    ):
+        if batch_size < 1:
+            raise InputError("a batch size of at least 1", batch_size)
+        self.model, self.batch_size, self.workers, self.progress = model, batch_size, workers, progress
+        self._temporary = tempfile.TemporaryDirectory(prefix="answers-") if cache is None else None
+        self.key = None if cache is None else key_of(model)
+        folder = Path(self._temporary.name) if cache is None else Path(cache) / self.key
+        self.caches = [FeatureCache(folder, kind) for kind in kinds]
 
 
 def _read(path: Path) -> dict[str, np.ndarray]:

@@ -8,7 +8,6 @@ product.
 import hashlib
 import os
 import re
-import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -20,13 +19,14 @@ from torch.utils.data import DataLoader, Dataset
 
 from eqlib.errors import InputError
 from eqlib.files import reading
-from eqlib.models.cache import FeatureCache
+from eqlib.models.cache import FeatureCache, Kept
 from eqlib.models.clip import CLIP
+from eqlib.models.pairs import batches
 from eqlib.progress import progress as progress_bar
 from eqlib.suites.images import image_file, open_image
 
 
-class Embedder:
+class Embedder(Kept):
     """A CLIP bundle with its cache. ``cache=None`` keeps features in a temporary folder for the life of the object.
 
     The cache's folder is shared by all models; ``model_key`` names what tells them apart, and needs a transform and a
@@ -35,25 +35,12 @@ class Embedder:
     above.
     """
 
-    def __init__(
-        self,
-        bundle: CLIP,
-        *,
-        cache: str | Path | None = None,
-        batch_size: int = 64,
-        workers: int | None = None,
-        progress: bool = True,
-    ):
-        if batch_size < 1:
-            raise InputError("a batch size of at least 1", batch_size)
-        self.model, self.batch_size, self.workers, self.progress = bundle, batch_size, workers, progress
+    def __init__(self, bundle: CLIP, **settings):
+        super().__init__(bundle, model_key, ("image", "caption"), **settings)
+        self._images, self._captions = self.caches
         convolutions = sum(isinstance(module, torch.nn.Conv2d) for module in bundle.model.modules())
         # A ResNet is a quarter faster on a CPU with channels last; a ViT, with its one convolution, is slower.
         self._layout = torch.channels_last if convolutions > 1 else torch.contiguous_format
-        self._temporary = tempfile.TemporaryDirectory(prefix="features-") if cache is None else None
-        self.key = None if cache is None else model_key(bundle)
-        folder = Path(self._temporary.name) if cache is None else Path(cache) / self.key
-        self._images, self._captions = FeatureCache(folder, "image"), FeatureCache(folder, "caption")
 
     def images(self, paths: Sequence[str | Path], rows: Sequence[object] | None = None) -> np.ndarray:
         """Features (n, d) float32 of unit length. ``rows`` names the record behind each path, for an InputError.
@@ -94,9 +81,8 @@ class Embedder:
             yield self.model.encode_images(batch.to(memory_format=self._layout)).cpu().numpy()
 
     def _encode_captions(self, texts: list[str], todo: list[int]) -> Iterable[np.ndarray]:
-        for start in range(0, len(todo), self.batch_size):
-            batch = [texts[n] for n in todo[start : start + self.batch_size]]
-            yield self.model.encode_captions(batch).cpu().numpy()
+        for part in batches(todo, self.batch_size):
+            yield self.model.encode_captions([texts[n] for n in part]).cpu().numpy()
 
 
 class Pictures(Dataset):

@@ -7,7 +7,6 @@ one nothing is kept between runs.
 
 import dataclasses
 import hashlib
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import groupby
@@ -18,7 +17,7 @@ import torch
 from PIL import Image
 
 from eqlib.errors import InputError
-from eqlib.models.cache import FeatureCache
+from eqlib.models.cache import Kept
 from eqlib.models.clip import weights_digest
 from eqlib.models.embed import caption_digest, digests, says
 from eqlib.models.pairs import batches
@@ -30,7 +29,7 @@ Scorer = Callable[[Sequence[Image.Image], Sequence[str]], Sequence[float | None]
 better; any scale. A picture that comes twice in a call is the same object. None or NaN says that there is no answer."""
 
 
-class PairScorer:
+class PairScorer(Kept):
     """A scorer with its log: each distinct pair of picture and caption is asked for once, in any suite or run.
 
     The log is the ``cache``'s folder of this model (``scorer_key``; None: a temporary one), found by the contents of
@@ -38,22 +37,9 @@ class PairScorer:
     holds at most ``batch_size`` pairs, those of a picture together; the next pictures are read meanwhile.
     """
 
-    def __init__(
-        self,
-        scorer: Scorer,
-        *,
-        cache: str | Path | None = None,
-        batch_size: int = 64,
-        workers: int | None = None,
-        progress: bool = True,
-    ):
-        if batch_size < 1:
-            raise InputError("a batch size of at least 1", batch_size)
-        self.model, self.batch_size, self.workers, self.progress = scorer, batch_size, workers, progress
-        self._temporary = tempfile.TemporaryDirectory(prefix="pairs-") if cache is None else None
-        self.key = None if cache is None else scorer_key(scorer)
-        folder = Path(self._temporary.name) if cache is None else Path(cache) / self.key
-        self.log = FeatureCache(folder, "pair")
+    def __init__(self, scorer: Scorer, **settings):
+        super().__init__(scorer, scorer_key, ("pair",), **settings)
+        [self.log] = self.caches
 
     def pairs(self, paths: Sequence[Path], captions: Sequence[str], rows: Sequence[object]) -> np.ndarray:
         """Scores (n,) float64 of n pairs, NaN where there is no answer. ``rows`` names the record behind each.
@@ -61,9 +47,10 @@ class PairScorer:
         Raises InputError naming the file of a picture that cannot be read, or the record of an answer that is none.
         """
         keys, pictures, calls = self.calls(paths, captions, rows)
-        todo = sum(map(len, self.unknown(keys, calls)))
+        asked = self.unknown(keys, calls)
+        todo = sum(map(len, asked))
         with progress_bar(total=todo, unit="pair", disable=not self.progress or not todo, leave=False) as bar:
-            self.log.fill(self._answers(keys, pictures, calls, paths, captions, rows, bar))
+            self.log.fill(self._answers(keys, pictures, asked, paths, captions, rows, bar))
         return self.log.get(keys)[:, 0]
 
     def unknown(self, keys: list[bytes], calls: list[list[int]]) -> list[list[int]]:
@@ -92,8 +79,7 @@ class PairScorer:
                 calls[-1] += part
         return keys, pictures, calls
 
-    def _answers(self, keys, pictures, calls, paths, captions, rows, bar) -> Iterator[tuple[list[bytes], np.ndarray]]:
-        asked = self.unknown(keys, calls)
+    def _answers(self, keys, pictures, asked, paths, captions, rows, bar) -> Iterator[tuple[list[bytes], np.ndarray]]:
         with ThreadPoolExecutor(self.workers or None) as pool:
 
             def read(call):

@@ -60,14 +60,18 @@ SMOLVLM = (
 )
 
 
-def qwen2_vl(width=32, layers=2, pixels=28 * 28 * 16):
-    words = tokenizer(
+def _qwen_words():
+    return tokenizer(
         WHOLE_ANSWERS,
         image_token="<|image_pad|>",
         video_token="<|video_pad|>",
         vision_start_token="<|vision_start|>",
         vision_end_token="<|vision_end|>",
     )
+
+
+def qwen2_vl(width=32, layers=2, pixels=28 * 28 * 16):
+    words = _qwen_words()
     rope = {"rope_type": "default", "mrope_section": [2, 3, 3], "rope_theta": 10000.0}
     size = {"hidden_size": width, "intermediate_size": 2 * width, "num_hidden_layers": layers}
     size |= {"num_attention_heads": width // 16, "num_key_value_heads": width // 32}
@@ -107,13 +111,7 @@ def qwen3_5():
 
 
 def _qwen3():
-    words = tokenizer(
-        WHOLE_ANSWERS,
-        image_token="<|image_pad|>",
-        video_token="<|video_pad|>",
-        vision_start_token="<|vision_start|>",
-        vision_end_token="<|vision_end|>",
-    )
+    words = _qwen_words()
     vision = {"depth": 2, "hidden_size": 32, "num_heads": 2, "intermediate_size": 64, "out_hidden_size": 32}
     parts = {"vision_config": vision | {"patch_size": 16, "num_position_embeddings": 16}}
     parts |= {"image_token_id": 3, "video_token_id": 4, "vision_start_token_id": 5, "vision_end_token_id": 6}

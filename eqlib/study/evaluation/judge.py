@@ -33,11 +33,10 @@ def judges_of(
 def check_kept(bundle: CLIP, folder: str | Path) -> None:
     """Raises InputError where `train` left other weights in ``folder`` than it holds now: a file was damaged since."""
     told = Path(folder).parent / "metrics.json"
-    if told.is_file() and (weights := read_json(told).get("weights", bundle.fingerprint)) != bundle.fingerprint:
+    weights = read_json(told).get("weights") if told.is_file() else None
+    if weights is not None and weights != (found := bundle.fingerprint):  # hashed once, and only where it is asked for
         mend = "mend it with `python -m eqlib.study.mend && dvc repro`"
-        raise InputError(
-            f"the weights {weights[:12]} that training left ({mend})", bundle.fingerprint[:12], where=folder
-        )
+        raise InputError(f"the weights {weights[:12]} that training left ({mend})", found[:12], where=folder)
 
 
 def judged(

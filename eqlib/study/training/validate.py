@@ -1,8 +1,7 @@
 """What is looked at while training: a validation quad suite and validation retrieval, never a test split."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 
-import numpy as np
 import torch
 from torch.utils.data import DataLoader
 
@@ -10,6 +9,7 @@ from eqlib.errors import InputError
 from eqlib.models.clip import CLIP
 from eqlib.models.embed import Pictures
 from eqlib.models.matching import MatchingHead
+from eqlib.models.pairs import distinct
 from eqlib.scoring import equivariance, matching
 from eqlib.scoring.retrieval import retrieval_table
 from eqlib.suites import QuadSuite, RetrievalSuite
@@ -33,9 +33,9 @@ def validator(
     head's own logits, ``val_head_text`` and so on. In the precision of ``bundle``. Nothing is written, no weight is
     hashed, each distinct picture and caption is encoded once; pictures are decoded once where all fit `KEPT`."""
     shown = [quads.root / name for column in quads.IMAGES for name in quads.records[column]]
-    paths, image_rows = _distinct([*shown, *(captions.root / name for name in captions.images)])
+    paths, image_rows = distinct([*shown, *(captions.root / name for name in captions.images)])
     said = [text for column in quads.CAPTIONS for text in quads.records[column]]
-    texts, text_rows = _distinct([*said, *captions.captions])
+    texts, text_rows = distinct([*said, *captions.captions])
     loader = DataLoader(
         Pictures(paths, [None] * len(paths), bundle.preprocess_val),
         batch_size=batch, num_workers=workers, collate_fn=list,
@@ -79,10 +79,3 @@ def validator(
         }
 
     return validate
-
-
-def _distinct(values: Iterable) -> tuple[list, np.ndarray]:
-    """Each value once, and where each of ``values`` stands among them."""
-    places: dict = {}
-    rows = [places.setdefault(value, len(places)) for value in values]
-    return list(places), np.array(rows)
