@@ -18,6 +18,7 @@ from pathlib import Path
 from zipfile import ZipFile
 
 import numpy as np
+from numpy.lib import format as npy
 
 from eqlib.errors import InputError, shown
 
@@ -132,7 +133,12 @@ def stream_json(path: str | Path) -> Iterator[object]:
 def read_array(path: str | Path) -> np.ndarray:
     """The array of a .npy file. Never unpickles. Raises InputError where it is missing, damaged, or another kind."""
     with reading(path, "an array saved by numpy, not pickled", Exception):  # of a damaged header numpy raises anything
-        mapped = np.lib.format.open_memmap(bounded(path), mode="r")  # refuses a shape that the file has no room for
+        with bounded(path).open("rb") as file:
+            first = npy.read_magic(file)[0] == 1
+            header = (npy.read_array_header_1_0 if first else npy.read_array_header_2_0)(file)
+            if not header[2].itemsize:  # by which mapping it would divide
+                raise ValueError("entries of no bytes")
+        mapped = npy.open_memmap(path, mode="r")  # refuses a shape that the file has no room for
         return np.array(mapped)
 
 
