@@ -56,7 +56,7 @@ GRID = {"weight": [1.0]}
         # refused after minutes
         ("compare.resamples", 0, "a known name, got `resamples`"),
         ("compare.level", 95, "less than 1, got 95"),
-        ("compare.controls", ["negclip"], "one of pairwise, eqsim, got 'negclip'"),
+        ("compare.controls", ["negclip"], "one of pairwise, eqsim, relative, got 'negclip'"),
         ("study.baseline", "siglip", "one of study.methods (contrastive, pairwise, eqsim), got 'siglip'"),
         ("study.seeds", [0, 0], "each value once, got [0, 0]"),
         ("study.seeds", [], "at least 1 item"),
