@@ -24,7 +24,7 @@ WORKSHOP = (
     ("evaluation",),
     ("training",),
     ("report",),
-    ("check", "mend", "notebook", "sets", "start", "weights"),
+    ("check", "jobs", "mend", "notebook", "sets", "start", "weights"),
     ("profile",),
 )
 STOREYS = (*CORE, *(tuple(f"study.{room}" for room in rooms) for rooms in WORKSHOP))
