@@ -26,6 +26,7 @@ WORKSHOP = (
     ("report",),
     ("check", "mend", "notebook", "sets", "weights"),
     ("profile",),
+    ("new", "plan"),
 )
 STOREYS = (*CORE, *(tuple(f"study.{room}" for room in rooms) for rooms in WORKSHOP))
 LEVEL = {room: level for level, rooms in enumerate(STOREYS) for room in rooms}
