@@ -216,7 +216,7 @@ def _stages_text(stages: Counter, params: dict[str, Any]) -> list[str]:
             sizes = []
             for side, place in stage["matrix"].items():  # ${section.key}
                 section, key = place[2:-1].split(".")
-                sizes.append(f"{len(params[section][key])} {side}")
+                sizes.append(f"{len(params[section][key])} {side}s")
             matrices[name] = f"  {name}: {stages[name]} = {' x '.join(sizes)}"
     single = sorted(stages.keys() - matrices.keys())
     return [f"stages: {sum(stages.values())}", *matrices.values(), f"  one each: {', '.join(single)}"]
