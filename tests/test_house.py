@@ -26,7 +26,8 @@ WORKSHOP = (
     ("report",),
     ("check", "mend", "notebook", "sets", "weights"),
     ("profile",),
-    ("new", "plan"),
+    ("plan",),
+    ("new",),
 )
 STOREYS = (*CORE, *(tuple(f"study.{room}" for room in rooms) for rooms in WORKSHOP))
 LEVEL = {room: level for level, rooms in enumerate(STOREYS) for room in rooms}

@@ -20,6 +20,7 @@ from eqlib.errors import InputError
 from eqlib.files import read_json, whole
 from eqlib.study.check import found
 from eqlib.study.evaluation.kinds import RETRIEVAL
+from eqlib.study.plan import model_of
 from eqlib.study.profile import configured, overlay, write
 from eqlib.study.training.batches import check_knows
 from eqlib.study.training.data import read_captions, read_suites
@@ -113,9 +114,8 @@ def suites_of(folder: Path, tables: list[Table], said: list[str]) -> dict[str, d
     suites: dict[str, dict[str, Any]] = {}
     for table in tables:
         if table.reader != "captions":
-            name = (
-                table.path.stem if table.path.stem not in (RETRIEVAL, *suites) else f"{table.path.stem}_{len(suites)}"
-            )
+            taken = table.path.stem in (RETRIEVAL, *suites)
+            name = f"{table.path.stem}_{len(suites)}" if taken else table.path.stem
             suites[name] = {"reader": table.reader, "path": table.path.relative_to(folder).as_posix()}
     read = read_suites(folder, suites)
     said += [f"suite      {name}: {len(suite):,} items" for name, suite in read.items()]
@@ -139,6 +139,8 @@ def captions_of(folder: Path, tables: list[Table], shown: set[Path], said: list[
     splits = {"pretrain": pretrain or train, "train": train, "val": val}
     if drawn:
         splits = {"pretrain": "train", "train": "train", "val": "val"}
+        if known:
+            said.append(f"left out   splits {', '.join(known)}: not one to train and one to validate on")
     elif len(tables) == 1:
         said.append(f"captions   {names[0]}, splits {train} and {val}")
         unused = [name for name in known if name not in splits.values()]
@@ -221,7 +223,7 @@ def grids_for(grids: dict, methods: list[str], choice: bool) -> dict:
     """The study's own grids, without forms that need minimal pairs where there are none, and each method's first
     setting alone where there is no ``choice``."""
     kept: dict[str, list[dict]] = {}
-    for method in grids.keys() & set(methods):
+    for method in [method for method in grids if method in methods]:
         kept[method] = deepcopy(grids[method])
         for product in kept[method]:
             if "variant" in product and "pairwise" not in methods:
@@ -269,7 +271,14 @@ def main(arguments: list[str] | None = None) -> int:
             raise InputError("no profile of this name, or --force", "one", where=PROFILE)
         if not options.folder.is_dir():
             raise InputError("a folder", "none", where=options.folder)
-        changes = profile(options.folder.resolve(), options.model, said)
+        model = options.model
+        if model and model_of(model, "").state == "MISSING":
+            raise InputError(
+                "ARCHITECTURE/TAG of open_clip, hf-hub:ID, hf:ID or a folder", repr(model), where="--model"
+            )
+        if model and Path(model).exists():
+            model = str(Path(model).resolve())  # a profile runs elsewhere
+        changes = profile(options.folder.resolve(), model, said)
         params = configured("", [])
         overlay(params, changes, where=PROFILE)
         wrong = found(params)

@@ -15,7 +15,6 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from contextlib import chdir
-from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -91,10 +90,8 @@ def inputs_of(params: dict[str, Any]) -> list[Input]:
     for name, reader, path, options in asked:
         if "root" in options:
             options["root"] = root / options["root"]
-        flags = [
-            f"--{key}={options[key]}" for key in ("root", "suffix", "split") if isinstance(options.get(key), str | Path)
-        ]
-        line = shlex.join(["eqlib", "doctor", reader, str(path), *flags])
+        known = [key for key in ("root", "suffix", "split") if key in options]  # of eqlib doctor
+        line = shlex.join(["eqlib", "doctor", reader, str(path), *(f"--{key}={options[key]}" for key in known)])
         try:
             report = examined(reader, path, decode=False, show_progress=False, **options)
         except InputError as error:
@@ -114,10 +111,10 @@ def inputs_of(params: dict[str, Any]) -> list[Input]:
 def model_of(spec: str, name: str) -> Input:
     """Whether the weights of a model are here: on the disk, in the hub's cache, or to be fetched or drawn."""
     architecture, _, tag = spec.partition("/")
-    known = get_pretrained_cfg(architecture, tag) if architecture in open_clip.list_models() else None
-    hub = (
-        known["hf_hub"].rstrip("/") if known else spec.partition(":")[2] if spec.startswith(("hf:", "hf-hub:")) else ""
-    )
+    ours = architecture in open_clip.list_models()
+    hub = spec.partition(":")[2] if spec.startswith(("hf:", "hf-hub:")) else ""
+    if ours and (known := get_pretrained_cfg(architecture, tag)):
+        hub = known["hf_hub"]
     if hub:
         repository, _, revision = "/".join(hub.split("/")[:2]).partition("@")
         try:
@@ -127,9 +124,10 @@ def model_of(spec: str, name: str) -> Input:
         return Input(name, "found", f"{spec}, in the hub's cache")
     if files_of(spec):
         return Input(name, "found", spec)
-    drawn = tag == "random" and architecture in open_clip.list_models()
-    own = ":" in spec and not spec.startswith("local-dir:")
-    return Input(name, "to draw" if drawn else "your own" if own else "MISSING", spec)
+    if ours and tag == "random":
+        return Input(name, "to draw", spec)
+    plug_in = ":" in spec and not spec.startswith("local-dir:")  # a function of your own
+    return Input(name, "found" if plug_in else "MISSING", spec)
 
 
 def encoded(data: dict[str, Any]) -> tuple[tuple[int, int], tuple[int, int], list[Path]]:
@@ -149,11 +147,12 @@ def _distinct(suite: AnySuite) -> tuple[set[Path], set[str]]:
     return {suite.root / name for name in suite.pictures()["picture"].unique()}, {text for c in columns for text in c}
 
 
-def calibrated(bundle: CLIP, pictures: list[Path], batch: int) -> Speed:
-    """From one training step and one batch encoded, of real pictures where there are some. A batch that would not fit
-    into BUDGET is timed by a part of it."""
-    images = [open_image(path) for path in islice(pictures, 8)] or [Image.new("RGB", (256, 256))]
-    decoding = _seconds(lambda: [bundle.preprocess_train(open_image(path)) for path in pictures[:8]]) / 8
+def calibrated(bundle: CLIP, pictures: list[Path], batch: int, workers: int = 0) -> Speed:
+    """From one training step and one batch encoded, of real pictures where there are some, which ``workers`` decode. A
+    batch that would not fit into BUDGET is timed by a part of it."""
+    images = [open_image(path) for path in pictures[:8]] or [Image.new("RGB", (256, 256))]
+    decoding = _seconds(lambda: [bundle.preprocess_train(open_image(path)) for path in pictures[:8]])
+    decoding /= len(images) * max(1, workers)
     pixels, device = torch.stack([bundle.preprocess_val(image) for image in images]), bundle.device
     objective = Objective("contrastive")
     optimizer = torch.optim.AdamW(parameter_groups(bundle.model, 0.1), lr=0.0)
@@ -189,21 +188,18 @@ def times(params: dict[str, Any], speed: Speed, every: tuple[int, int], watched:
     """Seconds of each costly stage, without what a notebook takes to start."""
     pretrain, finetune, study = params["pretrain"], params["finetune"], params["study"]
     runs = len(study["methods"]) * len(study["seeds"])
-    settings = sum(
-        math.prod(map(len, product.values())) for grid in params["select"]["grids"].values() for product in grid
-    )
+    grids = params["select"]["grids"].values()
+    settings = sum(math.prod(map(len, product.values())) for products in grids for product in products)
     look, score = (pictures * speed.picture + captions * speed.caption for pictures, captions in (watched, every))
 
-    def training(section: dict[str, Any], validations: bool = True) -> float:
-        looks = 1 + (
-            section["steps"] // section["validate_every"] if validations and section.get("validate_every") else 0
-        )
+    def training(section: dict[str, Any], every: int | None = None) -> float:
+        looks = 1 + (section["steps"] // every if every else 0)  # the last one is always looked at
         return section["steps"] * section["batch"] * speed.trained + looks * look
 
     return {
-        "pretrain": training(pretrain) if pretrain["steps"] else 0.0,
-        "select": (1 + settings) * training(finetune, validations=False),
-        "finetune": runs * training(finetune),
+        "pretrain": training(pretrain, pretrain.get("validate_every")) if pretrain["steps"] else 0.0,
+        "select": (1 + settings) * training(finetune),
+        "finetune": runs * training(finetune, finetune.get("validate_every")),
         "evaluate": (1 + runs) * score,
         "tradeoff": len(study["methods"]) * len(params["tradeoff"]["alphas"]) * look,
     }
@@ -223,72 +219,65 @@ def _stages_text(stages: Counter, params: dict[str, Any]) -> list[str]:
 
 
 def _duration(seconds: float) -> str:
-    return (
-        f"{seconds:,.0f} s"
-        if seconds < 120
-        else f"{seconds / 60:,.0f} min"
-        if seconds < 7200
-        else f"{seconds / 3600:,.1f} h"
-    )
+    if seconds < 120:
+        return f"{seconds:,.0f} s"
+    return f"{seconds / 60:,.0f} min" if seconds < 7200 else f"{seconds / 3600:,.1f} h"
 
 
-def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="python -m eqlib.study.plan", description=__doc__.splitlines()[0])
-    parser.add_argument(
-        "name", nargs="?", default="", help="a file of profiles/, without .yaml; none: the study itself"
-    )
-    parser.add_argument("--set", action="append", default=[], metavar="a.b=value", help="one more change")
-    options = parser.parse_args(arguments)
-    try:
-        params = configured(options.name, options.set)
-        wrong = wrong_in(params)
-    except InputError as error:
-        wrong = [error]
-    for error in wrong:
-        print(f"error: {error}", file=sys.stderr)
-    if wrong:
-        return 1
+def planned(name: str, params: dict[str, Any]) -> bool:
+    """Print the plan of ``params`` under the profile ``name``; whether every input is there. Raises InputError for a
+    picture or a model that cannot be read."""
     stages = stages_of(params)
     print(*_stages_text(stages, params), sep="\n")
-    # of a relative path the copy that the profile runs in is meant
-    root = Path(params["data"]["data_root"])
-    root = Path("scratch/profile", options.name, root) if options.name else root
-    params["data"]["data_root"] = str(root)
-    drawn = "data.dvc" in stages and not root.exists()
+    if name:  # a relative path is one in the copy that a profile runs in
+        params["data"]["data_root"] = str(Path("scratch/profile", name, params["data"]["data_root"]))
+    drawn = "data.dvc" in stages and not Path(params["data"]["data_root"]).exists()
     inputs = [Input("data", "to draw", "by the stage scenes")] if drawn else inputs_of(params)
-    models = [model_of(params["pretrain"]["init"], "pretrain.init")]
-    models += [model_of(entry["model"], f"study.models, {entry['name']}") for entry in params["study"]["models"]]
+    inputs.append(init := model_of(params["pretrain"]["init"], "pretrain.init"))
+    inputs += [model_of(entry["model"], f"study.models, {entry['name']}") for entry in params["study"]["models"]]
     print("inputs:")
-    for one in (*inputs, *models):
+    for one in inputs:
         print(f"  {one.state:<8} {one.name}: {one.told}" + (f"\n           {one.line}" if one.line else ""))
-    missing = sum(one.state == "MISSING" for one in (*inputs, *models))
-    if missing:
+    if missing := sum(one.state == "MISSING" for one in inputs):
         print(f"{missing} missing: encodes, disk and time are told once they are there")
-        return 1
-    _print_cost(params, stages, drawn, models[0])
-    return 0
-
-
-def _print_cost(params: dict[str, Any], stages: Counter, drawn: bool, init: Input) -> None:
-    runs = len(params["study"]["methods"]) * len(params["study"]["seeds"])
+        return False
+    models = 1 + len(params["study"]["methods"]) * len(params["study"]["seeds"])
     every, watched, pictures = ((0, 0), (0, 0), []) if drawn else encoded(params["data"])
     known = "known once the data are drawn" if drawn else f"{every[0]:,} pictures and {every[1]:,} captions"
-    print(f"encodes, each of {1 + runs} models: {known}")
-    spec = params["pretrain"]["init"]
-    architecture = spec.partition("/")[0]
-    if init.state == "to fetch" and architecture not in open_clip.list_models():
-        print("disk and time: told once the model is here")
-        return
-    bundle = load(f"{architecture}/random" if init.state == "to fetch" else spec, device=best_device())
+    print(f"encodes, each of {models} models: {known}")
+    spec, finetune = params["pretrain"]["init"], params["finetune"]
+    if init.state == "to fetch":
+        spec = f"{spec.partition('/')[0]}/random"  # of the same size
+        if spec.partition("/")[0] not in open_clip.list_models():
+            print("disk and time: told once the model is here")
+            return True
+    bundle = load(spec, device=best_device())
     megabytes = 4 * sum(parameter.numel() for parameter in bundle.model.parameters()) / 1e6
-    kept = f"{2 * (1 + runs) * megabytes:,.0f} MB"
-    print(f"disk: {1 + runs} models of {megabytes:,.0f} MB, in build/ and in DVC's cache: {kept}")
-    found = times(params, calibrated(bundle, pictures, params["finetune"]["batch"]), every, watched)
-    found["starting the notebooks"] = STARTING * sum(stages.values())
+    twice = f"{2 * models * megabytes:,.0f} MB"
+    print(f"disk: {models} models of {megabytes:,.0f} MB, in build/ and in DVC's cache: {twice}")
+    speed = calibrated(bundle, pictures, finetune["batch"], finetune.get("workers") or 0)
+    found = times(params, speed, every, watched) | {"starting the notebooks": STARTING * sum(stages.values())}
     print(f"time on {bundle.device.type}, an estimate from one step and one batch: {_duration(sum(found.values()))}")
     print(*(f"  {name}: {_duration(seconds)}" for name, seconds in found.items()), sep="\n")
     if params["study"]["models"]:
         print("  study.models are not in it: eqlib evaluate MODEL SUITE PATH --out FOLDER --plan times each")
+    return True
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m eqlib.study.plan", description=__doc__.splitlines()[0])
+    parser.add_argument("name", nargs="?", default="", help="a file of profiles/, without .yaml; none: the study")
+    parser.add_argument("--set", action="append", default=[], metavar="a.b=value", help="one more change")
+    options = parser.parse_args(arguments)
+    try:
+        params = configured(options.name, options.set)
+        if not (wrong := wrong_in(params)):
+            return 0 if planned(options.name, params) else 1
+    except InputError as error:
+        wrong = [error]
+    for error in wrong:
+        print(f"error: {error}", file=sys.stderr)
+    return 1
 
 
 if __name__ == "__main__":

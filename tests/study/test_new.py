@@ -136,6 +136,26 @@ def test_files_of_other_things_and_damaged_ones_are_left_out_by_name(study, tmp_
     assert re.search(r"left out +broken\.json: .*JSON", told)
 
 
+def test_splits_without_one_to_validate_on_are_drawn_anew(study, tmp_path, capsys):
+    draw(tmp_path / "mine")
+    pd.read_csv(tmp_path / "mine/captions.csv").assign(split="train").to_csv(
+        tmp_path / "mine/captions.csv", index=False
+    )
+    assert main([str(tmp_path / "mine")]) == 0
+    assert "left out   splits train: not one to train and one to validate on" in capsys.readouterr().out
+    assert "val" in (study / "profiles/own.jsonl").read_text()
+
+
+def test_a_model_that_nobody_has_is_refused_and_a_folder_is_named_in_full(study, tmp_path, capsys):
+    draw(tmp_path / "mine")
+    assert main([str(tmp_path / "mine"), "--model", "nobody"]) == 1
+    assert "--model: expected ARCHITECTURE/TAG" in capsys.readouterr().err
+    (study / "here").mkdir()
+    (study / "here/open_clip_config.json").write_text((study / "eqlib/models/small-64px.json").read_text())
+    assert main([str(tmp_path / "mine"), "--model", "here"]) == 0
+    assert configured("own", [])["pretrain"]["init"] == str(study / "here")
+
+
 @pytest.mark.parametrize("size", [1, 2, 5])
 def test_a_drawn_split_keeps_groups_whole_and_shown_pictures_out(tmp_path, size):
     images = [f"{n}.png" for n in range(100)]
