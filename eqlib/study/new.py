@@ -98,7 +98,7 @@ def tables_in(folder: Path, said: list[str]) -> list[Table]:
         try:
             table, why = table_of(path), "no captions, quads or foils that a reader knows"
         except InputError as error:
-            table, why = None, str(error)
+            table, why = None, str(InputError(error.expected, error.got, row=error.row))
         if table is None:
             said.append(f"left out   {path.relative_to(folder)}: {why}")
             continue
