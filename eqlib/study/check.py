@@ -24,6 +24,7 @@ from ruamel.yaml import YAML
 
 from eqlib.errors import InputError
 from eqlib.files import read_json, relative, write_json
+from eqlib.losses import EqSimLoss
 from eqlib.models.clip import load
 from eqlib.study import parameters
 from eqlib.study.evaluation.kinds import RETRIEVAL
@@ -307,6 +308,10 @@ def _between(params: dict[str, Any], wrong: list[InputError]) -> None:
     for row, method, settings in [("study.methods", method, {}) for method in study["methods"]] + tried:
         if made := attempt(row, Objective, method, settings, dim=1):
             objectives[method] = row, made
+            for loss in made.losses.values():
+                if isinstance(loss, EqSimLoss) and loss.variant.startswith("hard") and not loss.takes:
+                    batch = params["finetune"]["batch"]
+                    expect(loss.sample_num < batch, f"sample_num < finetune.batch ({batch})", loss.sample_num, row)
     for name in ("pretrain", "finetune"):
         attempt(f"{name}.aug_cfg", AugmentationCfg, **params[name].get("aug_cfg", {}))
     bias = attempt("pretrain.init", _has_bias, params["pretrain"]["init"])

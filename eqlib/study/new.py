@@ -42,8 +42,8 @@ KEYS = {  # reader: what a record of its file has
     "sugarcrepe": {"filename", "caption", "negative_caption"},
 }
 TRAIN, VAL = ("train", "training"), ("val", "valid", "validation", "dev")
-FEWEST = 4
-"""Pictures to train on, and to validate on."""
+FEWEST, SMALLEST = 4, 8
+"""Pictures to validate on, and of a batch: EqSim's hard partners are four others of it."""
 
 
 class Table(NamedTuple):
@@ -69,15 +69,14 @@ def table_of(path: Path) -> Table | None:
 
 
 def batch_for(images: int, groups: np.ndarray | None) -> int:
-    """The largest of 128, 64, ... of which an epoch has at least two, and that whole groups fill."""
-    for batch in (128, 64, 32, 16, 8, 4, 2):
-        if 2 * batch <= images:
-            try:
-                Order(images, batch, seed=0, groups=groups)
-            except InputError:
-                continue
-            return batch
-    raise InputError("pictures whose groups fill a batch of up to 128", f"{images} pictures")
+    """The largest up to 128 of which an epoch has at least two, and that whole groups fill. Raises InputError."""
+    for batch in range(min(128, images // 2), SMALLEST - 1, -1):
+        try:
+            Order(images, batch, seed=0, groups=groups)
+        except InputError:
+            continue
+        return batch
+    raise InputError(f"{2 * SMALLEST} pictures to train on, in groups that fill a batch", images)
 
 
 def settings_for(suite: RetrievalSuite, epochs: int) -> dict[str, int]:
@@ -180,9 +179,9 @@ def fitted(data: dict[str, Any], params: dict[str, Any], model: str | None, said
         read_captions(data["data_root"], data["captions"], data["splits"][role], held_out=suites)
         for role in ("train", "val", "pretrain")
     )
-    for role, suite in (("train", train), ("val", val)):
-        if len(suite.images) < FEWEST:
-            raise InputError(f"at least {FEWEST} pictures that no suite shows", len(suite.images), where=role)
+    for role, suite, least in (("train", train, 2 * SMALLEST), ("val", val, FEWEST)):
+        if len(suite.images) < least:
+            raise InputError(f"at least {least} pictures that no suite shows", len(suite.images), where=role)
         said.append(f"pictures   {len(suite.images):,} of {role} that no suite shows")
     methods = ["contrastive", "eqsim"]
     for method, need, why in (

@@ -14,8 +14,9 @@ import pytest
 from own_data import draw
 from PIL import Image
 
+from eqlib.errors import InputError
 from eqlib.study.check import found
-from eqlib.study.new import drawn_splits, main
+from eqlib.study.new import batch_for, drawn_splits, main
 from eqlib.study.profile import configured, copy_tree
 from eqlib.study.training.data import read_captions, read_suites
 from eqlib.suites import RetrievalSuite
@@ -51,7 +52,7 @@ def test_thirty_pictures_and_ten_quads_are_a_study(study, tmp_path, capsys):
     assert (len(train.images), len(val.images)) == (20, 5)
     assert not set(train.images) & set(val.images)
     assert params["study"]["methods"] == ["contrastive", "eqsim"]
-    assert all(params[section]["batch"] == 8 for section in ("pretrain", "finetune"))
+    assert all(params[section]["batch"] == 10 for section in ("pretrain", "finetune"))
     assert [len(values) for product in params["select"]["grids"]["eqsim"] for values in product.values()] == [1, 1, 1]
     for reason in ("pairwise: no minimal pairs", "negclip: no hard negatives", "no folder of classes"):
         assert reason in told
@@ -71,7 +72,7 @@ def test_all_that_is_there_is_used(study, tmp_path):
     table = table[~table.caption.str.endswith("middle")].assign(
         group=lambda t: t.path.str.rsplit("_", n=1).str[0], negative=lambda t: t.caption.str.replace("left", "top")
     )
-    table["split"] = np.where(table.path.str.contains("purple|orange"), "val", "train")
+    table["split"] = np.where(table.path.str.contains("purple"), "val", "train")
     table.to_csv(mine / "captions.csv", index=False)
     shutil.copy(mine / "quads.jsonl", mine / "quads_val.jsonl")
     for name in ("cup", "dog"):
@@ -154,6 +155,19 @@ def test_a_model_that_nobody_has_is_refused_and_a_folder_is_named_in_full(study,
     (study / "here/open_clip_config.json").write_text((study / "eqlib/models/small-64px.json").read_text())
     assert main([str(tmp_path / "mine"), "--model", "here"]) == 0
     assert configured("own", [])["pretrain"]["init"] == str(study / "here")
+
+
+@pytest.mark.parametrize(
+    ("images", "size", "batch"), [(1000, 1, 128), (300, 3, 126), (40, 2, 20), (23, 1, 11), (16, 1, 8)]
+)
+def test_a_batch_is_filled_by_whole_groups_twice_an_epoch(images, size, batch):
+    assert batch_for(images, None if size == 1 else np.arange(images) // size) == batch
+
+
+@pytest.mark.parametrize(("images", "size"), [(15, 1), (30, 17)])
+def test_too_few_pictures_for_two_batches_are_refused(images, size):
+    with pytest.raises(InputError, match="16 pictures to train on"):
+        batch_for(images, np.arange(images) // size)
 
 
 @pytest.mark.parametrize("size", [1, 2, 5])
