@@ -26,6 +26,8 @@ WORKSHOP = (
     ("report",),
     ("check", "jobs", "mend", "notebook", "sets", "start", "weights"),
     ("profile",),
+    ("plan",),
+    ("new",),
 )
 STOREYS = (*CORE, *(tuple(f"study.{room}" for room in rooms) for rooms in WORKSHOP))
 LEVEL = {room: level for level, rooms in enumerate(STOREYS) for room in rooms}

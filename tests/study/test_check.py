@@ -42,6 +42,7 @@ GRID = {"weight": [1.0]}
         ("select.grids", {"itm": [{"hidden": [0]}]}, "a width >= 1, got 0"),
         ("select.grids", {"eqsim": []}, "at least 1 item"),
         ("select.grids", {"eqsim": [{"weight": []}]}, "at least 1 item"),
+        ("select.grids", {"eqsim": [{"variant": ["hard"], "sample_num": [128]}]}, "sample_num < finetune.batch (128)"),
         ("select.seed", 2, "a seed that study.seeds does not have, got 2"),
         ("finetune.weight_decay", -5, "greater than or equal to 0, got -5"),
         ("finetune.log_every", -1, "greater than or equal to 0, got -1"),
