@@ -91,6 +91,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("name", help="a file of profiles/, without .yaml")
     parser.add_argument("--set", action="append", default=[], metavar="a.b=value", help="one more change")
     parser.add_argument("--stage", default="report", help="run up to this stage of dvc.yaml")
+    parser.add_argument("--jobs", type=int, default=1, help="stages at once, see eqlib.study.jobs")
+    parser.add_argument("--launch", default="", help="words before a stage's command, likewise")
     options = parser.parse_args(arguments)
     try:
         params = configured(options.name, options.set)
@@ -109,8 +111,14 @@ def main(arguments: list[str] | None = None) -> int:
     # the copy's eqlib, not the installed one; and this Python for its stages, whether or not .venv is active
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     environment = os.environ | {"PYTHONPATH": str(target.resolve()), "PATH": path}
-    done = subprocess.run([sys.executable, "-m", "dvc", "repro", options.stage], cwd=target, env=environment)
-    if done.returncode == 0:
+    commands = [["dvc", "repro", options.stage]]
+    if options.jobs != 1 or options.launch:
+        commands = [["eqlib.study.jobs", str(options.jobs), options.stage, "--launch", options.launch], *commands]
+    for command in commands:
+        done = subprocess.run([sys.executable, "-m", *command], cwd=target, env=environment)
+        if done.returncode:
+            break
+    else:
         made = "reports/index.html" if options.stage == "report" else "build"
         print(f"{options.stage}: {target}/{made}")
     return done.returncode
