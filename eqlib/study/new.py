@@ -184,15 +184,15 @@ def fitted(data: dict[str, Any], params: dict[str, Any], model: str | None, said
             raise InputError(f"at least {least} pictures that no suite shows", len(suite.images), where=role)
         said.append(f"pictures   {len(suite.images):,} of {role} that no suite shows")
     methods = ["contrastive", "eqsim"]
-    for method, need, why in (
-        ("pairwise", "partners", "minimal pairs (a `group` for every picture, which two of them share)"),
-        ("negclip", "negatives", "hard negatives (a caption's `negative`)"),
+    for those, need, why in (
+        (["pairwise", "relative"], "partners", "minimal pairs (a `group` for every picture, which two of them share)"),
+        (["negclip"], "negatives", "hard negatives (a caption's `negative`)"),
     ):
         try:
             check_knows(train, **{need: True})
-            methods.append(method)
+            methods += those
         except InputError:
-            said.append(f"left out   {method}: no {why}")
+            said.append(f"left out   {', '.join(those)}: no {why}")
     quads = {name: len(suite) for name, suite in suites.items() if isinstance(suite, QuadSuite)}
     if len(quads) == 1:
         said.append("left out   a choice of settings: the quads are the only ones, so each method has one setting")
@@ -213,7 +213,10 @@ def fitted(data: dict[str, Any], params: dict[str, Any], model: str | None, said
     return sizes | {
         "study": {"methods": methods},
         "select": {"grids": grids_for(params["select"]["grids"], methods, len(quads) > 1)},
-        "compare": {"controls": [method for method in methods if method == "pairwise"]},
+        "compare": {
+            "controls": [method for method in methods if method == "pairwise"],
+            "primary": next((name for name in quads if name != data["validation"]), ""),
+        },
         "tradeoff": {"classes": classes},
     }
 

@@ -187,20 +187,22 @@ def _seconds(do: Callable[[], object]) -> float:
 def times(params: dict[str, Any], speed: Speed, every: tuple[int, int], watched: tuple[int, int]) -> dict[str, float]:
     """Seconds of each costly stage, without what a notebook takes to start."""
     pretrain, finetune, study = params["pretrain"], params["finetune"], params["study"]
-    runs = len(study["methods"]) * len(study["seeds"])
+    runs, starts = len(study["methods"]) * len(study["seeds"]), len(study["starts"])
     grids = params["select"]["grids"].values()
     settings = sum(math.prod(map(len, product.values())) for products in grids for product in products)
     look, score = (pictures * speed.picture + captions * speed.caption for pictures, captions in (watched, every))
 
     def training(section: dict[str, Any], every: int | None = None) -> float:
-        looks = 1 + (section["steps"] // every if every else 0)  # the last one is always looked at
+        looks = 1 + (
+            1 + section["steps"] // every if every else 0
+        )  # the last is always looked at, the first with others
         return section["steps"] * section["batch"] * speed.trained + looks * look
 
     return {
-        "pretrain": training(pretrain, pretrain.get("validate_every")) if pretrain["steps"] else 0.0,
+        "pretrain": starts * training(pretrain, pretrain.get("validate_every")) if pretrain["steps"] else 0.0,
         "select": (1 + settings) * training(finetune),
         "finetune": runs * training(finetune, finetune.get("validate_every")),
-        "evaluate": (1 + runs) * score,
+        "evaluate": (starts + runs) * score,
         "tradeoff": len(study["methods"]) * len(params["tradeoff"]["alphas"]) * look,
     }
 

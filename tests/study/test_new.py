@@ -54,7 +54,7 @@ def test_thirty_pictures_and_ten_quads_are_a_study(study, tmp_path, capsys):
     assert params["study"]["methods"] == ["contrastive", "eqsim"]
     assert all(params[section]["batch"] == 10 for section in ("pretrain", "finetune"))
     assert [len(values) for product in params["select"]["grids"]["eqsim"] for values in product.values()] == [1, 1, 1]
-    for reason in ("pairwise: no minimal pairs", "negclip: no hard negatives", "no folder of classes"):
+    for reason in ("pairwise, relative: no minimal pairs", "negclip: no hard negatives", "no folder of classes"):
         assert reason in told
     # a profile that someone may have edited stays
     written = (study / "profiles/own.yaml").read_bytes()
@@ -84,7 +84,7 @@ def test_all_that_is_there_is_used(study, tmp_path):
     assert params["data"]["captions"] == "captions.csv"
     assert params["data"]["validation"] == "quads_val"
     assert not (study / "profiles/own.jsonl").exists()
-    assert params["study"]["methods"] == ["contrastive", "eqsim", "pairwise", "negclip"]
+    assert params["study"]["methods"] == ["contrastive", "eqsim", "pairwise", "relative", "negclip"]
     assert params["compare"]["controls"] == ["pairwise"]
     assert params["select"]["grids"] == configured("", [])["select"]["grids"]
     assert params["tradeoff"]["classes"] == "things"
