@@ -214,7 +214,8 @@ def _stages_text(stages: Counter, params: dict[str, Any]) -> list[str]:
             sizes = []
             for side, place in stage["matrix"].items():  # ${section.key}
                 section, key = place[2:-1].split(".")
-                sizes.append(f"{len(params[section][key])} {side}s")
+                count = len(params[section][key])
+                sizes.append(f"{count} {side}{'s' * (count != 1)}")
             matrices[name] = f"  {name}: {stages[name]} = {' x '.join(sizes)}"
     single = sorted(stages.keys() - matrices.keys())
     return [f"stages: {sum(stages.values())}", *matrices.values(), f"  one each: {', '.join(single)}"]
