@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from PIL import Image
 from safetensors import SafetensorError
@@ -20,6 +21,8 @@ from eqlib.errors import InputError
 from eqlib.files import reading, whole
 from eqlib.models.clip import CLIP, load, save, weights_digest
 from eqlib.models.pairs import distinct
+from eqlib.suites import QuadSuite
+from eqlib.suites.images import open_image
 
 FUSION = "fusion_head.safetensors"
 """The file of layers and head in the model's folder; open_clip passes it over."""
@@ -103,6 +106,35 @@ class Fused:
         pixels = torch.stack([self.bundle.preprocess_val(picture) for picture in pictures]).to(self.bundle.device)
         seen = encode(self.bundle.model.eval(), pixels, self.bundle.tokenizer(texts).to(self.bundle.device))
         return self.head.eval()(seen.image[rows], seen.text[columns], seen.end[columns]).tolist()
+
+
+def read_quads(bundle: CLIP, suite: QuadSuite) -> tuple[Tensor, Tensor]:
+    """Pixels (n, 2, 3, H, W) and tokens (n, 2, context) of every quad: many models of one kind read them once.
+
+    Raises InputError naming the file of a picture that cannot be read.
+    """
+    shown = suite.records[list(suite.IMAGES)].to_numpy()
+    pixels = [[bundle.preprocess_val(open_image(suite.root / name)) for name in row] for row in shown]
+    said = suite.records[list(suite.CAPTIONS)].to_numpy()
+    return torch.stack([torch.stack(row) for row in pixels]), torch.stack([bundle.tokenizer(list(row)) for row in said])
+
+
+@torch.inference_mode()
+def score_quads(fused: Fused, pixels: Tensor, tokens: Tensor, *, batch: int = 64) -> tuple[np.ndarray, np.ndarray]:
+    """Scores (n, 2, 2) = [quad, image, caption] of n quads by the matching head, and by the towers' cosines: what
+    ``score_suite`` gives for ``fused`` and for its bundle, each picture and caption encoded once for both.
+
+    ``pixels`` and ``tokens`` are what `read_quads` gives.
+    """
+    model, head = fused.bundle.model.eval(), fused.head.eval()
+    by_head, by_cosine = [], []
+    for some, said in zip(pixels.split(batch), tokens.split(batch), strict=True):
+        seen = encode(model, some.flatten(0, 1).to(fused.bundle.device), said.flatten(0, 1).to(fused.bundle.device))
+        first = 2 * torch.arange(len(some))[:, None]
+        image, text = ((first + torch.tensor(side)).flatten() for side in ([0, 0, 1, 1], [0, 1, 0, 1]))
+        by_head.append(head(seen.image[image], seen.text[text], seen.end[text]))
+        by_cosine.append((seen.image_features[image].double() * seen.text_features[text]).sum(1).round(decimals=8))
+    return tuple(torch.cat(found).double().view(-1, 2, 2).cpu().numpy() for found in (by_head, by_cosine))
 
 
 def save_fused(fused: Fused, folder: str | Path) -> Path:
