@@ -142,6 +142,7 @@ class Fusion:
     methods: Annotated[list[Literal[tuple(METHODS)]], Some, Distinct]
     partners: Annotated[list[Literal["drawn", "mates"]], Some, Distinct]
     start_steps: Positive
+    start_lr: Annotated[float, Field(gt=0)]
     steps: Positive
     batch: Annotated[int, Field(ge=2)]
     lr: Annotated[float, Field(gt=0)]
