@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from eqlib.errors import InputError
 from eqlib.losses import EqSimLoss, contrastive_loss, eqsim_itm
 from eqlib.progress import progress
 from eqlib.study.fusion.model import Encoded, Fused, FusionHead, encode
@@ -45,7 +46,7 @@ def quad_scores(head: FusionHead, seen: Encoded, partners: Tensor) -> Tensor:
     return torch.stack([matched, false_image, false_text, matched[partners]], dim=1)
 
 
-def matching_terms(scores: Tensor) -> Tensor:
+def itm_loss(scores: Tensor) -> Tensor:
     """Binary cross-entropy of the three pairs that were scored, the first being matched."""
     target = scores.new_tensor([1.0, 0.0, 0.0]).expand(len(scores), 3)
     return functional.binary_cross_entropy_with_logits(scores[:, :3], target)
@@ -66,18 +67,22 @@ METHODS: dict[str, Callable[[Tensor], Tensor] | None] = {
 """What a method adds to the contrastive and the matching loss, of the four scores."""
 
 
-def fit_fused(fused: Fused, data: CaptionedImages, recipe: Recipe, method: str = "matching", *, pairs: bool = False):
+def fit_fused(
+    fused: Fused, data: CaptionedImages, recipe: Recipe, method: str = "matching", *, pairs: bool = False
+) -> pd.DataFrame:
     """Train ``fused`` in place under one of METHODS; the history, one row a step of the terms. ``pairs``: a pair's
-    partner is its mate in ``data``, else it is drawn. In one process, on the model's device."""
+    partner is its mate in ``data``, else it is drawn. In one process, on the model's device. Raises InputError for
+    another method, and for mates where an image has none."""
+    if method not in METHODS:
+        raise InputError(f"one of {', '.join(METHODS)}", repr(method), row="method")
     model, head, device = fused.bundle.model, fused.head, fused.bundle.device
     both = torch.nn.ModuleList([model, head])
     optimizer = torch.optim.AdamW(
         parameter_groups(both, recipe.weight_decay), lr=recipe.lr, betas=(0.9, 0.98), eps=1e-6, fused=True
     )
     draws, eqsim = torch.Generator().manual_seed(recipe.seed), EqSimLoss.released(seed=recipe.seed)
-    settings = {"batch": recipe.batch, "seed": recipe.seed, "partners": pairs}
+    loader = batches(data, batch=recipe.batch, first=0, last=recipe.steps, seed=recipe.seed, partners=pairs)
     history = []
-    loader = batches(data, first=0, last=recipe.steps, **settings)
     for step, batch in enumerate(progress(loader, desc=method, total=recipe.steps, leave=False)):
         for group in optimizer.param_groups:
             group["lr"] = learning_rate(recipe, step)
@@ -91,7 +96,7 @@ def fit_fused(fused: Fused, data: CaptionedImages, recipe: Recipe, method: str =
             similarity = (scale * features[0] @ features[1].T).cpu()
             partners = hard_partners(similarity, tokens.cpu(), generator=draws).to(device)
         scores = quad_scores(head, seen, partners)
-        terms = contrastive_loss(*features, scale) | {"matching": matching_terms(scores)}
+        terms = contrastive_loss(*features, scale) | {"matching": itm_loss(scores)}
         if method == "eqsim_contrastive":
             terms |= eqsim(*features, scale, partners=mates[0] if pairs else None)[0]
         elif (extra := METHODS[method]) is not None:

@@ -11,7 +11,7 @@ from eqlib.models.score import score_suite
 from eqlib.quads import scores_of
 from eqlib.study.evaluation.judge import judged, judges_of
 from eqlib.study.fusion.model import FUSION, Fused, encode, load_fused, read_quads, save_fused, score_quads
-from eqlib.study.fusion.train import METHODS, fit_fused, hard_partners, matching_terms, quad_scores
+from eqlib.study.fusion.train import METHODS, fit_fused, hard_partners, itm_loss, quad_scores
 from eqlib.study.training.batches import CaptionedImages
 from eqlib.study.training.recipe import Recipe
 from eqlib.suites import read
@@ -90,7 +90,7 @@ def test_terms_by_hand():
         assert torch.equal(METHODS[method](3 * scores), asked)
     apart = torch.tensor([[np.log(3.0), 0.0, np.log(9.0), 0.0]])
     assert METHODS["pairwise_matching"](apart).item() == pytest.approx(0.5 * (np.log(4 / 3) + np.log(4)) / 2)
-    assert matching_terms(torch.tensor([[np.log(3.0), 0.0, np.log(3.0), 99.0]])).item() == pytest.approx(
+    assert itm_loss(torch.tensor([[np.log(3.0), 0.0, np.log(3.0), 99.0]])).item() == pytest.approx(
         (np.log(4 / 3) + np.log(2) + np.log(4)) / 3
     )
 
@@ -153,3 +153,8 @@ def test_methods_see_the_same_batches_and_add_one_thing(fused, paired, pairs):
         assert list(history.columns.difference(plain.columns)) == added
         moved = not history.loc[1, plain.columns].equals(plain.loc[1])
         assert moved == (history.loc[0, added].sum() > 0)  # below its margin EqSim changes nothing
+
+
+def test_another_method_is_named(fused, paired):
+    with pytest.raises(InputError, match=r"matching, eqsim_contrastive.*'itm'"):
+        run(fused, paired, "itm", steps=1)
