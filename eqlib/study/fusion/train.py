@@ -7,7 +7,10 @@ dropped out: it is looked up. So every method costs the same.
 """
 
 from collections.abc import Callable
+from dataclasses import replace
+from itertools import compress
 
+import numpy as np
 import pandas as pd
 import torch
 from torch import Tensor
@@ -19,9 +22,27 @@ from eqlib.progress import progress
 from eqlib.study.fusion.model import Encoded, Fused, FusionHead, encode
 from eqlib.study.training.batches import CaptionedImages, batches
 from eqlib.study.training.recipe import Recipe, learning_rate, parameter_groups
+from eqlib.suites import RetrievalSuite
 
 WEIGHT, MARGIN, FLOOR = 0.5, 0.1, 1e-4
 """FIBER's published weight and margin of EqSim; ALBEF's floor under the chance of a partner."""
+
+
+def with_mates(suite: RetrievalSuite) -> RetrievalSuite:
+    """``suite`` without the images that stand alone in their group; as it is where it knows no groups."""
+    if suite.groups is None:
+        return suite
+    _, group, count = np.unique(suite.groups, return_inverse=True, return_counts=True)
+    keep = count[group] > 1
+    place, said = keep.cumsum() - 1, keep[suite.image_of_caption]
+    return replace(
+        suite,
+        images=list(compress(suite.images, keep)),
+        captions=list(compress(suite.captions, said)),
+        image_of_caption=place[suite.image_of_caption[said]],
+        groups=suite.groups[keep],
+        negatives=suite.negatives and list(compress(suite.negatives, said)),
+    )
 
 
 def hard_partners(similarity: Tensor, tokens: Tensor, *, generator: torch.Generator) -> Tensor:

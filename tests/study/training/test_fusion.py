@@ -1,4 +1,5 @@
 from copy import deepcopy
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from eqlib.models.score import score_suite
 from eqlib.quads import scores_of
 from eqlib.study.evaluation.judge import judged, judges_of
 from eqlib.study.fusion.model import FUSION, Fused, encode, load_fused, read_quads, save_fused, score_quads
-from eqlib.study.fusion.train import METHODS, fit_fused, hard_partners, itm_loss, quad_scores
+from eqlib.study.fusion.train import METHODS, fit_fused, hard_partners, itm_loss, quad_scores, with_mates
 from eqlib.study.training.batches import CaptionedImages
 from eqlib.study.training.recipe import Recipe
 from eqlib.suites import read
@@ -153,6 +154,15 @@ def test_methods_see_the_same_batches_and_add_one_thing(fused, paired, pairs):
         assert list(history.columns.difference(plain.columns)) == added
         moved = not history.loc[1, plain.columns].equals(plain.loc[1])
         assert moved == (history.loc[0, added].sum() > 0)  # below its margin EqSim changes nothing
+
+
+def test_images_without_a_mate_are_left_out(paired):
+    found = with_mates(replace(paired, groups=np.array([7, 7, *range(100, 117), 7])))
+    assert found.images == [paired.images[n] for n in (0, 1, 19)]
+    assert found.groups.tolist() == [7, 7, 7]
+    told = [[found.captions[n] for n in np.flatnonzero(found.image_of_caption == image)] for image in range(3)]
+    assert told == [[paired.captions[n] for n in np.flatnonzero(paired.image_of_caption == i)] for i in (0, 1, 19)]
+    assert len(found.negatives) == len(found.captions) == 6
 
 
 def test_another_method_is_named(fused, paired):
