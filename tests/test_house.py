@@ -23,6 +23,7 @@ WORKSHOP = (
     ("released", "scenes", "trials"),
     ("evaluation",),
     ("training",),
+    ("fusion",),
     ("report",),
     ("check", "jobs", "mend", "notebook", "sets", "start", "weights"),
     ("profile",),

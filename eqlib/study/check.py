@@ -28,6 +28,7 @@ from eqlib.losses import EqSimLoss
 from eqlib.models.clip import load
 from eqlib.study import parameters
 from eqlib.study.evaluation.kinds import RETRIEVAL
+from eqlib.study.fusion.train import METHODS
 from eqlib.study.parameters import Count, Level, Positive, Seed, problems, record
 from eqlib.study.scenes.dials import Dials
 from eqlib.study.scenes.edits import EDITS
@@ -145,6 +146,24 @@ class Released:
 
 
 @record
+class Fusion:
+    """A cross-encoder under ``methods`` of `eqlib.study.fusion.train` times ``partners`` times ``seeds``, from layers
+    trained with each seed of ``starts``: no stage where these are none. ``test`` names a suite."""
+
+    starts: Annotated[list[Seed], Distinct]
+    seeds: Annotated[list[Seed], Some, Distinct]
+    methods: Annotated[list[Literal[tuple(METHODS)]], Some, Distinct]
+    partners: Annotated[list[Literal["drawn", "mates"]], Some, Distinct]
+    start_steps: Positive
+    start_lr: Annotated[float, Field(gt=0)]
+    steps: Positive
+    batch: Annotated[int, Field(ge=2)]
+    lr: Annotated[float, Field(gt=0)]
+    warmup: Count
+    test: Text
+
+
+@record
 class Select:
     """Settings to try: of each method the products of lists, with a seed that the study does not use."""
 
@@ -207,7 +226,8 @@ class Launch:
 
 SECTIONS = {
     "study": Study, "data": Data, "scenes": Scenes, "released": Released, "pretrain": Run, "finetune": Run,
-    "select": Select, "evaluate": Evaluate, "tradeoff": Tradeoff, "compare": Compare, "conformance": Conformance,
+    "fusion": Fusion, "select": Select, "evaluate": Evaluate, "tradeoff": Tradeoff, "compare": Compare,
+    "conformance": Conformance,
 }  # fmt: skip
 
 

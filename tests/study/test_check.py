@@ -145,7 +145,7 @@ def test_all_errors_come_at_once_and_nothing_is_written(params, root, tmp_path, 
         assert f"params.yaml, {place}" in told
 
 
-@pytest.mark.parametrize("profile", [None, "easy", "hard", "photographs", "smoke", "subtle"])
+@pytest.mark.parametrize("profile", [None, "easy", "fusion", "hard", "photographs", "smoke", "subtle"])
 def test_the_study_and_every_profile_pass(params, root, monkeypatch, profile):
     monkeypatch.chdir(root)
     params = deepcopy(params)

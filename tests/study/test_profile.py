@@ -18,6 +18,7 @@ SECTIONS = {
     "pretrain": ["data", "pretrain"],
     "select": ["data", "finetune", "select"],
     "finetune": ["data", "finetune"],
+    "fusion": ["data", "fusion"],
     "evaluate": ["data", "evaluate"],
     "tradeoff": ["study", "data", "tradeoff"],
     "compare": ["study", "compare"],

@@ -1,0 +1,1 @@
+"""A cross-encoder on the study's dual encoder: where EqSim was published."""
