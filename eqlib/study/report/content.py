@@ -5,11 +5,8 @@ import tomllib
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import pandas as pd
-
 from eqlib.errors import InputError
 from eqlib.files import read_json
-from eqlib.study.report.figures.scores import settings
 from eqlib.study.report.headline import (
     abstract,
     difference,
@@ -18,11 +15,13 @@ from eqlib.study.report.headline import (
     percent,
     points,
     seeds_in_words,
+    settings_in_words,
     value,
     verdict,
 )
 from eqlib.study.report.study import CONTROL, Study
 from eqlib.study.report.style import label
+from eqlib.study.report.tried import named
 
 
 def runs(text: str) -> tuple[tuple[str, str], ...]:
@@ -64,7 +63,7 @@ CHAPTERS = {
     "figures": Chapter(
         "The study on its own data",
         ("motivation", "benchmark", "main_result", "forest", "foils", "equivariance", "decomposition", "inconsistency",
-         "training", "dose", "retrieval", "tradeoff", "selection", "published"),
+         "training", "dose", "retrieval", "tradeoff", "frontier", "published"),
         ("main", "subsets", "differences", "equivariance", "decomposition", "suites", "models", "ablation",
          "conformance"),
     ),
@@ -130,23 +129,16 @@ def caveats(study: Study) -> list[str]:
             if study.main != study.validation
             else "on the quads reported here, so their scores are better than on other quads."
         )
-        said.append(f"The methods' settings were chosen {where}{_form(settings(study.selection))}")
+        found = study.settings()
+        chosen = ", ".join(named(row) for _, row in found[found["chosen"] & found["weight"].notna()].iterrows())
+        number = settings_in_words(study)
+        said.append(f"The methods' settings were chosen {where} Tried: {number}; chosen: {chosen}.")
     if CONTROL in study.methods:
         said.append(
             "Fine-tuning sees minimal pairs of the quads' own kinds, and a gain may come from the pairs alone. "
             f"{label(CONTROL)} is the control: plain contrast inside the same pairs, without EqSim."
         )
     return said
-
-
-def _form(tried: pd.DataFrame) -> str:
-    """Which EqSim it is."""
-    if tried.empty:
-        return ""
-    best = tried.iloc[0]
-    dials = [f"{name} {best[name]:g}" for name in ("weight", "margin") if name in best and pd.notna(best[name])]
-    named = [str(best["variant"]).replace("_", " "), *dials]
-    return f" EqSim stands here in the form that was chosen: {', '.join(filter(None, named))}."
 
 
 def tiles(study: Study) -> list[Tile]:

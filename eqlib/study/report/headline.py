@@ -5,6 +5,7 @@ import pandas as pd
 from eqlib.study.evaluation.kinds import RETRIEVAL
 from eqlib.study.report.study import CONTROL, PRETRAINED, Study, rows
 from eqlib.study.report.style import in_order, label
+from eqlib.study.report.tried import at_no_loss, named
 
 KINDS = {"higher": "raises", "lower": "lowers"}
 
@@ -211,6 +212,35 @@ def cost(study: Study) -> str:
         ]
         said.append(f"{label(method)} {' and '.join(told)}")
     return f"R@1 against {label(study.baseline).lower()}: {'; '.join(said)}." if said else ""
+
+
+def frontier_in_words(study: Study) -> str:
+    """On validation: the setting of the highest group score that keeps recall, likewise zero-shot accuracy, and the
+    highest of all, with what each has lost. Empty where no settings were tried."""
+    found = study.settings()
+    if found is None or study.baseline not in set(found["method"]):
+        return ""
+    start, top = found[found["method"] == study.baseline].iloc[0], found.loc[found["group"].idxmax()]
+
+    def told(setting: pd.Series, kept: str, name: str) -> str:
+        lost = f"{points(setting[kept] - start[kept])} points of {name}"
+        return f"{named(setting)}, {percent(setting['group'])} ({lost})"
+
+    said = [
+        f"Of the settings within one point of {label(study.baseline).lower()}'s {name} the highest group score is that "
+        f"of {told(at_no_loss(found, study.baseline, kept), kept, name)}."
+        for kept, name in (("recall", "R@1"), ("zero_shot_top1", "zero-shot accuracy"))
+        if kept in found
+    ]
+    said.append(f"The highest of all: {told(top, 'recall', 'R@1')}.")
+    return " ".join([f"{label(study.baseline)} has {percent(start['group'])}.", *said])
+
+
+def settings_in_words(study: Study) -> str:
+    """How many settings each method was given: Pairwise 3, EqSim 7."""
+    found = study.settings()
+    number = found[found["method"] != study.baseline]["method"].value_counts()
+    return ", ".join(f"{label(method)} {number[method]}" for method in in_order(number.index))
 
 
 def abstract(study: Study) -> list[str]:

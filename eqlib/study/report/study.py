@@ -14,6 +14,7 @@ from eqlib.scoring.equivariance import components
 from eqlib.scoring.matching import matching
 from eqlib.study.released.published import published as read_published
 from eqlib.study.report.style import in_order
+from eqlib.study.report.tried import means, tried
 from eqlib.suites.suite import AnySuite, QuadSuite, RetrievalSuite
 
 log = logging.getLogger(__name__)
@@ -33,7 +34,7 @@ class Study:
     ``decomposition``: the parts of evidence and threshold in the group scores' differences; ``models``: others beside
     the study's own, where there are any; ``histories``: one row a logged
     step, with ``method`` and ``seed``; ``suites``: records and pictures by suite; ``main``: the suite of the headline;
-    ``selection``: validation score by ``weight`` x ``margin``; ``path``: group score and R@1 along ``alpha``;
+    ``selection``: the table of the select stage; ``path``: group score and R@1 along ``alpha``;
     ``published``: what others published; ``conformance``: ours beside the official ones; ``validation``: the suite
     that settings were chosen on.
     """
@@ -93,6 +94,10 @@ class Study:
         """The differences of fine-tuned methods on the main suite."""
         table = rows(self.differences, suite=self.main)
         return table[table["method"] != PRETRAINED]
+
+    def settings(self) -> pd.DataFrame | None:
+        """What was tried on validation, one row a setting (`eqlib.study.report.tried.means`), or None."""
+        return None if self.selection is None else means(tried(self.selection))
 
     def pictures(self) -> QuadSuite | None:
         """The main suite, records and pictures."""

@@ -7,18 +7,28 @@ import pandas as pd
 
 from eqlib.study.evaluation.decomposition import PARTS
 from eqlib.study.evaluation.kinds import MEASURES
-from eqlib.study.report.headline import alpha, between, intervals, points, probability, verdict
+from eqlib.study.report.headline import (
+    alpha,
+    between,
+    frontier_in_words,
+    intervals,
+    points,
+    probability,
+    settings_in_words,
+    verdict,
+)
 from eqlib.study.report.study import PRETRAINED, Study, is_average, part_label, parts, rows
 from eqlib.study.report.style import in_order, label
+from eqlib.study.report.tried import tried
 from eqlib.study.report.typeset import Cell, Table
 
 SCORES = {"text": "Text", "image": "Image", "group": "Group", "group_match": "Group match", "headroom": "Headroom"}
-FORM = ("variant", "similarity", "own_change", "weight", "margin")
 TRIED = {
     "val_group": ("Group", 100, ".1f"),
     "val_group_match": ("Group match", 100, ".1f"),
     "val_image_to_text_r1": ("I→T R@1", 100, ".1f"),
     "val_text_to_image_r1": ("T→I R@1", 100, ".1f"),
+    "zero_shot_top1": ("Zero-shot", 100, ".1f"),
     "val_abs_a": ("|a|", 1, ".3f"),
     "val_abs_b": ("|b|", 1, ".3f"),
     "val_I": ("I", 1, ".3f"),
@@ -180,36 +190,27 @@ def _number(value: float, form: str, small: str = "") -> Cell:
 
 def ablation_table(study: Study) -> Table | None:
     """The settings of the loss that were tried, on validation: one row a setting, the plain baseline first."""
-    tried = study.selection
-    if tried is None or "method" not in tried:
+    if study.selection is None:
         return None
-    settings = [name for name in FORM if name in tried]
-    results = {name: form for name, form in TRIED.items() if name in tried}
-    if not results:
-        return None
-    means = tried.groupby(["method", *settings], dropna=False, sort=True)[list(results)].mean().reset_index()
+    every = study.selection.join(tried(study.selection)[["form"]])
+    results = {name: form for name, form in TRIED.items() if name in every}
+    keys = [name for name in ("method", "form", "weight") if name in every]
+    found = every.groupby(keys, dropna=False, sort=True)[list(results)].mean().reset_index()
     body = [
-        [Cell(label(method)), *(_setting(row[name]) for name in settings)]
+        [Cell(label(method)), Cell(row["form"] or "–"), _number(row.get("weight", np.nan), "g")]
         + [_number(scale * row[name], form) for name, (_, scale, form) in results.items()]
-        for method in in_order(means["method"])
-        for _, row in rows(means, method=method).iterrows()
+        for method in in_order(found["method"])
+        for _, row in rows(found, method=method).iterrows()
     ]
-    seeds = tried["seed"].nunique() if "seed" in tried else 1
+    seeds = every["seed"].nunique()
     caption = (
         f"{'One seed' if seeds == 1 else f'Means over {seeds} seeds'} on validation quads, no intervals: exploratory. "
         "Scores and recall in percent, |a|, |b| and I in units of the similarity. These scores served to choose the "
-        "settings; settings that lie close together may differ by chance alone."
+        f"settings; settings that lie close together may differ by chance alone. Tried: {settings_in_words(study)}. "
+        f"{frontier_in_words(study)}"
     )
-    named = [name.replace("_", " ").capitalize() for name in settings]
-    columns = ["Method", *named, *(name for name, _, _ in results.values())]
-    return Table("ablation", "Settings of the loss, on validation", caption, columns, body, tried)
-
-
-def _setting(value: object) -> Cell:
-    """A number sorts as one; a method without this setting shows a dash."""
-    if isinstance(value, bool | np.bool_):
-        return Cell("yes" if value else "no")
-    return Cell(value.replace("_", " ")) if isinstance(value, str) else _number(np.nan if value is None else value, "g")
+    columns = ["Method", "Form", "Weight", *(name for name, _, _ in results.values())]
+    return Table("ablation", "Settings of the loss, on validation", caption, columns, body, study.selection)
 
 
 def models_table(study: Study) -> Table | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from eqlib.study.report import words
 from eqlib.study.report.figures import examples, runs, scores, similarity
 from eqlib.study.report.study import Study
+from eqlib.study.report.tried import tried
 
 
 def _motivation(study: Study):
@@ -39,7 +40,7 @@ FIGURES = {
     "dose": _dose,
     "retrieval": lambda s: (scores.retrieval(s.summary), words.retrieval(s)),
     "tradeoff": lambda s: (runs.tradeoff(s.path), words.tradeoff(s)),
-    "selection": lambda s: (scores.selection(s.selection), words.selection(s)),
+    "frontier": lambda s: (runs.frontier(tried(s.selection), baseline=s.baseline), words.frontier(s)),
     "published": _published,
 }
 """Name to a function of a study that gives the axes and the words."""

@@ -15,7 +15,7 @@ from eqlib.study.report.content import Content, caveats, gather, runs
 from eqlib.study.report.tables import tables
 from eqlib.study.report.typeset import Cell, Table, publish, write
 
-SHOWN = ("motivation", "main_result", "tradeoff", "selection")
+SHOWN = ("motivation", "main_result", "tradeoff", "frontier")
 HOSTILE = r"""#panic("x") $x^2$ @nobody \ < > *b* _i_ `r` [c] // /* {} <figure-motivation> "quoted" ~ --- #let"""
 
 
@@ -150,8 +150,7 @@ def test_caveats_follow_the_study(study):
     assert "3 seeds" in said
     assert "validation" in said
     assert "the control" not in said
-    best = study.selection.sort_values("point").iloc[-1]
-    assert f"the form that was chosen: weight {best['weight']:g}, margin {best['margin']:g}." in said
+    assert "Tried: EqSim 10; chosen: EqSim (hard, weight 8)." in said
     controlled = study.items.assign(method=study.items["method"].replace("contrastive", "pairwise"))
     assert "Pairwise is the control" in " ".join(caveats(replace(study, items=controlled)))
     own = replace(study, main="eqben", selection=None, items=study.items[study.items["seed"] == 0])

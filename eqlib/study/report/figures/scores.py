@@ -15,7 +15,7 @@ from eqlib.scoring.matching import CHANCE
 from eqlib.study.evaluation.decomposition import PARTS
 from eqlib.study.evaluation.kinds import MEASURES, SIDES
 from eqlib.study.report.headline import alpha, between, points
-from eqlib.study.report.study import TREATMENT, part_label, parts, rows
+from eqlib.study.report.study import part_label, parts, rows
 from eqlib.study.report.style import COLUMN, INK, LINE, PAGE, QUIET, colours, in_order, label, legend, markers, panels
 
 BINS = 4
@@ -240,52 +240,6 @@ def retrieval(summary: pd.DataFrame) -> np.ndarray:
         ax.tick_params(labelleft=measure == places[0][1])
         ax.xaxis.set_major_locator(MaxNLocator(3, integer=True))
     return axes
-
-
-def settings(table: pd.DataFrame, method: str = TREATMENT) -> pd.DataFrame:
-    """The settings of ``method`` in ``table`` (weight, margin, point; perhaps method, variant, seed), best first.
-
-    Seeds are averaged; two forms of the similarity or of the hinge are two variants. Of equal scores the smaller
-    weight, then the smaller margin comes first, as in the selection notebook.
-    """
-    found = rows(table, method=method) if "method" in table else table
-    found = found.assign(variant=found["variant"].fillna("") if "variant" in found else "")
-    if "similarity" in found:  # a row that names none has the loss's default
-        other = found["similarity"].fillna("cosine")
-        found = found.assign(variant=found["variant"] + np.where(other != "cosine", ", " + other, ""))
-    if "own_change" in found:
-        own = found["own_change"].fillna(False).astype(bool)
-        found = found.assign(variant=found["variant"] + np.where(own, ", own change", ""))
-    dials = [name for name in ("weight", "margin") if name in found]
-    found = found.groupby(["variant", *dials], as_index=False, dropna=False)["point"].mean()
-    return found.sort_values(["point", *dials], ascending=[False, *(True for _ in dials)], kind="stable")
-
-
-def selection(table: pd.DataFrame) -> Axes:
-    """Validation score in percent of every setting tried, by method and score; filled: the one chosen for its method.
-
-    ``table``: weight, margin, point; perhaps method, variant, similarity, own_change, seed.
-    """
-    tried = []
-    for method in in_order(table["method"]) if "method" in table else [TREATMENT]:
-        best = settings(table, method)
-        tried.append(best.assign(method=method, sure=[True] + [False] * (len(best) - 1)))
-    every = pd.concat(tried, ignore_index=True)
-    every = every.assign(point=100 * every["point"], setting=[_setting(row) for _, row in every.iterrows()])
-    [ax] = panels(1, 0.5 + 0.15 * max(len(every), 4), width=PAGE * 0.72)
-    marks(ax, every, "setting", list(every["setting"]), lying=True)
-    for place, value in enumerate(every["point"]):
-        ax.annotate(f"{value:.1f}", (value, place), xytext=(5, 0), textcoords="offset points", va="center", fontsize=6)
-    ax.margins(x=0.16)
-    ax.set_xlabel("Group score on validation (%)")
-    return ax
-
-
-def _setting(row: pd.Series) -> str:
-    """EqSim: minimal pairs, own change, weight 5, margin 0.1."""
-    dials = [f"{name} {row[name]:g}" for name in ("weight", "margin") if name in row and pd.notna(row[name])]
-    said = ", ".join([*filter(None, [row["variant"].replace("_", " ")]), *dials])
-    return f"{label(row['method'])}: {said}" if said else label(row["method"])
 
 
 def published(table: pd.DataFrame, summary: pd.DataFrame | None = None) -> Axes:
