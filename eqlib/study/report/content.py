@@ -62,9 +62,9 @@ CHAPTERS = {
     ),
     "figures": Chapter(
         "The study on its own data",
-        ("motivation", "benchmark", "main_result", "forest", "foils", "equivariance", "decomposition", "inconsistency",
-         "training", "dose", "retrieval", "tradeoff", "frontier", "published"),
-        ("main", "subsets", "differences", "equivariance", "decomposition", "suites", "models", "ablation",
+        ("motivation", "benchmark", "main_result", "aspects", "forest", "foils", "equivariance", "decomposition",
+         "inconsistency", "training", "dose", "retrieval", "tradeoff", "frontier", "published"),
+        ("main", "subsets", "aspects", "differences", "equivariance", "decomposition", "suites", "models", "ablation",
          "conformance"),
     ),
 }  # fmt: skip

@@ -90,6 +90,15 @@ class Study:
         """The items of one suite (default: the main one)."""
         return rows(self.items, suite=suite or self.main)
 
+    def aspects(self) -> pd.DataFrame | None:
+        """The items of the main suite's subsets that mix several aspects, such as colours and sizes, each aspect as a
+        subset; None where there are none."""
+        if (suite := self.pictures()) is None or "aspect" not in suite.records:
+            return None
+        items = with_part(self.of(), suite.records)
+        items = items[items["part"] != items["subset"].map(part_label)]
+        return None if items.empty else items.assign(subset=items["part"])
+
     def tuned(self) -> pd.DataFrame:
         """The differences of fine-tuned methods on the main suite."""
         table = rows(self.differences, suite=self.main)
@@ -151,6 +160,18 @@ def part_label(subset: str) -> str:
         return "All quads"
     count = str(subset).removeprefix("macro")
     return f"Mean of {count} subsets".replace("  ", " ") if is_average(subset) else str(subset).replace("_", " ")
+
+
+def with_part(items: pd.DataFrame, records: pd.DataFrame) -> pd.DataFrame:
+    """``items`` with the columns ``change`` and ``aspect`` of their ``records``, where there are any, and ``part``: the
+    subset as printed, with the aspect where the subset has several."""
+    columns = ["quad", *records.columns.intersection(["change", "aspect"])]
+    joined = items.merge(records[columns], on="quad", how="inner")
+    joined["part"] = joined["subset"].map(part_label)
+    if "aspect" in joined:
+        several = joined.groupby("subset")["aspect"].transform("nunique") > 1
+        joined.loc[several, "part"] += ": " + joined["aspect"]
+    return joined
 
 
 def read_study(

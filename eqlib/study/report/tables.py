@@ -1,12 +1,14 @@
 """The tables of the report. Every number comes with its interval; bold only where the paired test carries it."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 
 from eqlib.study.evaluation.decomposition import PARTS
 from eqlib.study.evaluation.kinds import MEASURES
+from eqlib.study.report.figures.scores import by_aspect
 from eqlib.study.report.headline import (
     alpha,
     between,
@@ -106,6 +108,27 @@ def subset_table(study: Study) -> Table:
     down = [((part_label(name),), {"suite": study.main, "subset": name, "score": "group"}) for name in names]
     body = _body(study, down, [{"method": method} for method in study.methods])
     return Table("subsets", "Group score by subset", caption, ["Subset", *map(label, study.methods)], body, table)
+
+
+def aspect_table(study: Study) -> Table | None:
+    """Group score of what a subset mixes: colours, sizes and materials are told apart with very different ease."""
+    items = study.aspects()
+    if items is None:
+        return None
+    table = by_aspect(items, level=study.level)
+    seen = replace(study, summary=table)
+    quads = items.groupby("subset")["quad"].nunique()
+    down = [
+        ((name, str(number)), {"suite": study.main, "subset": name, "score": "group"}) for name, number in quads.items()
+    ]
+    body = _body(seen, down, [{"method": method} for method in study.methods])
+    caption = (
+        f"Group score in percent with {intervals(study)}, {study.main}, in the subsets that hold several aspects; a "
+        "subset's score is their mixture. Exploratory, no tests."
+    )
+    return Table(
+        "aspects", "Group score by aspect", caption, ["Aspect", "Quads", *map(label, study.methods)], body, table
+    )
 
 
 def suite_table(study: Study) -> Table:
@@ -283,6 +306,7 @@ def conformance_table(study: Study) -> Table | None:
 TABLES: tuple[Callable[[Study], Table | None], ...] = (
     main_table,
     subset_table,
+    aspect_table,
     difference_table,
     equivariance_table,
     decomposition_table,

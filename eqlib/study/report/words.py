@@ -15,6 +15,7 @@ from eqlib.study.report.headline import (
     frontier_in_words,
     headline,
     intervals,
+    percent,
     points,
     scores_in_words,
     seeds_in_words,
@@ -57,6 +58,12 @@ def benchmark(study: Study, records: pd.DataFrame) -> Words:
 def main_result(study: Study) -> Words:
     said = {"headline": headline(study), "seeds": seeds_in_words(study), "intervals": intervals(study)}
     return _words("main_result", scores=scores_in_words(study), **said)
+
+
+def aspects(study: Study) -> Words:
+    of = study.aspects().groupby("subset")["group"].mean().sort_values()
+    ends = {"hardest": of.index[0], "easiest": of.index[-1], "least": percent(of.iloc[0]), "most": percent(of.iloc[-1])}
+    return _words("aspects", seeds=seeds_in_words(study), intervals=intervals(study), names=", ".join(of.index), **ends)
 
 
 def forest(study: Study) -> Words:

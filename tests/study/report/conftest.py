@@ -67,6 +67,7 @@ def _records(root: Path, quads: int, rng: np.random.Generator) -> list[dict]:
         else:
             second["at"] = np.array([place[0], 90 - place[1]])
         record = {"id": f"q{number}", "subset": subset, "cluster": f"scene{number // 2}", "kind": subset}
+        record["aspect"] = "size" if subset == "attribute" and number % 12 == 0 else "colour"
         for side, scene in enumerate((first, second)):
             record[f"image{side}"] = f"test/{number}-{side}.png"
             _draw(scene).save(root / record[f"image{side}"])

@@ -32,6 +32,10 @@ FIGURES = {
     "motivation": _motivation,
     "benchmark": _benchmark,
     "main_result": lambda s: (scores.main_result(s.summary, s.of()), words.main_result(s)),
+    "aspects": lambda s: (
+        scores.main_result(scores.by_aspect(s.aspects(), level=s.level), s.aspects()),
+        words.aspects(s),
+    ),
     "forest": lambda s: (scores.forest(s.tuned(), baseline=s.baseline), words.forest(s)),
     "equivariance": lambda s: (similarity.equivariance(s.of()), words.equivariance(s)),
     "decomposition": lambda s: (scores.decomposition(s.decomposition, baseline=s.baseline), words.decomposition(s)),

@@ -10,6 +10,7 @@ import pytest
 
 from eqlib.study.report.tables import (
     ablation_table,
+    aspect_table,
     best,
     conformance_table,
     difference_table,
@@ -96,6 +97,22 @@ def test_differences_have_one_row_a_subset_for_group_and_one_for_the_others(stud
         "object",
     ]
     assert [part for score, part in rows if score == "Text"] == ["All quads"]
+
+
+def test_aspects_of_a_mixed_subset_by_hand(study):
+    """Attribute holds 20 colours and 10 sizes; the others one aspect each, and are not taken apart."""
+    table = aspect_table(study)
+    assert [[cell.text for cell in row[:2]] for row in table.rows] == [
+        ["attribute: colour", "20"],
+        ["attribute: size", "10"],
+    ]
+    quads = {record.quad for record in study.pictures().records.itertuples() if record.aspect == "size"}
+    items = study.of()
+    of = items[items["quad"].isin(quads) & (items["method"] == "eqsim") & (items["subset"] == "attribute")]
+    cell = table.rows[1][-1]
+    assert cell.text == f"{100 * of['group'].mean():.1f}"
+    assert cell.small.startswith("[")
+    assert aspect_table(replace(study, suites={})) is None
 
 
 def test_every_suite_stands_with_its_own_scores(study):

@@ -15,7 +15,7 @@ from eqlib.scoring.matching import CHANCE
 from eqlib.study.evaluation.decomposition import PARTS
 from eqlib.study.evaluation.kinds import MEASURES, SIDES
 from eqlib.study.report.headline import alpha, between, points
-from eqlib.study.report.study import part_label, parts, rows
+from eqlib.study.report.study import part_label, parts, rows, with_part
 from eqlib.study.report.style import COLUMN, INK, LINE, PAGE, QUIET, colours, in_order, label, legend, markers, panels
 
 BINS = 4
@@ -164,23 +164,24 @@ def foils(summary: pd.DataFrame) -> np.ndarray:
 
 
 def sizes(items: pd.DataFrame, records: pd.DataFrame) -> pd.DataFrame | None:
-    """``items`` joined with the records' numeric ``change`` by quad, where a part has three sizes or more.
+    """``items`` by quad with the records' numeric ``change`` and their ``part`` (``with_part``), where a part has three
+    sizes or more; None where none has.
 
-    Adds ``part``: the subset, with the records' ``aspect`` where the subset has several. None where no part has three
-    sizes. A size means something else in every part (a colour distance, a share of a number, a way across the picture),
-    so sizes are never pooled over parts.
+    A size means something else in every part (a colour distance, a share of a number, a way across the picture), so
+    sizes are never pooled over parts.
     """
     if "change" not in records or not pd.api.types.is_numeric_dtype(records["change"]):
         return None
-    columns = ["quad", "change", *records.columns.intersection(["aspect"])]
-    joined = items.merge(records[columns], on="quad", how="inner").dropna(subset=["change"])
-    joined["part"] = joined["subset"].map(part_label)
-    if "aspect" in joined:
-        several = joined.groupby("subset")["aspect"].transform("nunique") > 1
-        joined.loc[several, "part"] += ": " + joined["aspect"]
+    joined = with_part(items, records).dropna(subset=["change"])
     graded = joined.groupby("part")["change"].nunique()
     joined = joined[joined["part"].isin(graded.index[graded > 2])]
     return None if joined.empty else joined
+
+
+def by_aspect(items: pd.DataFrame, *, level: float) -> pd.DataFrame:
+    """The group score of every aspect in ``items`` (``Study.aspects``), as ``summarise`` gives a subset."""
+    table = summarise(items, scores=("group",), level=level)
+    return table[table["subset"].isin(items["subset"])]
 
 
 def by_size(items: pd.DataFrame, *, level: float) -> pd.DataFrame:
