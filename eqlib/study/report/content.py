@@ -51,21 +51,21 @@ class Chapter:
 
 
 # By folder of build/, which holds figures/ and tables/. To add a figure: a function that draws it (figures/), its words
-# (words.py), `publish` in a notebook, and its name here. What a chapter names and its folder lacks is left out; what
-# the folder holds besides comes last, by name. A findings.json there, sentences, stands under the chapter's title.
+# (words.py), `publish` in a notebook, and its name here. What a chapter names and no folder holds is left out; what
+# its folder holds and no chapter names comes last, by name. A findings.json there, sentences, stands under the title.
 CHAPTERS = {
     "released": Chapter(
         "Released models",
         ("released_systems", "released_plane", "released_decided", "released_trajectory", "released_pairs",
-         "released_elsewhere"),
+         "released_elsewhere", "published"),
         ("released_systems", "released_elsewhere"),
     ),
     "figures": Chapter(
         "The study on its own data",
         ("motivation", "benchmark", "main_result", "aspects", "forest", "foils", "equivariance", "decomposition",
-         "inconsistency", "training", "dose", "retrieval", "tradeoff", "frontier", "published"),
-        ("main", "subsets", "aspects", "differences", "equivariance", "decomposition", "suites", "models", "ablation",
-         "conformance"),
+         "training", "dose", "retrieval", "tradeoff", "frontier"),
+        ("main", "kept", "subsets", "aspects", "differences", "equivariance", "decomposition", "suites", "models",
+         "ablation", "conformance"),
     ),
 }  # fmt: skip
 
@@ -171,13 +171,16 @@ def tiles(study: Study) -> list[Tile]:
 
 def _words(build: Path, kind: str) -> list[dict]:
     """The words of every chapter's figures or tables. Raises InputError where two share a name: it is their file's."""
-    found: dict[str, dict] = {}
+    there: dict[str, Path] = {}
+    for path in (path for folder in CHAPTERS for path in sorted((build / folder / kind).glob("*.json"))):
+        if path.stem in there:
+            raise InputError(f"another name: {kind} hold {path.stem!r} already", "the same", where=path)
+        there[path.stem] = path
+    named = {name for chapter in CHAPTERS.values() for name in getattr(chapter, kind)}
+    found = []
     for folder, chapter in CHAPTERS.items():
-        there = {path.stem: path for path in sorted((build / folder / kind).glob("*.json"))}
-        named = [name for name in getattr(chapter, kind) if name in there]
-        for name in [*named, *(name for name in there if name not in named)]:
-            if name in found:
-                raise InputError(f"another name: {kind} hold {name!r} already", "the same", where=there[name])
-            file = f"{folder}/{kind}/{name}"
-            found[name] = read_json(there[name]) | {"chapter": chapter.title, "file": file}
-    return list(found.values())
+        more = [name for name, path in there.items() if name not in named and path.parents[1].name == folder]
+        for name in [name for name in (*getattr(chapter, kind), *more) if name in there]:
+            file = there[name].relative_to(build).with_suffix("").as_posix()
+            found.append(read_json(there[name]) | {"chapter": chapter.title, "file": file})
+    return found

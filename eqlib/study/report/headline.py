@@ -211,7 +211,18 @@ def cost(study: Study) -> str:
             for row in [of.loc[side]]
         ]
         said.append(f"{label(method)} {' and '.join(told)}")
-    return f"R@1 against {label(study.baseline).lower()}: {'; '.join(said)}." if said else ""
+    recall = f"R@1 against {label(study.baseline).lower()}: {'; '.join(said)}." if said else ""
+    return f"{recall} {_named_alone(study)}".strip()
+
+
+def _named_alone(study: Study) -> str:
+    """Zero-shot accuracy of the pretrained and of every fine-tuned model; empty where it was not measured."""
+    found = study.zero_shot()
+    if found is None:
+        return ""
+    seeds = study.path["seed"].nunique()
+    said = ", ".join(f"{label(method)} {percent(found.loc[method].mean())}" for method in found.index.unique())
+    return f"Zero-shot accuracy ({'one seed, no interval' if seeds == 1 else f'mean over {seeds} seeds'}): {said}."
 
 
 def frontier_in_words(study: Study) -> str:

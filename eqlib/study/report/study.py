@@ -104,6 +104,15 @@ class Study:
         table = rows(self.differences, suite=self.main)
         return table[table["method"] != PRETRAINED]
 
+    def zero_shot(self) -> pd.Series | None:
+        """Zero-shot accuracy, index method, a row a seed: the ends of ``path``; None where it was not measured."""
+        if self.path is None or "zero_shot_top1" not in self.path:
+            return None
+        ends = self.path[self.path["alpha"] == 1]
+        start = self.path[self.path["alpha"] == 0].drop_duplicates("seed").assign(method=PRETRAINED)
+        found = pd.concat([start, ends]).set_index("method")["zero_shot_top1"]
+        return None if ends.empty else found.loc[in_order(found.index)]
+
     def settings(self) -> pd.DataFrame | None:
         """What was tried on validation, one row a setting (`eqlib.study.report.tried.means`), or None."""
         return None if self.selection is None else means(tried(self.selection))
@@ -114,13 +123,10 @@ class Study:
 
 
 def with_measures(items: pd.DataFrame) -> pd.DataFrame:
-    """``items`` with ``a``, ``b``, ``I``, the signed inconsistencies ``text_gap`` = a + b, ``image_gap`` = a - b, and
-    what is right (bool): ``text``, ``image``, ``group``, ``group_match``. See ``eqlib.scoring`` for each.
-    """
+    """``items`` with ``a``, ``b``, ``I`` and what is right (bool): ``text``, ``image``, ``group``, ``group_match``. See
+    ``eqlib.scoring`` for each."""
     scores = scores_of(items)
-    parts = components(scores)
-    gaps = {"text_gap": parts["a"] + parts["b"], "image_gap": parts["a"] - parts["b"]}
-    return items.assign(**parts, **gaps, **matching(scores))
+    return items.assign(**components(scores), **matching(scores))
 
 
 def outcomes(items: pd.DataFrame) -> pd.DataFrame:

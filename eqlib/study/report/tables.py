@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from eqlib.study.evaluation.decomposition import PARTS
-from eqlib.study.evaluation.kinds import MEASURES
+from eqlib.study.evaluation.kinds import MEASURES, RETRIEVAL, SIDES
 from eqlib.study.report.figures.scores import by_aspect
 from eqlib.study.report.headline import (
     alpha,
@@ -79,6 +79,25 @@ def main_table(study: Study) -> Table:
         f"{_bold(study)}"
     )
     return _by_method(study, "main", "Main result", caption, SCORES)
+
+
+def kept_table(study: Study) -> Table | None:
+    """What fine-tuning may cost: retrieval, and classification by name."""
+    table = rows(study.summary, suite=RETRIEVAL, score="R@1")
+    if table.empty:
+        return None
+    sides = [{"suite": RETRIEVAL, "score": "R@1", "subset": side} for side in SIDES]
+    body = _body(study, [((label(method),), {"method": method}) for method in study.methods], sides)
+    columns = ["Method", *(f"{short} R@1" for short in SIDES.values())]
+    caption = f"Recall on the validation captions in percent, {intervals(study)}. {_bold(study)}"
+    if (found := study.zero_shot()) is not None:
+        for row, method in zip(body, study.methods, strict=True):
+            of = 100 * found[found.index == method]
+            ends = f"{of.min():.1f} to {of.max():.1f}" if of.nunique() > 1 else ""
+            row.append(_number(of.mean(), ".1f", ends))
+        columns.append("Zero-shot")
+        caption += " Zero-shot: pictures of one thing alone, by name; from the lowest to the highest seed, no interval."
+    return Table("kept", "What is kept", caption, columns, body, table)
 
 
 def equivariance_table(study: Study) -> Table:
@@ -305,6 +324,7 @@ def conformance_table(study: Study) -> Table | None:
 
 TABLES: tuple[Callable[[Study], Table | None], ...] = (
     main_table,
+    kept_table,
     subset_table,
     aspect_table,
     difference_table,

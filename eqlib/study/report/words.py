@@ -7,7 +7,6 @@ import pandas as pd
 
 from eqlib.study.report.figures.runs import KEPT, logged
 from eqlib.study.report.figures.scores import BINS, EQBEN
-from eqlib.study.report.figures.similarity import SIDES
 from eqlib.study.report.headline import (
     alpha,
     between,
@@ -94,14 +93,6 @@ def foils(study: Study) -> Words:
 
 def equivariance(study: Study) -> Words:
     return _words("equivariance", scores=scores_in_words(study), headroom=scores_in_words(study, "headroom"))
-
-
-def inconsistency(study: Study) -> Words:
-    items = study.of()
-    spread = (items[list(SIDES)] ** 2).groupby(items["method"]).mean().mean(axis=1)
-    best = items.groupby("method")["group"].mean().idxmax()
-    narrowest, widest = label(spread.idxmin()), label(spread.idxmax())
-    return _words("inconsistency", narrowest=narrowest, widest=widest, best=label(best))
 
 
 def training(study: Study) -> Words:

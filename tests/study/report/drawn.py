@@ -39,7 +39,6 @@ FIGURES = {
     "forest": lambda s: (scores.forest(s.tuned(), baseline=s.baseline), words.forest(s)),
     "equivariance": lambda s: (similarity.equivariance(s.of()), words.equivariance(s)),
     "decomposition": lambda s: (scores.decomposition(s.decomposition, baseline=s.baseline), words.decomposition(s)),
-    "inconsistency": lambda s: (similarity.inconsistency(s.of()), words.inconsistency(s)),
     "training": lambda s: (runs.training(s.histories), words.training(s)),
     "dose": _dose,
     "retrieval": lambda s: (scores.retrieval(s.summary), words.retrieval(s)),

@@ -207,19 +207,19 @@ def test_a_chapter_of_another_notebook_comes_with_its_findings(stages, study, tm
     shutil.copytree(stages, tmp_path / "stages")
     left = tmp_path / "stages" / "build" / "released"
     axes, said = FIGURES["retrieval"](study)
-    publish(axes, replace(said, name="models"), left / "figures")
-    write(replace(tables(study)[0], name="models"), left / "tables")
+    publish(axes, replace(said, name="systems"), left / "figures")
+    write(replace(tables(study)[0], name="systems"), left / "tables")
     write_json(left / "findings.json", ["Models differ & some <do not>."])
     assert make(tmp_path / "stages", tmp_path / "reports") == 0
     text = (tmp_path / "reports" / "index.html").read_text()
     assert text.count("<h3>Released models</h3>") == 2
     assert text.index("<h3>Released models") < text.index("Models differ &amp; some &lt;do not&gt;.")
-    assert text.index("Models differ") < text.index('id="figure-models"') < text.index("<h3>The study on its own data")
-    assert text.index('id="table-models"') < text.index('id="table-main"')
-    assert (tmp_path / "reports" / "figures" / "models.pdf").is_file()
-    assert (tmp_path / "reports" / "tables" / "models.tex").is_file()
+    assert text.index("Models differ") < text.index('id="figure-systems"') < text.index("<h3>The study on its own data")
+    assert text.index('id="table-systems"') < text.index('id="table-main"')
+    assert (tmp_path / "reports" / "figures" / "systems.pdf").is_file()
+    assert (tmp_path / "reports" / "tables" / "systems.tex").is_file()
     content = gather(study, tmp_path / "stages" / "build", facts={}, parameters="")
-    assert (content.figures[0]["name"], content.figures[0]["chapter"]) == ("models", "Released models")
+    assert (content.figures[0]["name"], content.figures[0]["chapter"]) == ("systems", "Released models")
     assert "Models differ" in json.dumps(render.query(content, tmp_path / "stages" / "build", "par"))
     headings = [element["body"] for element in render.query(content, tmp_path / "stages" / "build", "heading")]
     assert sum("Released models" in json.dumps(body) for body in headings) == 2

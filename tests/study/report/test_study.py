@@ -75,7 +75,6 @@ def test_measures_by_hand():
     table = with_measures(pd.DataFrame({"s00": [5.0], "s01": [1.0], "s10": [3.0], "s11": [4.0]}))
     row = table.iloc[0]
     assert (row["a"], row["b"], row["I"]) == (1, 2, 5)
-    assert (row["text_gap"], row["image_gap"]) == (3, -1)
     assert row["text"]
     assert row["image"]
     assert row["group"]

@@ -8,12 +8,14 @@ from dataclasses import replace
 import pandas as pd
 import pytest
 
+from eqlib.study.report.headline import cost
 from eqlib.study.report.tables import (
     ablation_table,
     aspect_table,
     best,
     conformance_table,
     difference_table,
+    kept_table,
     main_table,
     subset_table,
     suite_table,
@@ -97,6 +99,24 @@ def test_differences_have_one_row_a_subset_for_group_and_one_for_the_others(stud
         "object",
     ]
     assert [part for score, part in rows if score == "Text"] == ["All quads"]
+
+
+def test_what_is_kept_by_hand(study):
+    """Recall with its interval, zero-shot accuracy from the ends of the path; a path without its ends has none."""
+    ends = [("contrastive", 0, 0.6), ("contrastive", 1, 0.5), ("eqsim", 0, 0.6), ("eqsim", 1, 0.4), ("eqsim", 0.5, 0.9)]
+    path = pd.DataFrame(ends, columns=["method", "alpha", "zero_shot_top1"])
+    path = pd.concat([path.assign(seed=seed, zero_shot_top1=path["zero_shot_top1"] + 0.02 * seed) for seed in (0, 1)])
+    table = kept_table(replace(study, path=path))
+    assert table.columns == ["Method", "I→T R@1", "T→I R@1", "Zero-shot"]
+    assert [(row[0].text, row[3].text, row[3].small) for row in table.rows] == [
+        ("Pretrained", "61.0", "60.0 to 62.0"),
+        ("Contrastive", "51.0", "50.0 to 52.0"),
+        ("EqSim", "41.0", "40.0 to 42.0"),
+    ]
+    assert all(row[1].small.startswith("[") for row in table.rows)
+    told = cost(replace(study, path=path))
+    assert told == "Zero-shot accuracy (mean over 2 seeds): Pretrained 61.0 %, Contrastive 51.0 %, EqSim 41.0 %."
+    assert kept_table(replace(study, path=path[path["alpha"] == 0.5])).columns == table.columns[:3]
 
 
 def test_aspects_of_a_mixed_subset_by_hand(study):

@@ -86,7 +86,7 @@ def main_result(summary: pd.DataFrame, items: pd.DataFrame) -> Axes:
     first; one small dot a seed from ``items`` (a bool column ``group``)."""
     table = percent(summary[summary["score"] == "group"])
     shown = parts(table)
-    [ax] = panels(1, 2.15, width=PAGE if len(shown) > 2 else COLUMN)
+    [ax] = panels(1, 2.15, width=PAGE if len(shown) > 2 else 0.72 * PAGE)
     every = pd.concat([items.assign(subset="micro"), items.astype({"subset": str})])
     seeds = every.groupby(["subset", "method", "seed"])["group"].mean().mul(100).rename("single").reset_index()
     seeds = seeds[seeds.groupby("method")["seed"].transform("nunique") > 1]
