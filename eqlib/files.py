@@ -146,9 +146,9 @@ def read_array(path: str | Path) -> np.ndarray:
 def whole(path: str | Path, *, replace_folder: bool = False) -> Iterator[Path]:
     """A temporary name beside ``path``; renamed to ``path`` when the block ends well, removed when it raises.
 
-    Works for a file and for a folder (create the folder under the name given). An existing file is replaced; an
-    existing folder only with ``replace_folder``, for those who own it (``made_here``), else InputError is raised before
-    the block begins.
+    It is on the disk before it is renamed: after a power cut the old stands there or the new, no empty file. Works for
+    a file and for a folder (create the folder under the name given). An existing file is replaced; an existing folder
+    only with ``replace_folder``, for those who own it (``made_here``), else InputError is raised before the block begins.
     """
     path = Path(path)
     if path.is_dir() and not replace_folder:
@@ -158,6 +158,7 @@ def whole(path: str | Path, *, replace_folder: bool = False) -> Iterator[Path]:
     draft = Path(parent) / path.name
     try:
         yield draft
+        flush(draft)
         if path.is_dir():
             path.rename(Path(parent) / "replaced")  # rename cannot replace a folder that is not empty
         os.replace(draft, path)
@@ -167,6 +168,16 @@ def whole(path: str | Path, *, replace_folder: bool = False) -> Iterator[Path]:
         raise
     finally:
         shutil.rmtree(parent, ignore_errors=True)
+
+
+def flush(path: Path) -> None:
+    """To the disk, a file or a folder with all that is in it."""
+    for one in (*(path.rglob("*") if path.is_dir() else ()), path):
+        handle = os.open(one, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
 
 
 def made_here(folder: str | Path, mark: str) -> bool:

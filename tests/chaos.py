@@ -264,7 +264,11 @@ def model_damaged(study: Study, draw: random.Random) -> tuple[str, str]:
     """An object of DVC's cache, which is then restored; evaluate has to refuse it."""
     stage = draw.choice([stage for stage in study.took if stage.startswith("evaluate")])
     run = stage.partition("@")[2]
-    model = study.folder / (f"build/finetune/{run}" if run else "build/pretrain") / "model/open_clip_model.safetensors"
+    model = (
+        study.folder
+        / (f"build/finetune/{run}" if "pretrained" not in stage else f"build/pretrain/{run}")
+        / "model/open_clip_model.safetensors"
+    )
     md5 = hashlib.md5(model.read_bytes()).hexdigest()
     flip(study.folder / ".dvc/cache/files/md5" / md5[:2] / md5[2:], draw)
     model.unlink()
@@ -307,13 +311,13 @@ FAULTS = {
     "cached object damaged": object_damaged,
     "cached model damaged": model_damaged,
     "byte of a feature file": lambda s, d: flipped(s, d, "scratch/features/*/*", *evaluations(s)),
-    "byte of a model": lambda s, d: flipped(s, d, "build/pretrain/model/*.safetensors"),
+    "byte of a model": lambda s, d: flipped(s, d, "build/pretrain/*/model/*.safetensors"),
     "byte of a picture": lambda s, d: flipped(s, d, "data/captions/*.tar"),
     "byte of a quads file": lambda s, d: flipped(s, d, "data/quads/*.json"),
     "two at once": two_at_once,
 }
-NEEDS = {"cached model damaged": "evaluate-pretrained", "byte of a feature file": "evaluate@eqsim-0",
-         "checkpoint cut or flipped": "pretrain"}  # fmt: skip
+NEEDS = {"cached model damaged": "evaluate-pretrained@0", "byte of a feature file": "evaluate@eqsim-0",
+         "checkpoint cut or flipped": "pretrain@0"}  # fmt: skip
 
 
 def main() -> int:

@@ -59,12 +59,13 @@ class Model:
 
 @record
 class Study:
-    """Which runs there are: ``methods`` times ``seeds``, compared with the ``baseline`` among them; and the ``models``
-    that are evaluated beside them."""
+    """Which runs there are: ``methods`` times ``seeds``, from the pretrained models of the seeds ``starts``, compared
+    with the ``baseline`` among them; and the ``models`` that are evaluated beside them."""
 
     methods: Annotated[list[str], Some, Distinct]
     baseline: str
     seeds: Annotated[list[Seed], Some, Distinct]
+    starts: Annotated[list[Seed], Some, Distinct]
     models: list[Model] = Field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -73,6 +74,10 @@ class Study:
             raise InputError("a name for each method and model, pretrained being one", ", ".join(names), row="models")
         if self.baseline not in self.methods:
             raise InputError(f"one of study.methods ({', '.join(self.methods)})", repr(self.baseline), row="baseline")
+        if len(self.starts) not in (1, len(self.seeds)):
+            raise InputError(
+                f"one seed, or {len(self.seeds)}, one for each of study.seeds", len(self.starts), row="starts"
+            )
 
 
 @record
@@ -167,9 +172,11 @@ class Tradeoff:
 
 @record
 class Compare:
-    """``controls`` are methods that the others are compared with beside the baseline."""
+    """``controls`` are methods that the others are compared with beside the baseline; ``primary`` is the suite whose
+    group score is the endpoint, or empty."""
 
     controls: Annotated[list[str], Distinct]
+    primary: str
     level: Level
 
 
@@ -265,6 +272,10 @@ def _between(params: dict[str, Any], wrong: list[InputError]) -> None:
     others = [method for method in study["methods"] if method != study["baseline"]]
     for control in params["compare"]["controls"]:
         expect(control in others, f"one of {', '.join(others) or 'no method'}", repr(control), "compare.controls")
+    primary, held = params["compare"]["primary"], params["data"]["suites"].keys() - {params["data"]["validation"]}
+    expect(
+        primary in {"", *held}, f"a suite but the validation's ({', '.join(held)})", repr(primary), "compare.primary"
+    )
     seed = params["select"]["seed"]
     expect(seed not in study["seeds"], "a seed that study.seeds does not have", seed, "select.seed")
     for name, entry in params["data"]["suites"].items():

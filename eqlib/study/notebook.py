@@ -18,6 +18,7 @@ import re
 import shutil
 import sys
 import traceback
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -195,7 +196,7 @@ def _stable(notebook: NotebookNode, *, old: str, new: str) -> NotebookNode:
         cell.source = cell.source.replace(old, new)
         if cell.cell_type != "code":
             continue
-        cell.outputs = [output for output in cell.outputs if output.get("name") != "stderr"]
+        cell.outputs = _joined(output for output in cell.outputs if output.get("name") != "stderr")
         for output in cell.outputs:
             output.pop("execution_count", None)
             if "image/jpeg" in output.get("data", {}):  # a PIL image comes as both; the JPEG is a quarter of the bytes
@@ -209,6 +210,17 @@ def _stable(notebook: NotebookNode, *, old: str, new: str) -> NotebookNode:
                     output.data[kind] = _ADDRESS.sub("", value).replace(old, new)
         cell.execution_count = cell.execution_count and index + 1
     return notebook
+
+
+def _joined(outputs: Iterable[NotebookNode]) -> list[NotebookNode]:
+    """What a cell prints in one piece: where the kernel flushes it depends on how busy the machine is."""
+    joined: list[NotebookNode] = []
+    for output in outputs:
+        if output.output_type == "stream" and joined and joined[-1].output_type == "stream":
+            joined[-1].text += output.text
+        else:
+            joined.append(output)
+    return joined
 
 
 def _with_tags_alone(notebook: NotebookNode) -> NotebookNode:

@@ -22,7 +22,7 @@ from eqlib.study.scenes.splits import check_splits
 from eqlib.study.scenes.vocabulary import KINDS
 from eqlib.study.scenes.workers import Workers
 
-EDITION = "scenes-3"
+EDITION = "scenes-4"
 
 
 def build(

@@ -140,8 +140,9 @@ def _phrase(scene: Scene, group: int, slot: int, focus: Focus, style: Style) -> 
     words = list(before)
     if thing.size and told("size", 0.25):
         words.append(style.word("word", LEXICON["size"][thing.size]))
+    material = []
     if thing.material != "plain" and told("material", 0.3):
-        words.append(style.word("word", LEXICON["material"][thing.material]))
+        material = [style.word("word", LEXICON["material"][thing.material])]
     colour = told("colour", 0.8)
     if thing.kind == "person":
         if colour:
@@ -152,6 +153,7 @@ def _phrase(scene: Scene, group: int, slot: int, focus: Focus, style: Style) -> 
     else:
         words += [thing.colour] if colour else []
         noun = _noun(thing, style.word(f"noun{slot}", LEXICON["nouns"].get(thing.kind, [thing.kind])), plural)
+    words += material  # size, colour, material: English has no glass red sphere
     if number == "a" and (words or [noun])[0][0] in "aeiou":
         number = "an"
     return " ".join([number, *words, noun, *after])

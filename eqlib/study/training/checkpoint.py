@@ -8,7 +8,6 @@ and the run begins anew. It ends with the same weights.
 
 import hashlib
 import json
-import os
 import shutil
 import sys
 from pathlib import Path
@@ -19,7 +18,7 @@ from accelerate import Accelerator
 from accelerate.utils import broadcast_object_list
 
 from eqlib.errors import InputError
-from eqlib.files import content_hash, read_json, write_json
+from eqlib.files import content_hash, flush, read_json, write_json
 
 SUMS = "sha256.json"
 
@@ -44,15 +43,18 @@ class Checkpoint:
             raise OSError(f"{draft}: a checkpoint that could not be written ({error})") from error
         self._on_one(self._replace, draft, self.folder / f"step-{step:09d}")
 
-    def load(self) -> dict[str, Any] | None:
+    def load(self, *names: str) -> dict[str, Any] | None:
         """The last ``state`` saved, on the CPU, with the accelerator's own back in place; None where there is none that
-        is as it was written."""
+        is as it was written, with ``names`` among its keys."""
         found = sorted(self.folder.glob("step-*"))
         main = self.accelerator.is_main_process
-        if not found or not broadcast_object_list([main and _as_written(found[-1])])[0]:
+        if not found:
+            return None
+        if not broadcast_object_list([main and _as_written(found[-1], set(names))])[0]:
+            self.remove()  # its folder would stand in the way of the next of that step
             return None
         self.accelerator.load_state(str(found[-1]))
-        return torch.load(found[-1] / "state.pt", map_location="cpu", weights_only=True)
+        return _state(found[-1])
 
     def remove(self) -> None:
         self._on_one(shutil.rmtree, self.folder, ignore_errors=True)
@@ -73,19 +75,20 @@ class Checkpoint:
 def _seal(folder: Path) -> None:
     """Flush ``folder`` to the disk, with the sums of its files: what is renamed after it survives a power cut."""
     write_json(folder / SUMS, _sums(folder))
-    for path in (*(path for path in folder.rglob("*") if path.is_file()), folder):
-        handle = os.open(path, os.O_RDONLY)
-        os.fsync(handle)
-        os.close(handle)
+    flush(folder)
 
 
-def _as_written(folder: Path) -> bool:
+def _state(folder: Path) -> dict[str, Any]:
+    return torch.load(folder / "state.pt", map_location="cpu", weights_only=True)
+
+
+def _as_written(folder: Path, names: set[str]) -> bool:
     try:
-        if read_json(folder / SUMS) == _sums(folder):
+        if read_json(folder / SUMS) == _sums(folder) and names <= _state(folder).keys():
             return True
     except InputError:
         pass
-    print(f"{folder}: a damaged checkpoint, left out; training begins anew", file=sys.stderr)
+    print(f"{folder}: a damaged checkpoint, or one of another version, left out; training begins anew", file=sys.stderr)
     return False
 
 

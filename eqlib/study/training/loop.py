@@ -49,9 +49,10 @@ def fit(
     ``objective`` where that has one. The model comes back as it was wrapped: not at all.
 
     Returns the history: one row a logged step (counted from 1) with lr, logit_scale, grad_norm, each loss term, the
-    telemetry and, every ``validate_every`` steps and at the end, what ``validate`` returns. The same rows go to the
-    trackers of ``accelerator``, and all so far to ``on_log``. ``export`` gets "step-N" every ``export_every`` steps and
-    "model" at the end, when ``model`` holds the weights to keep, and the history. All three are the main process's.
+    telemetry and, every ``validate_every`` steps and at the end, what ``validate`` returns; before them a row of step 0
+    which has that alone. The same rows go to the trackers of ``accelerator``, and all so far to ``on_log``. ``export``
+    gets "step-N" every ``export_every`` steps and "model" at the end, when ``model`` holds the weights to keep, and the
+    history. All three are the main process's.
 
     A killed run goes on from its last checkpoint and ends with the same weights (to the bit on one process). The
     checkpoint is that of recipe, objective, data, initial weights, number of processes and ``settings``, which adds
@@ -90,7 +91,7 @@ def fit(
         history, best, first = [], {"value": -math.inf, "waited": 0, "weights": None}, 0
         parts = {"objective": objective} | ({"average": average} if average else {})
         checkpoint = Checkpoint(scratch, accelerator, experiment) if keeping else None
-        if checkpoint and (state := checkpoint.load()):
+        if checkpoint and (state := checkpoint.load(*parts, "step", "history", "best", "skipped")):
             for name, part in parts.items():
                 part.load_state_dict(state[name])
             first, history, best = state["step"], state["history"], state["best"]
@@ -104,6 +105,8 @@ def fit(
             workers=recipe.workers_of(max(1, torch.cuda.device_count()) if world > 1 else 1),
             partners="partners" in objective.needs,
         )  # fmt: skip
+        if validate is not None and recipe.validate_every and not first:
+            history.append({"step": 0, **_on_main(accelerator, validate, bare)})
         step, started = first, time.perf_counter()
         saved, failed = started, torch.zeros((), dtype=torch.long, device=device)
         bar = progress(desc="training", initial=first, total=recipe.steps, disable=not main)

@@ -157,3 +157,38 @@ def test_a_damaged_checkpoint_is_said_and_the_run_begins_anew(small, train, tmp_
     assert steps[0] == 1
     assert bundle.fingerprint == expected
     assert "a damaged checkpoint" in capsys.readouterr().err
+
+
+def test_a_damaged_checkpoint_of_the_step_that_is_saved_next_is_replaced(small, train, tmp_path):
+    def stopped(history):
+        if len(history) == 3:
+            raise Full
+
+    with pytest.raises(Full):
+        trained(small, train, tmp_path, on_log=stopped)
+    (folder,) = tmp_path.glob("*/step-*")
+    assert folder.name == "step-000000002"
+    (folder / "state.pt").write_bytes(b"")
+    bundle, _ = trained(small, train, tmp_path)
+    assert bundle.fingerprint == trained(small, train, tmp_path / "other")[0].fingerprint
+
+
+def test_a_checkpoint_of_other_names_is_left_out(small, train, tmp_path, monkeypatch, capsys):
+    """As one that an older version of the loop wrote."""
+    from eqlib.study.training.checkpoint import Checkpoint
+
+    def stopped(history):
+        if len(history) == 3:
+            raise Full
+
+    def fewer(self, step, state):
+        return written(self, step, {name: value for name, value in state.items() if name != "skipped"})
+
+    written = Checkpoint.save
+    with monkeypatch.context() as patch:
+        patch.setattr(Checkpoint, "save", fewer)
+        with pytest.raises(Full):
+            trained(small, train, tmp_path, on_log=stopped)
+    bundle, _ = trained(small, train, tmp_path)
+    assert "of another version" in capsys.readouterr().err
+    assert bundle.fingerprint == trained(small, train, tmp_path / "other")[0].fingerprint
