@@ -85,6 +85,7 @@ def notebooks(build: Path, sources: Path, study: Study) -> dict[str, Path]:
     A notebook's stage is the folder that its name ends with: finetune of 30_finetune, by_hand of 05_eqsim_by_hand.
     """
     runs = [f"{method}-{seed}" for method in (study.treatment, study.baseline, PRETRAINED) for seed in study.seeds[:1]]
+    runs += map(str, study.starts[:1])
     found = {}
     for source in sorted(sources.glob("[0-9][0-9]_*.ipynb")):
         stages = [folder for folder in sorted(build.iterdir()) if source.stem.endswith(f"_{folder.name}")]
@@ -137,6 +138,8 @@ def main(arguments: list[str] | None = None) -> int:
             baseline=chosen["baseline"],
             validation=data["validation"],
             selection=given.build / "select" / "selection.csv",
+            path=given.build / "tradeoff" / "path.csv",
+            starts=chosen["starts"],
         )
         build(study, given.build, given.output, data=root, params=given.params, sources=given.notebooks)
     except InputError as error:

@@ -1,9 +1,10 @@
 """What the report says: words, numbers, figures and tables, gathered once for the page and for the paper."""
 
 import re
-import tomllib
 from dataclasses import dataclass, field
 from pathlib import Path
+
+from ruamel.yaml import YAML
 
 from eqlib.errors import InputError
 from eqlib.files import read_json
@@ -16,10 +17,12 @@ from eqlib.study.report.headline import (
     points,
     seeds_in_words,
     settings_in_words,
+    tuned,
     value,
     verdict,
 )
-from eqlib.study.report.study import CONTROL, Study
+from eqlib.study.report.sections import PROSE, discussion, losses, methods
+from eqlib.study.report.study import CONTROL, PRETRAINED, Study
 from eqlib.study.report.style import label
 from eqlib.study.report.tried import named
 
@@ -36,9 +39,9 @@ def runs(text: str) -> tuple[tuple[str, str], ...]:
 
 
 def prose() -> dict[str, str | tuple[tuple[str, str], ...]]:
-    """The texts of prose.toml by name: ``reading``, ``made`` and ``citing`` as ``runs``."""
-    texts = tomllib.loads(Path(__file__).with_name("prose.toml").read_text(encoding="utf-8"))
-    return texts | {name: runs(texts[name]) for name in ("reading", "made", "citing")}
+    """The texts of prose.toml by name but the methods', those of several sentences as ``runs``."""
+    texts = {name: text for name, text in PROSE.items() if name != "methods"}
+    return texts | {name: runs(texts[name]) for name in ("reading", "geometry", "made", "citing")}
 
 
 @dataclass(frozen=True)
@@ -84,7 +87,8 @@ class Tile:
 class Content:
     """``figures`` and ``tables``: what ``typeset.publish`` and ``typeset.write`` left, in order, each with its
     ``chapter`` and ``file`` (under build/, without suffix); ``findings``: a chapter's title to what its notebook found,
-    in sentences; ``facts``: label to value; ``parameters``: the text of params.yaml; ``prose``: see there.
+    in sentences; ``methods``: title and text (``runs``) of each paragraph; ``losses``: whose formulas the paper shows;
+    ``facts``: label to value; ``parameters``: the text of params.yaml; ``prose``: see there.
     """
 
     abstract: list[str]
@@ -93,6 +97,9 @@ class Content:
     figures: list[dict]
     tables: list[dict]
     findings: dict[str, list[str]]
+    methods: list[dict]
+    losses: list[str]
+    discussion: list[str]
     facts: dict[str, str]
     parameters: str
     prose: dict = field(default_factory=prose)
@@ -103,7 +110,20 @@ def gather(study: Study, build: str | Path, *, facts: dict[str, str], parameters
     shown = {kind: _words(Path(build), kind) for kind in ("figures", "tables")}
     left = {chapter.title: Path(build, folder, "findings.json") for folder, chapter in CHAPTERS.items()}
     shown["findings"] = {title: read_json(path) for title, path in left.items() if path.is_file()}
-    return Content(abstract(study), caveats(study), tiles(study), **shown, facts=facts, parameters=parameters)
+    settings = YAML(typ="safe", pure=True).load(parameters) or {}
+    edition = facts.get("data edition", "")
+    paragraphs = methods(study, settings, edition=edition if edition.startswith("scenes") else "")
+    return Content(
+        abstract(study),
+        caveats(study),
+        tiles(study),
+        **shown,
+        methods=[paragraph | {"text": runs(paragraph["text"])} for paragraph in paragraphs],
+        losses=losses(study),
+        discussion=discussion(study),
+        facts=facts,
+        parameters=parameters,
+    )
 
 
 def caveats(study: Study) -> list[str]:
@@ -121,7 +141,7 @@ def caveats(study: Study) -> list[str]:
             f"{seeds_in_words(study).capitalize()} a method: intervals include variation over quads and seeds; the "
             "spread over seeds is estimated from these few."
         )
-    if study.treatment and "pretrained" in study.methods:
+    if study.treatment and PRETRAINED in study.methods and len(study.starts) == 1:
         said.append("Every fine-tuned model starts from the same pretrained one; from another, results may differ.")
     if study.selection is not None:
         where = (
@@ -138,23 +158,23 @@ def caveats(study: Study) -> list[str]:
             "Fine-tuning sees minimal pairs of the quads' own kinds, and a gain may come from the pairs alone. "
             f"{label(CONTROL)} is the control: plain contrast inside the same pairs, without EqSim."
         )
+    if "relative" in study.methods:
+        said.append(f"{label('relative')} is a form of this study's own, not the paper's.")
     return said
 
 
 def tiles(study: Study) -> list[Tile]:
-    """Up to four numbers: the difference of control and treatment to the baseline, and what moved under the treatment.
-
-    Without a control the treatment's own score comes first.
-    """
+    """The difference of every method to the baseline, the control first; up to four numbers with what moved under the
+    treatment. Without a control the treatment's own score comes first."""
     made = []
     row = value(study, study.treatment) if study.treatment else None
     if row is not None and CONTROL not in study.methods:
         name = f"Group score, {label(study.treatment)}"
         made.append(Tile(name, percent(float(row["point"])), interval(row, sign=""), ""))
     against = f"to {label(study.baseline).lower()}" if study.baseline else ""
-    wanted = [("group", "group score", CONTROL), ("group", "group score", study.treatment)]
+    wanted = [("group", "group score", method) for method in tuned(study)]
     wanted += [("headroom", "headroom", study.treatment)]
-    for score, name, method in dict.fromkeys(wanted):
+    for score, name, method in wanted:
         row = difference(study, score, method=method) if method else None
         if row is not None:
             named = f"{label(method)}, {name}, difference {against}"
@@ -166,7 +186,7 @@ def tiles(study: Study) -> list[Tile]:
         figure = f"{100 * relative['point']:+.0f} %".replace("-", "−")
         name = f"{label(study.treatment)}, mean |b|, relative {against}"
         made.append(Tile(name, figure, evidence(relative), verdict(moved)))
-    return made
+    return made[: max(4, len(tuned(study)))]
 
 
 def _words(build: Path, kind: str) -> list[dict]:

@@ -2,7 +2,7 @@
 
 import logging
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -35,8 +35,8 @@ class Study:
     the study's own, where there are any; ``histories``: one row a logged
     step, with ``method`` and ``seed``; ``suites``: records and pictures by suite; ``main``: the suite of the headline;
     ``selection``: the table of the select stage; ``path``: group score and R@1 along ``alpha``;
-    ``published``: what others published; ``conformance``: ours beside the official ones; ``validation``: the suite
-    that settings were chosen on.
+    ``published``: what others published; ``conformance``: ours beside the official ones; ``starts``: the seeds of the
+    pretrained models, one for all runs or one for each seed; ``validation``: the suite that settings were chosen on.
     """
 
     items: pd.DataFrame
@@ -52,6 +52,7 @@ class Study:
     decomposition: pd.DataFrame | None = None
     others: Mapping[str, pd.DataFrame] = field(default_factory=dict)
     suites: Mapping[str, AnySuite] = field(default_factory=dict)
+    starts: Sequence[int] = (0,)
     against: str = ""
     validation: str = ""
 
@@ -191,13 +192,15 @@ def read_study(
     path: str | Path = "",
     published: str | Path = "",
     conformance: str | Path = "",
+    starts: Sequence[int] = (0,),
 ) -> Study:
     """The study from the folders of the stages ``compare`` and ``finetune``, and the ``suites`` it was measured on.
 
     The headline speaks about the quads "test", else about the largest that are not ``validation``. ``selection``,
     ``path``, ``conformance``: optional CSV files; ``published``: a CSV in the place of the package's own
     (``eqlib.study.released.published``). Raises InputError for a missing table. Histories of runs that the tables
-    lack, left in ``finetune`` by an earlier setting, are not read.
+    lack, left in ``finetune`` by an earlier setting, are not read. ``p_holm`` of the endpoint and of the scores beside
+    it is taken from endpoints.csv where the compare stage named one: adjusted over the methods, too.
     """
     compare = Path(compare)
     found = {path.stem: _table(path) for path in sorted((compare / "items").glob("*.parquet"))}
@@ -212,6 +215,7 @@ def read_study(
     for name, table in tables.items():
         if "level" not in table:
             raise InputError("a column `level`, that of the intervals", "none", where=compare / f"{name}.csv")
+    tables["differences"] = _adjusted(tables["differences"], _table(compare / "endpoints.csv", optional=True))
     return Study(
         items,
         **tables,
@@ -225,9 +229,18 @@ def read_study(
         decomposition=_table(compare / "decomposition.csv", optional=True),
         others={name: table for name, table in found.items() if not set(SCORE_COLUMNS) <= set(table)},
         suites={name: suite for name, suite in (suites or {}).items() if _covers(suite, found.get(name), name)},
+        starts=starts,
         against=baseline,
         validation=validation,
     )
+
+
+def _adjusted(differences: pd.DataFrame, endpoints: pd.DataFrame | None) -> pd.DataFrame:
+    if endpoints is None or endpoints.empty:
+        return differences
+    keys = ["suite", "subset", "score", "method", "baseline"]
+    found = differences.merge(endpoints[[*keys, "p_adjusted", "role"]], on=keys, how="left", validate="one_to_one")
+    return found.assign(p_holm=found["p_adjusted"].fillna(found["p_holm"])).drop(columns="p_adjusted")
 
 
 def _table(path: str | Path, *, optional: bool = False) -> pd.DataFrame | None:

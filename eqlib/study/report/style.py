@@ -28,7 +28,7 @@ METHODS = {
     "contrastive": ("Contrastive", "#0072B2", "s"),
     "pairwise": ("Pairwise", "#6B1F73", "X"),
     "eqsim": ("EqSim", "#D55E00", "D"),
-    "relative": ("Relative EqSim (ours)", "#24520F", "^"),
+    "relative": ("Relative EqSim", "#24520F", "^"),
     "cyclip": ("CyCLIP", "#009E73", "h"),
     "negclip": ("NegCLIP", "#CC79A7", "v"),
     "eqsim_negclip": ("EqSim + NegCLIP", "#8C4A6B", "*"),

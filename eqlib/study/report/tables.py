@@ -12,7 +12,6 @@ from eqlib.study.report.figures.scores import by_aspect
 from eqlib.study.report.headline import (
     alpha,
     between,
-    frontier_in_words,
     intervals,
     points,
     probability,
@@ -187,12 +186,23 @@ def difference_table(study: Study) -> Table:
         for _, row in rows(every, method=method, **place).iterrows()
     ]
     caption = (
-        f"In percentage points against {label(study.baseline or '')}, same items and seeds, "
-        f"{intervals(study)}. p after Holm over the subsets of one score. Bold: p < {alpha(study.summary.iloc[0]):g} "
-        "and an interval without zero."
+        f"In percentage points against {label(study.baseline or '')}, same items and seeds, {intervals(study)}. "
+        f"{_families(study)} Bold: p < {alpha(study.summary.iloc[0]):g} and an interval without zero."
     )
     columns = ["Method", "Score", "Of", "Difference", "p"]
     return Table("differences", "Paired differences", caption, columns, body, every)
+
+
+def _families(study: Study) -> str:
+    """What the p values are adjusted over."""
+    subsets = "p after Holm over the subsets of one score"
+    if "role" not in study.differences:
+        return f"{subsets}."
+    return (
+        f"The group score over all quads of {study.main} was named as the endpoint before the run: p after Holm over "
+        "the methods. Every other score over all of them is secondary: Holm over methods and scores together. By "
+        f"subset and on other suites: {subsets}, exploratory."
+    )
 
 
 def decomposition_table(study: Study) -> Table | None:
@@ -248,8 +258,7 @@ def ablation_table(study: Study) -> Table | None:
     caption = (
         f"{'One seed' if seeds == 1 else f'Means over {seeds} seeds'} on validation quads, no intervals: exploratory. "
         "Scores and recall in percent, |a|, |b| and I in units of the similarity. These scores served to choose the "
-        f"settings; settings that lie close together may differ by chance alone. Tried: {settings_in_words(study)}. "
-        f"{frontier_in_words(study)}"
+        f"settings; settings that lie close together may differ by chance alone. Tried: {settings_in_words(study)}."
     )
     columns = ["Method", "Form", "Weight", *(name for name, _, _ in results.values())]
     return Table("ablation", "Settings of the loss, on validation", caption, columns, body, study.selection)

@@ -28,6 +28,7 @@ study:
   methods: [contrastive, eqsim]
   baseline: contrastive
   seeds: [0, 1, 2]
+  starts: [0]
 data:
   data_root: {root}
   captions: captions/dataset.json

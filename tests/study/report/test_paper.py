@@ -67,6 +67,18 @@ def test_the_same_bytes_twice_and_small(made, content, folder_of):
     assert str(folder_of).encode() not in plain(made)
 
 
+def test_methods_stand_with_the_formulas_of_the_study_s_losses(content, folder_of):
+    """A formula for each method that has one, and three of the geometry."""
+    headings = {words(found["body"]) for found in render.query(content, folder_of, "heading")}
+    assert {"Methods", "The geometry of a quad", "Discussion", "Limitations"} <= headings
+    assert content.losses == ["pretrained", "contrastive", "eqsim"]
+    formulas = [found for found in render.query(content, folder_of, "math.equation") if found["block"]]
+    assert len(formulas) == 3
+    tuned = replace(content, methods=[{"title": "Fine-tuning", "text": runs("Words.")}])
+    formulas = [found for found in render.query(tuned, folder_of, "math.equation") if found["block"]]
+    assert len(formulas) == 3 + 2
+
+
 def test_every_page_is_counted(made, content, folder_of):
     [pages] = render.query(content, folder_of, "<pages>")
     assert len(re.findall(rb"/Type\s*/Page\b(?!s)", plain(made))) == pages["value"]
@@ -102,6 +114,8 @@ def test_hostile_letters_stay_letters(content, folder_of):
         content,
         abstract=[HOSTILE, HOSTILE],
         caveats=[HOSTILE],
+        methods=[{"title": HOSTILE, "text": runs(HOSTILE)}],
+        discussion=[HOSTILE],
         figures=[figure | {"title": HOSTILE, "caption": HOSTILE, "alt": HOSTILE} for figure in content.figures],
         tables=[given | {"rows": rows}],
         facts={HOSTILE: HOSTILE},
@@ -114,7 +128,8 @@ def test_hostile_letters_stay_letters(content, folder_of):
 
 
 def test_a_study_without_figures_or_tables_is_still_a_paper(content, folder_of):
-    bare = replace(content, figures=[], tables=[], tiles=[], caveats=[], parameters="", abstract=["Nothing."])
+    none = {name: [] for name in ("figures", "tables", "tiles", "caveats", "methods", "losses", "discussion")}
+    bare = replace(content, **none, parameters="", abstract=["Nothing."])
     assert render.query(bare, folder_of, "figure") == []
     [pages] = render.query(bare, folder_of, "<pages>")
     assert pages["value"] == 2
