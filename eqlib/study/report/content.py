@@ -8,6 +8,7 @@ from ruamel.yaml import YAML
 
 from eqlib.errors import InputError
 from eqlib.files import read_json
+from eqlib.study.report.elsewhere import elsewhere
 from eqlib.study.report.headline import (
     abstract,
     difference,
@@ -88,7 +89,7 @@ class Content:
     """``figures`` and ``tables``: what ``typeset.publish`` and ``typeset.write`` left, in order, each with its
     ``chapter`` and ``file`` (under build/, without suffix); ``findings``: a chapter's title to what its notebook found,
     in sentences; ``methods``: title and text (``runs``) of each paragraph; ``losses``: whose formulas the paper shows;
-    ``facts``: label to value; ``parameters``: the text of params.yaml; ``prose``: see there.
+    ``elsewhere``: see there; ``facts``: label to value; ``parameters``: the text of params.yaml; ``prose``: see there.
     """
 
     abstract: list[str]
@@ -100,13 +101,17 @@ class Content:
     methods: list[dict]
     losses: list[str]
     discussion: list[str]
+    elsewhere: list[dict[str, str]]
     facts: dict[str, str]
     parameters: str
     prose: dict = field(default_factory=prose)
 
 
-def gather(study: Study, build: str | Path, *, facts: dict[str, str], parameters: str) -> Content:
-    """The content of the report of ``study``. ``build``: holds the folders of CHAPTERS."""
+def gather(
+    study: Study, build: str | Path, *, facts: dict[str, str], parameters: str, profiles: str | Path = "profiles"
+) -> Content:
+    """The content of the report of ``study``. ``build``: holds the folders of CHAPTERS; ``profiles``: what longer runs
+    left of theirs."""
     shown = {kind: _words(Path(build), kind) for kind in ("figures", "tables")}
     left = {chapter.title: Path(build, folder, "findings.json") for folder, chapter in CHAPTERS.items()}
     shown["findings"] = {title: read_json(path) for title, path in left.items() if path.is_file()}
@@ -121,6 +126,7 @@ def gather(study: Study, build: str | Path, *, facts: dict[str, str], parameters
         methods=[paragraph | {"text": runs(paragraph["text"])} for paragraph in paragraphs],
         losses=losses(study),
         discussion=discussion(study),
+        elsewhere=elsewhere(study, profiles),
         facts=facts,
         parameters=parameters,
     )

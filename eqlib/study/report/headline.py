@@ -248,7 +248,7 @@ def frontier_in_words(study: Study) -> str:
 
 
 def settings_in_words(study: Study) -> str:
-    """How many settings each method was given: Pairwise 3, EqSim 7."""
+    """How many settings each method was given: Pairwise 3, EqSim 7. Only where settings were tried."""
     found = study.settings()
     number = found[found["method"] != study.baseline]["method"].value_counts()
     return ", ".join(f"{label(method)} {number[method]}" for method in in_order(number.index))

@@ -31,15 +31,16 @@ def methods(study: Study, settings: dict, *, edition: str = "") -> list[dict[str
         "quads": items["quad"].nunique(),
         "parts": items["subset"].nunique(),
         "seeds": seeds_in_words(study),
-        "settings": settings_in_words(study),
         "starts": "All runs start from this one model." if one else "Each seed has a pretrained model of its own.",
         "endpoint": endpoint(study),
     }
+    if study.selection is not None:
+        values["settings"] = settings_in_words(study)
     found = []
     for paragraph in PROSE["methods"]:
         try:
             text = " ".join(paragraph["text"].format(**values).split())
-        except KeyError:  # other parameters than the study's own, as of a test
+        except KeyError:  # this study has no such step
             continue
         if edition or not paragraph.get("drawn"):
             found.append({"title": paragraph["title"], "text": text})

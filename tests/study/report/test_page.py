@@ -146,7 +146,7 @@ def test_twice_the_same_bytes(stages, report, tmp_path):
 
 def test_what_is_written(report):
     assert sorted(path.name for path in report.iterdir()) == sorted(
-        ["index.html", "report.pdf", "browser.html", "metrics.json", "figures", "tables", "notebooks"]
+        ["index.html", "report.pdf", "browser.html", "metrics.json", "headline.json", "figures", "tables", "notebooks"]
     )
     assert sorted(path.name for path in (report / "figures").iterdir()) == sorted(
         f"{name}.{kind}" for name in ("main_result", "forest", "motivation") for kind in ("pdf", "png")
@@ -165,6 +165,29 @@ def test_metrics_are_percent_of_the_summary(report, study):
     point = study.summary.query("method == 'eqsim' and subset == 'micro' and score == 'group'")["point"].item()
     assert metrics["test"]["eqsim"]["group"] == round(100 * point, 2)
     assert set(metrics["test"]) == {"pretrained", "contrastive", "eqsim"}
+
+
+def test_a_longer_run_of_another_profile_is_quoted_and_linked(report, stages, study, tmp_path):
+    """The headline that this report left, as that of six pipelines: quoted by a shorter run, not by one as long."""
+    left = json.loads((report / "headline.json").read_text())
+    row = study.differences.query(
+        "method == 'eqsim' and baseline == 'contrastive' and subset == 'micro' and score == 'group'"
+    ).iloc[0]
+    assert [(of["method"], of["point"]) for of in left["contrasts"]] == [("eqsim", pytest.approx(row["point"]))]
+    assert (left["seeds"], left["starts"], left["quads"]) == (3, 1, 120)
+    longer = left | {"starts": 6, "seeds_in_words": "6 seeds (pretraining included)"}
+    longer["contrasts"] = [{"method": "eqsim", "point": 0.02, "low": 0.01, "high": 0.03, "p_holm": 0.01, "level": 0.95}]
+    write_json(tmp_path / "long" / "headline.json", longer)
+    write_json(tmp_path / "same" / "headline.json", left)
+    content = gather(study, stages / "build", facts={}, parameters="", profiles=tmp_path)
+    [found] = content.elsewhere
+    assert found["file"] == "long/headline.json"
+    assert found["text"] == (
+        "The profile long made the same comparison with 6 seeds (pretraining included) on 120 quads of test: group "
+        "score against contrastive EqSim +2.0 [+1.0, +3.0] percentage points."
+    )
+    text = render.html(content, stages / "build", notebooks=[])
+    assert f'{found["text"]} <a href="../profiles/long/headline.json">' in text
 
 
 def test_the_page_says_what_it_was_made_from(report, stages):

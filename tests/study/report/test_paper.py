@@ -128,7 +128,9 @@ def test_hostile_letters_stay_letters(content, folder_of):
 
 
 def test_a_study_without_figures_or_tables_is_still_a_paper(content, folder_of):
-    none = {name: [] for name in ("figures", "tables", "tiles", "caveats", "methods", "losses", "discussion")}
+    none = {
+        name: [] for name in ("figures", "tables", "tiles", "caveats", "methods", "losses", "discussion", "elsewhere")
+    }
     bare = replace(content, **none, parameters="", abstract=["Nothing."])
     assert render.query(bare, folder_of, "figure") == []
     [pages] = render.query(bare, folder_of, "<pages>")
