@@ -20,7 +20,8 @@ def equivariance(items: pd.DataFrame) -> np.ndarray:
     score is wrong: that band is the headroom of a more equivariant similarity.
     """
     methods, shades = in_order(items["method"]), colours(items["method"])
-    axes = panels(len(methods), 2.1, across=min(len(methods), 4), sharey=True)
+    down = -(-len(methods) // 4)
+    axes = panels(len(methods), 2.1, across=-(-len(methods) // down), sharey=True)  # rows as even as can be
     items = items.assign(threshold=items["a"].abs() + items["b"].abs())
     right = float(items["threshold"].quantile(0.995))
     top, bottom = items["I"].quantile([0.995, 0.005])
