@@ -3,16 +3,29 @@ PYTHON ?= python3
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export UV_HTTP_TIMEOUT ?= 180
 export HF_HUB_DISABLE_TELEMETRY := 1
+PLACE = $(if $(DATA),--set data.data_root=$(abspath $(DATA)))
+JOBS ?= 1
+SIDE = $(JOBS) --launch '$(LAUNCH)'
 # UV_TORCH_BACKEND=cpu takes PyTorch's build without CUDA, which is then left out of the lock as well
 LOCK = grep -vE '$(if $(filter cpu,$(UV_TORCH_BACKEND)),^(cuda|nvidia|triton),^$$)' requirements.lock
 
-.PHONY: study smoke photographs test test-slow chaos lint bench lab scenes lock clean
+.PHONY: study plan smoke photographs test test-slow chaos lint bench lab scenes lock clean
 
-study: .venv/ready  ## the whole study, from scenes to report
+study: .venv/ready  ## the whole study; PROFILE=name, DATA=folder: other values, in a copy; JOBS=4: so many stages at once; LAUNCH
+ifdef PROFILE
+	python -m eqlib.study.profile $(PROFILE) $(PLACE) --jobs $(SIDE)
+else
 	python -m eqlib.study.check  # a stage as well; DVC does not get as far where a list that it runs over is none
 	python -m eqlib.study.mend
+ifneq ($(JOBS)$(LAUNCH),1)
+	python -m eqlib.study.jobs $(SIDE)
+endif
 	dvc repro
 	@echo "report: reports/index.html"
+endif
+
+plan: .venv/ready  ## what `make study` with the same words will take; fails where an input is missing
+	python -m eqlib.study.plan $(PROFILE) $(PLACE)
 
 smoke: .venv/ready  ## the same pipeline in 3 minutes, in a copy under scratch/
 	python -m eqlib.study.profile smoke

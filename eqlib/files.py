@@ -148,7 +148,8 @@ def whole(path: str | Path, *, replace_folder: bool = False) -> Iterator[Path]:
 
     It is on the disk before it is renamed: after a power cut the old stands there or the new, no empty file. Works for
     a file and for a folder (create the folder under the name given). An existing file is replaced; an existing folder
-    only with ``replace_folder``, for those who own it (``made_here``), else InputError is raised before the block begins.
+    only with ``replace_folder``, for those who own it (``made_here``), else InputError is raised before the block
+    begins.
     """
     path = Path(path)
     if path.is_dir() and not replace_folder:

@@ -24,8 +24,10 @@ WORKSHOP = (
     ("evaluation",),
     ("training",),
     ("report",),
-    ("check", "mend", "notebook", "sets", "weights"),
+    ("check", "jobs", "mend", "notebook", "sets", "start", "weights"),
     ("profile",),
+    ("plan",),
+    ("new",),
 )
 STOREYS = (*CORE, *(tuple(f"study.{room}" for room in rooms) for rooms in WORKSHOP))
 LEVEL = {room: level for level, rooms in enumerate(STOREYS) for room in rooms}

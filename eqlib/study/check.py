@@ -1,4 +1,5 @@
-"""Every section of params.yaml before the first stage, all errors at once: ``python -m eqlib.study.check [OUTPUT]``.
+"""Every section of params.yaml before the first stage, all errors at once: ``python -m eqlib.study.check [OUTPUT]``;
+with ``--schema`` what each may hold, as JSON Schema.
 
 A section is a record below, or settings of a run (`eqlib.study.training.run.Run`); keys that it lacks are refused.
 What one section says of another is looked at as well, every combination of ``select.grids`` becomes an objective, and
@@ -6,6 +7,7 @@ each notebook is asked whether it takes the names and types. Nothing is drawn, d
 """
 
 import inspect
+import json
 import sys
 from contextlib import suppress
 from dataclasses import KW_ONLY
@@ -15,12 +17,14 @@ from typing import Annotated, Any, Literal
 
 import nbformat
 import open_clip
+from open_clip.transform import AugmentationCfg
 from PIL import Image
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, TypeAdapter
 from ruamel.yaml import YAML
 
 from eqlib.errors import InputError
 from eqlib.files import read_json, relative, write_json
+from eqlib.losses import EqSimLoss
 from eqlib.models.clip import load
 from eqlib.study import parameters
 from eqlib.study.evaluation.kinds import RETRIEVAL
@@ -39,6 +43,10 @@ def _distinct(values: list) -> list:
     if len(set(values)) < len(values):
         raise InputError("each value once", repr(values))
     return values
+
+
+def _inside_or_absolute(path: str) -> str:
+    return path if Path(path).is_absolute() else relative(path)
 
 
 Text = Annotated[str, Field(min_length=1)]
@@ -85,7 +93,7 @@ class Data:
     """What is read, see `eqlib.study.training.data`. A suite has ``reader``, ``path`` and the reader's own options."""
 
     data_root: Text
-    captions: Inside
+    captions: Annotated[str, AfterValidator(_inside_or_absolute)]
     splits: Annotated[dict[Literal["pretrain", "train", "val"], str], Field(min_length=3)]
     suites: Annotated[dict[str, dict[str, str | bool | int | list[str]]], Some]
     validation: str
@@ -224,6 +232,21 @@ def found(params: dict[str, Any], *, root: str | Path = ".") -> list[InputError]
     return list({str(one): one for one in wrong}.values())
 
 
+def schema() -> dict[str, Any]:
+    """Section -> its JSON Schema, described by the records' docstrings."""
+    made = {name: TypeAdapter(kind).json_schema() for name, kind in SECTIONS.items()}
+    for name in [name for name, kind in SECTIONS.items() if kind is Run]:
+        run = made[name].pop("properties")
+        properties = {key: value for key, value in run.items() if key not in made[name]["required"]}
+        for part in (TypeAdapter(kind).json_schema() for kind in (Launch, Recipe)):
+            properties = part["properties"] | properties
+            made[name]["description"] = f"{part['description']}\n\n{made[name]['description']}"
+        required = [key for key in part["required"] if name == "pretrain" or key != "seed"]
+        made[name] |= {"properties": properties, "required": required}
+        del made[name]["$defs"]
+    return made
+
+
 def _of_run(name: str, values: dict[str, Any]) -> list[InputError]:
     recipe, more = split(values | ({} if "seed" in values else {"seed": 0}))
     if name == "pretrain" and recipe.get("steps") == 0:  # the model as it is
@@ -296,6 +319,12 @@ def _between(params: dict[str, Any], wrong: list[InputError]) -> None:
     for row, method, settings in [("study.methods", method, {}) for method in study["methods"]] + tried:
         if made := attempt(row, Objective, method, settings, dim=1):
             objectives[method] = row, made
+            for loss in made.losses.values():
+                if isinstance(loss, EqSimLoss) and loss.variant.startswith("hard") and not loss.takes:
+                    batch = params["finetune"]["batch"]
+                    expect(loss.sample_num < batch, f"sample_num < finetune.batch ({batch})", loss.sample_num, row)
+    for name in ("pretrain", "finetune"):
+        attempt(f"{name}.aug_cfg", AugmentationCfg, **params[name].get("aug_cfg", {}))
     bias = attempt("pretrain.init", _has_bias, params["pretrain"]["init"])
     for method, (row, objective) in objectives.items():
         needs = any("logit_bias" in loss.takes for loss in objective.losses.values())
@@ -325,6 +354,9 @@ def _has_bias(init: str) -> bool | None:
 
 
 def main(arguments: list[str]) -> int:
+    if arguments == ["--schema"]:
+        print(json.dumps(schema(), indent=1))
+        return 0
     try:
         wrong = found(parameters.sections(PARAMS))
     except InputError as error:

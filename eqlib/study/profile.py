@@ -70,22 +70,32 @@ def copy_tree(source: Path, target: Path) -> None:
             shutil.copy2(source / name, target / name)
 
 
+def configured(name: str, assignments: list[str]) -> dict:
+    """params.yaml with ``profiles/NAME.yaml`` laid over it (none for an empty name), then ``assignments``. Raises
+    InputError for a profile that is not there and a key that params.yaml lacks."""
+    yaml = YAML(typ="safe", pure=True)
+    params = yaml.load(Path("params.yaml"))
+    profile = Path("profiles") / f"{name}.yaml"
+    if name and not profile.is_file():
+        names = ", ".join(sorted(path.stem for path in Path("profiles").glob("*.yaml")))
+        raise InputError(f"a profile ({names})", repr(name))
+    if name:
+        overlay(params, yaml.load(profile), where=profile)
+    for assignment in assignments:
+        overlay(params, nested(assignment), where="--set")
+    return params
+
+
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m eqlib.study.profile", description=__doc__.splitlines()[0])
     parser.add_argument("name", help="a file of profiles/, without .yaml")
     parser.add_argument("--set", action="append", default=[], metavar="a.b=value", help="one more change")
     parser.add_argument("--stage", default="report", help="run up to this stage of dvc.yaml")
+    parser.add_argument("--jobs", type=int, default=1, help="stages at once, see eqlib.study.jobs")
+    parser.add_argument("--launch", default="", help="words before a stage's command, likewise")
     options = parser.parse_args(arguments)
-    yaml = YAML(typ="safe", pure=True)
-    profile = Path("profiles") / f"{options.name}.yaml"
     try:
-        if not profile.is_file():
-            names = ", ".join(sorted(path.stem for path in Path("profiles").glob("*.yaml")))
-            raise InputError(f"a profile ({names})", repr(options.name))
-        params = yaml.load(Path("params.yaml"))
-        overlay(params, yaml.load(profile), where=profile)
-        for assignment in options.set:
-            overlay(params, nested(assignment), where="--set")
+        params = configured(options.name, options.set)
         wrong = found(params)
     except InputError as error:
         wrong = [error]
@@ -101,8 +111,14 @@ def main(arguments: list[str] | None = None) -> int:
     # the copy's eqlib, not the installed one; and this Python for its stages, whether or not .venv is active
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     environment = os.environ | {"PYTHONPATH": str(target.resolve()), "PATH": path}
-    done = subprocess.run([sys.executable, "-m", "dvc", "repro", options.stage], cwd=target, env=environment)
-    if done.returncode == 0:
+    commands = [["dvc", "repro", options.stage]]
+    if options.jobs != 1 or options.launch:
+        commands = [["eqlib.study.jobs", str(options.jobs), options.stage, "--launch", options.launch], *commands]
+    for command in commands:
+        done = subprocess.run([sys.executable, "-m", *command], cwd=target, env=environment)
+        if done.returncode:
+            break
+    else:
         made = "reports/index.html" if options.stage == "report" else "build"
         print(f"{options.stage}: {target}/{made}")
     return done.returncode

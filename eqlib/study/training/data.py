@@ -11,13 +11,16 @@ from eqlib.suites.suite import AnySuite
 
 
 def read_suites(root: str | Path, suites: dict[str, dict]) -> dict[str, AnySuite]:
-    """The ``suites`` (name -> ``{reader, path, ...options}``, paths under ``root``), of any kind, by that name.
+    """The ``suites`` (name -> ``{reader, path, ...options}``, paths under ``root``, also the option ``root``), of any
+    kind, by that name.
 
     Raises InputError for an unknown reader or option, a missing file or a malformed record.
     """
     found = {}
     for name, entry in suites.items():
         options = {key: value for key, value in entry.items() if key not in ("reader", "path")}
+        if "root" in options:
+            options["root"] = Path(root) / options["root"]
         if missing := {"reader", "path"} - entry.keys():
             raise InputError("keys `reader` and `path`", f"{sorted(missing)} missing", where=f"data.suites.{name}")
         try:
@@ -35,11 +38,13 @@ def read_captions(
 ) -> RetrievalSuite:
     """One split of the captioned images at ``root / captions``, without those that a suite of ``held_out`` shows.
 
-    ``captions`` may have any form that ``eqlib.suites.captions`` reads. An empty ``split`` takes every image. Images
+    ``captions`` may have any form that ``eqlib.suites.captions`` reads. An absolute path is a file outside the data,
+    whose pictures are named from ``root``. An empty ``split`` takes every image. Images
     are told apart by path: a copy in a tar counts as another. What was left out is said in ``notes``. Raises InputError
     for another form and when nothing is left.
     """
-    suite = read("captions", Path(root) / captions, split=split or None)
+    outside = Path(captions).is_absolute()
+    suite = read("captions", Path(root) / captions, split=split or None, root=root if outside else None)
     shown = {
         (other.root / image).resolve()
         for other in (held_out or {}).values()
