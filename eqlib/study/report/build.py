@@ -1,7 +1,7 @@
 """Write the report from what the stages left: ``python -m eqlib.study.report.build``.
 
-Under ``--output`` (default reports/): index.html, report.pdf, browser.html, metrics.json, figures/, tables/, scenes/,
-notebooks/. Each is written whole; run twice on the same input it gives the same bytes.
+Under ``--output`` (default reports/): index.html, report.pdf, browser.html, metrics.json, headline.json, figures/,
+tables/, scenes/, notebooks/. Each is written whole; run twice on the same input it gives the same bytes.
 """
 
 import argparse
@@ -18,6 +18,7 @@ from eqlib.files import made_here, whole, write_json
 from eqlib.study.evaluation.kinds import MEASURES
 from eqlib.study.report import browser, render
 from eqlib.study.report.content import gather
+from eqlib.study.report.elsewhere import headline_of
 from eqlib.study.report.notebooks import body
 from eqlib.study.report.provenance import provenance
 from eqlib.study.report.study import PRETRAINED, Study, read_study
@@ -29,9 +30,19 @@ KINDS = {"figures": (".pdf", ".png"), "tables": (".csv", ".md", ".tex")}
 """What a reader gets of each folder; the words beside them (JSON) are in the page already."""
 
 
-def build(study: Study, build: Path, output: Path, *, data: Path | None, params: Path | None, sources: Path) -> None:
-    """Write the report of ``study`` from the stage folders under ``build``. ``sources``: the notebooks' folder. Raises
-    InputError where ``output`` is a folder of anything but an earlier report: its parts would be replaced."""
+def build(
+    study: Study,
+    build: Path,
+    output: Path,
+    *,
+    data: Path | None,
+    params: Path | None,
+    sources: Path,
+    profiles: Path = Path("profiles"),
+) -> None:
+    """Write the report of ``study`` from the stage folders under ``build``. ``sources``: the notebooks' folder;
+    ``profiles``: folders of what longer runs reported, NAME/headline.json. Raises InputError where ``output`` is a
+    folder of anything but an earlier report: its parts would be replaced."""
     if not made_here(output, "index.html"):
         raise InputError("a new folder, or one with a report", "a folder of other things", where=output)
     executed = notebooks(build, sources, study)
@@ -41,7 +52,7 @@ def build(study: Study, build: Path, output: Path, *, data: Path | None, params:
     pages = {name: f"browser-{name}.html" for name in study.others if name in study.suites}
     pages = ({study.main: "browser.html"} if study.main in study.suites else {}) | pages
     parameters = params.read_text(encoding="utf-8") if params else ""
-    content = gather(study, build, facts=facts, parameters=parameters)
+    content = gather(study, build, facts=facts, parameters=parameters, profiles=profiles)
     shown = {
         f"{kind}-{words['name']}": f"{kind.capitalize()} {number}. {words['title']}"
         for kind, these in (("figure", content.figures), ("table", content.tables))
@@ -64,6 +75,7 @@ def build(study: Study, build: Path, output: Path, *, data: Path | None, params:
             browser.render(study.suites[name], shown, report="index.html", pages=pages if len(pages) > 1 else {}),
         )
     write_json(output / "metrics.json", metrics(study.summary))
+    write_json(output / "headline.json", headline_of(study))
     for name, kinds in KINDS.items():
         with whole(output / name, replace_folder=True) as draft:
             draft.mkdir()
@@ -85,6 +97,7 @@ def notebooks(build: Path, sources: Path, study: Study) -> dict[str, Path]:
     A notebook's stage is the folder that its name ends with: finetune of 30_finetune, by_hand of 05_eqsim_by_hand.
     """
     runs = [f"{method}-{seed}" for method in (study.treatment, study.baseline, PRETRAINED) for seed in study.seeds[:1]]
+    runs += map(str, study.starts[:1])
     found = {}
     for source in sorted(sources.glob("[0-9][0-9]_*.ipynb")):
         stages = [folder for folder in sorted(build.iterdir()) if source.stem.endswith(f"_{folder.name}")]
@@ -137,6 +150,8 @@ def main(arguments: list[str] | None = None) -> int:
             baseline=chosen["baseline"],
             validation=data["validation"],
             selection=given.build / "select" / "selection.csv",
+            path=given.build / "tradeoff" / "path.csv",
+            starts=chosen["starts"],
         )
         build(study, given.build, given.output, data=root, params=given.params, sources=given.notebooks)
     except InputError as error:

@@ -1,15 +1,14 @@
 """What the report says: words, numbers, figures and tables, gathered once for the page and for the paper."""
 
 import re
-import tomllib
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import pandas as pd
+from ruamel.yaml import YAML
 
 from eqlib.errors import InputError
 from eqlib.files import read_json
-from eqlib.study.report.figures.scores import settings
+from eqlib.study.report.elsewhere import elsewhere
 from eqlib.study.report.headline import (
     abstract,
     difference,
@@ -18,11 +17,15 @@ from eqlib.study.report.headline import (
     percent,
     points,
     seeds_in_words,
+    settings_in_words,
+    tuned,
     value,
     verdict,
 )
-from eqlib.study.report.study import CONTROL, Study
+from eqlib.study.report.sections import PROSE, discussion, losses, methods
+from eqlib.study.report.study import CONTROL, PRETRAINED, Study
 from eqlib.study.report.style import label
+from eqlib.study.report.tried import named
 
 
 def runs(text: str) -> tuple[tuple[str, str], ...]:
@@ -37,9 +40,9 @@ def runs(text: str) -> tuple[tuple[str, str], ...]:
 
 
 def prose() -> dict[str, str | tuple[tuple[str, str], ...]]:
-    """The texts of prose.toml by name: ``reading``, ``made`` and ``citing`` as ``runs``."""
-    texts = tomllib.loads(Path(__file__).with_name("prose.toml").read_text(encoding="utf-8"))
-    return texts | {name: runs(texts[name]) for name in ("reading", "made", "citing")}
+    """The texts of prose.toml by name but the methods', those of several sentences as ``runs``."""
+    texts = {name: text for name, text in PROSE.items() if name != "methods"}
+    return texts | {name: runs(texts[name]) for name in ("reading", "geometry", "made", "citing")}
 
 
 @dataclass(frozen=True)
@@ -52,21 +55,21 @@ class Chapter:
 
 
 # By folder of build/, which holds figures/ and tables/. To add a figure: a function that draws it (figures/), its words
-# (words.py), `publish` in a notebook, and its name here. What a chapter names and its folder lacks is left out; what
-# the folder holds besides comes last, by name. A findings.json there, sentences, stands under the chapter's title.
+# (words.py), `publish` in a notebook, and its name here. What a chapter names and no folder holds is left out; what
+# its folder holds and no chapter names comes last, by name. A findings.json there, sentences, stands under the title.
 CHAPTERS = {
     "released": Chapter(
         "Released models",
         ("released_systems", "released_plane", "released_decided", "released_trajectory", "released_pairs",
-         "released_elsewhere"),
+         "released_elsewhere", "published"),
         ("released_systems", "released_elsewhere"),
     ),
     "figures": Chapter(
         "The study on its own data",
-        ("motivation", "benchmark", "main_result", "forest", "foils", "equivariance", "decomposition", "inconsistency",
-         "training", "dose", "retrieval", "tradeoff", "selection", "published"),
-        ("main", "subsets", "differences", "equivariance", "decomposition", "suites", "models", "ablation",
-         "conformance"),
+        ("motivation", "benchmark", "main_result", "aspects", "forest", "foils", "equivariance", "decomposition",
+         "training", "dose", "retrieval", "tradeoff", "frontier"),
+        ("main", "kept", "subsets", "aspects", "differences", "equivariance", "decomposition", "suites", "models",
+         "ablation", "conformance"),
     ),
 }  # fmt: skip
 
@@ -85,7 +88,8 @@ class Tile:
 class Content:
     """``figures`` and ``tables``: what ``typeset.publish`` and ``typeset.write`` left, in order, each with its
     ``chapter`` and ``file`` (under build/, without suffix); ``findings``: a chapter's title to what its notebook found,
-    in sentences; ``facts``: label to value; ``parameters``: the text of params.yaml; ``prose``: see there.
+    in sentences; ``methods``: title and text (``runs``) of each paragraph; ``losses``: whose formulas the paper shows;
+    ``elsewhere``: see there; ``facts``: label to value; ``parameters``: the text of params.yaml; ``prose``: see there.
     """
 
     abstract: list[str]
@@ -94,17 +98,38 @@ class Content:
     figures: list[dict]
     tables: list[dict]
     findings: dict[str, list[str]]
+    methods: list[dict]
+    losses: list[str]
+    discussion: list[str]
+    elsewhere: list[dict[str, str]]
     facts: dict[str, str]
     parameters: str
     prose: dict = field(default_factory=prose)
 
 
-def gather(study: Study, build: str | Path, *, facts: dict[str, str], parameters: str) -> Content:
-    """The content of the report of ``study``. ``build``: holds the folders of CHAPTERS."""
+def gather(
+    study: Study, build: str | Path, *, facts: dict[str, str], parameters: str, profiles: str | Path = "profiles"
+) -> Content:
+    """The content of the report of ``study``. ``build``: holds the folders of CHAPTERS; ``profiles``: what longer runs
+    left of theirs."""
     shown = {kind: _words(Path(build), kind) for kind in ("figures", "tables")}
     left = {chapter.title: Path(build, folder, "findings.json") for folder, chapter in CHAPTERS.items()}
     shown["findings"] = {title: read_json(path) for title, path in left.items() if path.is_file()}
-    return Content(abstract(study), caveats(study), tiles(study), **shown, facts=facts, parameters=parameters)
+    settings = YAML(typ="safe", pure=True).load(parameters) or {}
+    edition = facts.get("data edition", "")
+    paragraphs = methods(study, settings, edition=edition if edition.startswith("scenes") else "")
+    return Content(
+        abstract(study),
+        caveats(study),
+        tiles(study),
+        **shown,
+        methods=[paragraph | {"text": runs(paragraph["text"])} for paragraph in paragraphs],
+        losses=losses(study),
+        discussion=discussion(study),
+        elsewhere=elsewhere(study, profiles),
+        facts=facts,
+        parameters=parameters,
+    )
 
 
 def caveats(study: Study) -> list[str]:
@@ -122,7 +147,7 @@ def caveats(study: Study) -> list[str]:
             f"{seeds_in_words(study).capitalize()} a method: intervals include variation over quads and seeds; the "
             "spread over seeds is estimated from these few."
         )
-    if study.treatment and "pretrained" in study.methods:
+    if study.treatment and PRETRAINED in study.methods and len(study.starts) == 1:
         said.append("Every fine-tuned model starts from the same pretrained one; from another, results may differ.")
     if study.selection is not None:
         where = (
@@ -130,39 +155,32 @@ def caveats(study: Study) -> list[str]:
             if study.main != study.validation
             else "on the quads reported here, so their scores are better than on other quads."
         )
-        said.append(f"The methods' settings were chosen {where}{_form(settings(study.selection))}")
+        found = study.settings()
+        chosen = ", ".join(named(row) for _, row in found[found["chosen"] & found["weight"].notna()].iterrows())
+        number = settings_in_words(study)
+        said.append(f"The methods' settings were chosen {where} Tried: {number}; chosen: {chosen}.")
     if CONTROL in study.methods:
         said.append(
             "Fine-tuning sees minimal pairs of the quads' own kinds, and a gain may come from the pairs alone. "
             f"{label(CONTROL)} is the control: plain contrast inside the same pairs, without EqSim."
         )
+    if "relative" in study.methods:
+        said.append(f"{label('relative')} is a form of this study's own, not the paper's.")
     return said
 
 
-def _form(tried: pd.DataFrame) -> str:
-    """Which EqSim it is."""
-    if tried.empty:
-        return ""
-    best = tried.iloc[0]
-    dials = [f"{name} {best[name]:g}" for name in ("weight", "margin") if name in best and pd.notna(best[name])]
-    named = [str(best["variant"]).replace("_", " "), *dials]
-    return f" EqSim stands here in the form that was chosen: {', '.join(filter(None, named))}."
-
-
 def tiles(study: Study) -> list[Tile]:
-    """Up to four numbers: the difference of control and treatment to the baseline, and what moved under the treatment.
-
-    Without a control the treatment's own score comes first.
-    """
+    """The difference of every method to the baseline, the control first; up to four numbers with what moved under the
+    treatment. Without a control the treatment's own score comes first."""
     made = []
     row = value(study, study.treatment) if study.treatment else None
     if row is not None and CONTROL not in study.methods:
         name = f"Group score, {label(study.treatment)}"
         made.append(Tile(name, percent(float(row["point"])), interval(row, sign=""), ""))
     against = f"to {label(study.baseline).lower()}" if study.baseline else ""
-    wanted = [("group", "group score", CONTROL), ("group", "group score", study.treatment)]
+    wanted = [("group", "group score", method) for method in tuned(study)]
     wanted += [("headroom", "headroom", study.treatment)]
-    for score, name, method in dict.fromkeys(wanted):
+    for score, name, method in wanted:
         row = difference(study, score, method=method) if method else None
         if row is not None:
             named = f"{label(method)}, {name}, difference {against}"
@@ -174,18 +192,21 @@ def tiles(study: Study) -> list[Tile]:
         figure = f"{100 * relative['point']:+.0f} %".replace("-", "−")
         name = f"{label(study.treatment)}, mean |b|, relative {against}"
         made.append(Tile(name, figure, evidence(relative), verdict(moved)))
-    return made
+    return made[: max(4, len(tuned(study)))]
 
 
 def _words(build: Path, kind: str) -> list[dict]:
     """The words of every chapter's figures or tables. Raises InputError where two share a name: it is their file's."""
-    found: dict[str, dict] = {}
+    there: dict[str, Path] = {}
+    for path in (path for folder in CHAPTERS for path in sorted((build / folder / kind).glob("*.json"))):
+        if path.stem in there:
+            raise InputError(f"another name: {kind} hold {path.stem!r} already", "the same", where=path)
+        there[path.stem] = path
+    named = {name for chapter in CHAPTERS.values() for name in getattr(chapter, kind)}
+    found = []
     for folder, chapter in CHAPTERS.items():
-        there = {path.stem: path for path in sorted((build / folder / kind).glob("*.json"))}
-        named = [name for name in getattr(chapter, kind) if name in there]
-        for name in [*named, *(name for name in there if name not in named)]:
-            if name in found:
-                raise InputError(f"another name: {kind} hold {name!r} already", "the same", where=there[name])
-            file = f"{folder}/{kind}/{name}"
-            found[name] = read_json(there[name]) | {"chapter": chapter.title, "file": file}
-    return list(found.values())
+        more = [name for name, path in there.items() if name not in named and path.parents[1].name == folder]
+        for name in [name for name in (*getattr(chapter, kind), *more) if name in there]:
+            file = there[name].relative_to(build).with_suffix("").as_posix()
+            found.append(read_json(there[name]) | {"chapter": chapter.title, "file": file})
+    return found

@@ -5,8 +5,10 @@ import pandas as pd
 from eqlib.study.evaluation.kinds import RETRIEVAL
 from eqlib.study.report.study import CONTROL, PRETRAINED, Study, rows
 from eqlib.study.report.style import in_order, label
+from eqlib.study.report.tried import at_no_loss, named
 
 KINDS = {"higher": "raises", "lower": "lowers"}
+PARTS_ALONE = ("evidence", "threshold")
 
 
 def percent(value: float) -> str:
@@ -71,8 +73,9 @@ def _number(value: float, digits: int, sign: str) -> str:
 
 
 def seeds_in_words(study: Study) -> str:
-    """``one seed``, ``3 seeds``."""
-    return "one seed" if len(study.seeds) == 1 else f"{len(study.seeds)} seeds"
+    """``one seed``, ``3 seeds``, ``6 seeds (pretraining included)`` where each has a pretrained model of its own."""
+    number = "one seed" if len(study.seeds) == 1 else f"{len(study.seeds)} seeds"
+    return f"{number} (pretraining included)" if len(study.starts) > 1 else number
 
 
 def difference(
@@ -107,12 +110,22 @@ def verdict(row: pd.Series) -> str:
     return "higher" if float(row["low"]) > 0 else "lower" if float(row["high"]) < 0 else "none"
 
 
+def tuned(study: Study) -> list[str]:
+    """The fine-tuned methods that were compared with the baseline, the control first."""
+    found = [method for method in study.methods if method not in (PRETRAINED, study.baseline)]
+    found = [method for method in found if difference(study, method=method) is not None]
+    return sorted(found, key=lambda method: method != CONTROL)
+
+
 def headline(study: Study) -> str:
-    """The report's first sentence, honest when nothing was found."""
-    row = difference(study)
-    if row is None:
-        return f"No method was compared with a baseline on {study.main}: there is no difference to report."
-    return outcome(study, row)
+    """The report's first sentences: every method against the baseline, the control first, in equal words for a gain, a
+    loss and no difference."""
+    said = []
+    for method in tuned(study):
+        told = outcome(study, difference(study, method=method))
+        said.append(told.replace(label(method), f"{label(method)}, the control,", 1) if method == CONTROL else told)
+    none = f"No method was compared with a baseline on {study.main}: there is no difference to report."
+    return " ".join(said) or none
 
 
 def outcome(study: Study, row: pd.Series) -> str:
@@ -133,24 +146,14 @@ def outcome(study: Study, row: pd.Series) -> str:
 
 
 def others(study: Study) -> str:
-    """A sentence for each further method against the same baseline, the control first; then, where the treatment was
-    compared with other baselines as well, what came of that."""
-    said = []
-    for method in sorted(study.methods, key=lambda name: name != CONTROL):
-        row = difference(study, method=method)
-        if row is not None and method not in (PRETRAINED, study.treatment):
-            told = outcome(study, row)
-            name = label(method)
-            said.append(told.replace(name, f"{name}, the control,", 1) if method == CONTROL else told)
-    for name in sorted(set(study.differences["baseline"]) - {study.baseline, PRETRAINED}):
-        row = difference(study, baseline=name)
-        if row is not None:
-            said.append(outcome(study, row))
-    return " ".join(said)
+    """A sentence for each method against each further baseline, such as the control."""
+    further = sorted(set(study.differences["baseline"]) - {study.baseline, PRETRAINED})
+    found = [difference(study, method=method, baseline=name) for name in further for method in tuned(study)]
+    return " ".join(outcome(study, row) for row in found if row is not None)
 
 
 def mechanism(study: Study) -> str:
-    """The second sentence: what happened to the threshold abs(a) + abs(b), to I and to the headroom."""
+    """What happened to the threshold abs(a) + abs(b), to I and to the headroom under the treatment."""
     found = {score: difference(study, score) for score in ("abs_a", "abs_b", "I", "headroom")}
     base = {score: value(study, study.baseline, score) if study.baseline else None for score in found}
     if any(row is None for row in (*found.values(), *base.values())):
@@ -169,25 +172,23 @@ def mechanism(study: Study) -> str:
     before = float(base["headroom"]["point"])
     room = f"{percent(before)} to {percent(before + float(found['headroom']['point']))}"
     return (
-        f"Against {label(study.baseline).lower()}, the mean inconsistency {moved('abs_a', '|a|')}, "
-        f"{moved('abs_b', '|b|')}, and the evidence {moved('I', 'I')}; the headroom, the share "
-        f"of quads with I > 0 whose group score is wrong, goes from {room}."
+        f"Under {label(study.treatment)}, against {label(study.baseline).lower()}, the mean inconsistency "
+        f"{moved('abs_a', '|a|')}, {moved('abs_b', '|b|')}, and the evidence {moved('I', 'I')}; the headroom, the "
+        f"share of quads with I > 0 whose group score is wrong, goes from {room}."
         f"{_made_of(study)}"
     )
 
 
 def _made_of(study: Study) -> str:
-    """What either part alone gives, of the treatment and of the control; empty where that was not computed."""
+    """What either part alone gives, of every method; empty where that was not computed."""
     if study.decomposition is None:
         return ""
-    table = rows(study.decomposition, suite=study.main, subset="micro")
-    said = []
-    for method in dict.fromkeys([study.treatment, CONTROL]):
+    table, said = rows(study.decomposition, suite=study.main, subset="micro"), []
+    for method in tuned(study):
         of = rows(table, method=method).set_index("part")
         if len(of):
             alone = [
-                f"{points(of.loc[part, 'point'])} {between(of.loc[part], sign='+')}"
-                for part in ("evidence", "threshold")
+                f"{points(row['point'])} {between(row, sign='+')}" for part in PARTS_ALONE for row in [of.loc[part]]
             ]
             said.append(
                 f"{label(method)}'s I beside the |a| + |b| of {label(study.baseline).lower()} gives {alone[0]}, "
@@ -210,7 +211,47 @@ def cost(study: Study) -> str:
             for row in [of.loc[side]]
         ]
         said.append(f"{label(method)} {' and '.join(told)}")
-    return f"R@1 against {label(study.baseline).lower()}: {'; '.join(said)}." if said else ""
+    recall = f"R@1 against {label(study.baseline).lower()}: {'; '.join(said)}." if said else ""
+    return f"{recall} {_named_alone(study)}".strip()
+
+
+def _named_alone(study: Study) -> str:
+    """Zero-shot accuracy of the pretrained and of every fine-tuned model; empty where it was not measured."""
+    found = study.zero_shot()
+    if found is None:
+        return ""
+    seeds = study.path["seed"].nunique()
+    said = ", ".join(f"{label(method)} {percent(found.loc[method].mean())}" for method in found.index.unique())
+    return f"Zero-shot accuracy ({'one seed, no interval' if seeds == 1 else f'mean over {seeds} seeds'}): {said}."
+
+
+def frontier_in_words(study: Study) -> str:
+    """On validation: the setting of the highest group score that keeps recall, likewise zero-shot accuracy, and the
+    highest of all, with what each has lost. Empty where no settings were tried."""
+    found = study.settings()
+    if found is None or study.baseline not in set(found["method"]):
+        return ""
+    start, top = found[found["method"] == study.baseline].iloc[0], found.loc[found["group"].idxmax()]
+
+    def told(setting: pd.Series, kept: str, name: str) -> str:
+        lost = f"{points(setting[kept] - start[kept])} points of {name}"
+        return f"{named(setting)}, {percent(setting['group'])} ({lost})"
+
+    said = [
+        f"Of the settings within one point of {label(study.baseline).lower()}'s {name} the highest group score is that "
+        f"of {told(at_no_loss(found, study.baseline, kept), kept, name)}."
+        for kept, name in (("recall", "R@1"), ("zero_shot_top1", "zero-shot accuracy"))
+        if kept in found
+    ]
+    said.append(f"The highest of all: {told(top, 'recall', 'R@1')}.")
+    return " ".join([f"{label(study.baseline)} has {percent(start['group'])}.", *said])
+
+
+def settings_in_words(study: Study) -> str:
+    """How many settings each method was given: Pairwise 3, EqSim 7. Only where settings were tried."""
+    found = study.settings()
+    number = found[found["method"] != study.baseline]["method"].value_counts()
+    return ", ".join(f"{label(method)} {number[method]}" for method in in_order(number.index))
 
 
 def abstract(study: Study) -> list[str]:
@@ -219,8 +260,8 @@ def abstract(study: Study) -> list[str]:
     quads, parts = items["quad"].nunique(), items["subset"].nunique()
     setting = (
         f"Measured on {quads:,} quads of {study.main} ({parts} {'subset' if parts == 1 else 'subsets'}), "
-        f"{seeds_in_words(study)} a fine-tuned method, all methods from one pretrained model; differences are paired "
-        "by quad and seed, p values Holm-corrected."
+        f"{seeds_in_words(study)} a fine-tuned method, all methods {_start(study)}; differences are paired by quad and "
+        f"seed, p values Holm-corrected{' over the methods' if 'role' in study.differences else ''}."
     )
     scores = []
     for method in study.methods:
@@ -228,10 +269,13 @@ def abstract(study: Study) -> list[str]:
         if row is not None:
             scores.append(f"{label(method)} {percent(row['point'])} {between(row)}")
     listed = f"Group score with its {100 * study.level:g} % interval: {', '.join(scores)}." if scores else ""
-    first = f"{headline(study)} {others(study)}".strip()
-    return [
-        text for text in (first, f"{setting} {listed}".strip(), f"{mechanism(study)} {cost(study)}".strip()) if text
-    ]
+    told = [headline(study), others(study), f"{setting} {listed}", mechanism(study), cost(study)]
+    return [text.strip() for text in told if text]
+
+
+def _start(study: Study) -> str:
+    one = len(study.starts) == 1
+    return "from one pretrained model" if one else "of a seed from one pretrained model, another for each seed"
 
 
 def scores_in_words(study: Study, score: str = "group") -> str:

@@ -2,7 +2,7 @@
 
 import logging
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from eqlib.scoring.equivariance import components
 from eqlib.scoring.matching import matching
 from eqlib.study.released.published import published as read_published
 from eqlib.study.report.style import in_order
+from eqlib.study.report.tried import means, tried
 from eqlib.suites.suite import AnySuite, QuadSuite, RetrievalSuite
 
 log = logging.getLogger(__name__)
@@ -33,9 +34,9 @@ class Study:
     ``decomposition``: the parts of evidence and threshold in the group scores' differences; ``models``: others beside
     the study's own, where there are any; ``histories``: one row a logged
     step, with ``method`` and ``seed``; ``suites``: records and pictures by suite; ``main``: the suite of the headline;
-    ``selection``: validation score by ``weight`` x ``margin``; ``path``: group score and R@1 along ``alpha``;
-    ``published``: what others published; ``conformance``: ours beside the official ones; ``validation``: the suite
-    that settings were chosen on.
+    ``selection``: the table of the select stage; ``path``: group score and R@1 along ``alpha``;
+    ``published``: what others published; ``conformance``: ours beside the official ones; ``starts``: the seeds of the
+    pretrained models, one for all runs or one for each seed; ``validation``: the suite that settings were chosen on.
     """
 
     items: pd.DataFrame
@@ -51,6 +52,7 @@ class Study:
     decomposition: pd.DataFrame | None = None
     others: Mapping[str, pd.DataFrame] = field(default_factory=dict)
     suites: Mapping[str, AnySuite] = field(default_factory=dict)
+    starts: Sequence[int] = (0,)
     against: str = ""
     validation: str = ""
 
@@ -89,10 +91,32 @@ class Study:
         """The items of one suite (default: the main one)."""
         return rows(self.items, suite=suite or self.main)
 
+    def aspects(self) -> pd.DataFrame | None:
+        """The items of the main suite's subsets that mix several aspects, such as colours and sizes, each aspect as a
+        subset; None where there are none."""
+        if (suite := self.pictures()) is None or "aspect" not in suite.records:
+            return None
+        items = with_part(self.of(), suite.records)
+        items = items[items["part"] != items["subset"].map(part_label)]
+        return None if items.empty else items.assign(subset=items["part"])
+
     def tuned(self) -> pd.DataFrame:
         """The differences of fine-tuned methods on the main suite."""
         table = rows(self.differences, suite=self.main)
         return table[table["method"] != PRETRAINED]
+
+    def zero_shot(self) -> pd.Series | None:
+        """Zero-shot accuracy, index method, a row a seed: the ends of ``path``; None where it was not measured."""
+        if self.path is None or "zero_shot_top1" not in self.path:
+            return None
+        ends = self.path[self.path["alpha"] == 1]
+        start = self.path[self.path["alpha"] == 0].drop_duplicates("seed").assign(method=PRETRAINED)
+        found = pd.concat([start, ends]).set_index("method")["zero_shot_top1"]
+        return None if ends.empty else found.loc[in_order(found.index)]
+
+    def settings(self) -> pd.DataFrame | None:
+        """What was tried on validation, one row a setting (`eqlib.study.report.tried.means`), or None."""
+        return None if self.selection is None else means(tried(self.selection))
 
     def pictures(self) -> QuadSuite | None:
         """The main suite, records and pictures."""
@@ -100,13 +124,10 @@ class Study:
 
 
 def with_measures(items: pd.DataFrame) -> pd.DataFrame:
-    """``items`` with ``a``, ``b``, ``I``, the signed inconsistencies ``text_gap`` = a + b, ``image_gap`` = a - b, and
-    what is right (bool): ``text``, ``image``, ``group``, ``group_match``. See ``eqlib.scoring`` for each.
-    """
+    """``items`` with ``a``, ``b``, ``I`` and what is right (bool): ``text``, ``image``, ``group``, ``group_match``. See
+    ``eqlib.scoring`` for each."""
     scores = scores_of(items)
-    parts = components(scores)
-    gaps = {"text_gap": parts["a"] + parts["b"], "image_gap": parts["a"] - parts["b"]}
-    return items.assign(**parts, **gaps, **matching(scores))
+    return items.assign(**components(scores), **matching(scores))
 
 
 def outcomes(items: pd.DataFrame) -> pd.DataFrame:
@@ -148,6 +169,18 @@ def part_label(subset: str) -> str:
     return f"Mean of {count} subsets".replace("  ", " ") if is_average(subset) else str(subset).replace("_", " ")
 
 
+def with_part(items: pd.DataFrame, records: pd.DataFrame) -> pd.DataFrame:
+    """``items`` with the columns ``change`` and ``aspect`` of their ``records``, where there are any, and ``part``: the
+    subset as printed, with the aspect where the subset has several."""
+    columns = ["quad", *records.columns.intersection(["change", "aspect"])]
+    joined = items.merge(records[columns], on="quad", how="inner")
+    joined["part"] = joined["subset"].map(part_label)
+    if "aspect" in joined:
+        several = joined.groupby("subset")["aspect"].transform("nunique") > 1
+        joined.loc[several, "part"] += ": " + joined["aspect"]
+    return joined
+
+
 def read_study(
     compare: str | Path,
     *,
@@ -159,13 +192,15 @@ def read_study(
     path: str | Path = "",
     published: str | Path = "",
     conformance: str | Path = "",
+    starts: Sequence[int] = (0,),
 ) -> Study:
     """The study from the folders of the stages ``compare`` and ``finetune``, and the ``suites`` it was measured on.
 
     The headline speaks about the quads "test", else about the largest that are not ``validation``. ``selection``,
     ``path``, ``conformance``: optional CSV files; ``published``: a CSV in the place of the package's own
     (``eqlib.study.released.published``). Raises InputError for a missing table. Histories of runs that the tables
-    lack, left in ``finetune`` by an earlier setting, are not read.
+    lack, left in ``finetune`` by an earlier setting, are not read. ``p_holm`` of the endpoint and of the scores beside
+    it is taken from endpoints.csv where the compare stage named one: adjusted over the methods, too.
     """
     compare = Path(compare)
     found = {path.stem: _table(path) for path in sorted((compare / "items").glob("*.parquet"))}
@@ -180,6 +215,7 @@ def read_study(
     for name, table in tables.items():
         if "level" not in table:
             raise InputError("a column `level`, that of the intervals", "none", where=compare / f"{name}.csv")
+    tables["differences"] = _adjusted(tables["differences"], _table(compare / "endpoints.csv", optional=True))
     return Study(
         items,
         **tables,
@@ -193,9 +229,18 @@ def read_study(
         decomposition=_table(compare / "decomposition.csv", optional=True),
         others={name: table for name, table in found.items() if not set(SCORE_COLUMNS) <= set(table)},
         suites={name: suite for name, suite in (suites or {}).items() if _covers(suite, found.get(name), name)},
+        starts=starts,
         against=baseline,
         validation=validation,
     )
+
+
+def _adjusted(differences: pd.DataFrame, endpoints: pd.DataFrame | None) -> pd.DataFrame:
+    if endpoints is None or endpoints.empty:
+        return differences
+    keys = ["suite", "subset", "score", "method", "baseline"]
+    found = differences.merge(endpoints[[*keys, "p_adjusted", "role"]], on=keys, how="left", validate="one_to_one")
+    return found.assign(p_holm=found["p_adjusted"].fillna(found["p_holm"])).drop(columns="p_adjusted")
 
 
 def _table(path: str | Path, *, optional: bool = False) -> pd.DataFrame | None:

@@ -21,14 +21,15 @@ STYLE = Path(__file__).with_name("style.mplstyle")
 INK, QUIET, LINE = "#1d2128", "#646b77", "#8a909a"
 RIGHT, WRONG = "#00805D", "#B3372B"
 
-# Contrast with white is at least 3:1. The default study's four stay apart with every common colour blindness: blue and
-# vermilion of Okabe & Ito (2008), a grey and a dark purple. The others also differ by their mark.
+# Contrast with white is at least 3:1. The default study's five stay apart with every common colour blindness: blue and
+# vermilion of Okabe & Ito (2008), a grey, a dark purple and a dark green. The others also differ by their mark.
 METHODS = {
     "pretrained": ("Pretrained", "#7A7F87", "o"),
     "contrastive": ("Contrastive", "#0072B2", "s"),
     "pairwise": ("Pairwise", "#6B1F73", "X"),
     "eqsim": ("EqSim", "#D55E00", "D"),
-    "cyclip": ("CyCLIP", "#009E73", "^"),
+    "relative": ("Relative EqSim", "#24520F", "^"),
+    "cyclip": ("CyCLIP", "#009E73", "h"),
     "negclip": ("NegCLIP", "#CC79A7", "v"),
     "eqsim_negclip": ("EqSim + NegCLIP", "#8C4A6B", "*"),
     "siglip": ("SigLIP", "#004D3A", "p"),
@@ -68,7 +69,7 @@ def colours(methods: Iterable[str]) -> dict[str, str]:
 
 def markers(methods: Iterable[str]) -> dict[str, str]:
     """Method to marker, so that no figure speaks by colour alone."""
-    spare = (marker for _ in range(100) for marker in "hd8H")
+    spare = (marker for _ in range(100) for marker in "d8H")
     return {method: METHODS[method][2] if method in METHODS else next(spare) for method in in_order(methods)}
 
 

@@ -1,24 +1,35 @@
 """The tables of the report. Every number comes with its interval; bold only where the paired test carries it."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 
 from eqlib.study.evaluation.decomposition import PARTS
-from eqlib.study.evaluation.kinds import MEASURES
-from eqlib.study.report.headline import alpha, between, intervals, points, probability, verdict
+from eqlib.study.evaluation.kinds import MEASURES, RETRIEVAL, SIDES
+from eqlib.study.report.figures.scores import by_aspect
+from eqlib.study.report.headline import (
+    alpha,
+    between,
+    intervals,
+    points,
+    probability,
+    settings_in_words,
+    verdict,
+)
 from eqlib.study.report.study import PRETRAINED, Study, is_average, part_label, parts, rows
 from eqlib.study.report.style import in_order, label
+from eqlib.study.report.tried import tried
 from eqlib.study.report.typeset import Cell, Table
 
 SCORES = {"text": "Text", "image": "Image", "group": "Group", "group_match": "Group match", "headroom": "Headroom"}
-FORM = ("variant", "similarity", "own_change", "weight", "margin")
 TRIED = {
     "val_group": ("Group", 100, ".1f"),
     "val_group_match": ("Group match", 100, ".1f"),
     "val_image_to_text_r1": ("I→T R@1", 100, ".1f"),
     "val_text_to_image_r1": ("T→I R@1", 100, ".1f"),
+    "zero_shot_top1": ("Zero-shot", 100, ".1f"),
     "val_abs_a": ("|a|", 1, ".3f"),
     "val_abs_b": ("|b|", 1, ".3f"),
     "val_I": ("I", 1, ".3f"),
@@ -69,6 +80,25 @@ def main_table(study: Study) -> Table:
     return _by_method(study, "main", "Main result", caption, SCORES)
 
 
+def kept_table(study: Study) -> Table | None:
+    """What fine-tuning may cost: retrieval, and classification by name."""
+    table = rows(study.summary, suite=RETRIEVAL, score="R@1")
+    if table.empty:
+        return None
+    sides = [{"suite": RETRIEVAL, "score": "R@1", "subset": side} for side in SIDES]
+    body = _body(study, [((label(method),), {"method": method}) for method in study.methods], sides)
+    columns = ["Method", *(f"{short} R@1" for short in SIDES.values())]
+    caption = f"Recall on the validation captions in percent, {intervals(study)}. {_bold(study)}"
+    if (found := study.zero_shot()) is not None:
+        for row, method in zip(body, study.methods, strict=True):
+            of = 100 * found[found.index == method]
+            ends = f"{of.min():.1f} to {of.max():.1f}" if of.nunique() > 1 else ""
+            row.append(_number(of.mean(), ".1f", ends))
+        columns.append("Zero-shot")
+        caption += " Zero-shot: pictures of one thing alone, by name; from the lowest to the highest seed, no interval."
+    return Table("kept", "What is kept", caption, columns, body, table)
+
+
 def equivariance_table(study: Study) -> Table:
     """What EqSim acts on: abs(a), abs(b), I and the two inconsistencies, in units of the similarity."""
     names = {"abs_a": "|a|", "abs_b": "|b|", "I": "I"}
@@ -96,6 +126,27 @@ def subset_table(study: Study) -> Table:
     down = [((part_label(name),), {"suite": study.main, "subset": name, "score": "group"}) for name in names]
     body = _body(study, down, [{"method": method} for method in study.methods])
     return Table("subsets", "Group score by subset", caption, ["Subset", *map(label, study.methods)], body, table)
+
+
+def aspect_table(study: Study) -> Table | None:
+    """Group score of what a subset mixes: colours, sizes and materials are told apart with very different ease."""
+    items = study.aspects()
+    if items is None:
+        return None
+    table = by_aspect(items, level=study.level)
+    seen = replace(study, summary=table)
+    quads = items.groupby("subset")["quad"].nunique()
+    down = [
+        ((name, str(number)), {"suite": study.main, "subset": name, "score": "group"}) for name, number in quads.items()
+    ]
+    body = _body(seen, down, [{"method": method} for method in study.methods])
+    caption = (
+        f"Group score in percent with {intervals(study)}, {study.main}, in the subsets that hold several aspects; a "
+        "subset's score is their mixture. Exploratory, no tests."
+    )
+    return Table(
+        "aspects", "Group score by aspect", caption, ["Aspect", "Quads", *map(label, study.methods)], body, table
+    )
 
 
 def suite_table(study: Study) -> Table:
@@ -135,12 +186,23 @@ def difference_table(study: Study) -> Table:
         for _, row in rows(every, method=method, **place).iterrows()
     ]
     caption = (
-        f"In percentage points against {label(study.baseline or '')}, same items and seeds, "
-        f"{intervals(study)}. p after Holm over the subsets of one score. Bold: p < {alpha(study.summary.iloc[0]):g} "
-        "and an interval without zero."
+        f"In percentage points against {label(study.baseline or '')}, same items and seeds, {intervals(study)}. "
+        f"{_families(study)} Bold: p < {alpha(study.summary.iloc[0]):g} and an interval without zero."
     )
     columns = ["Method", "Score", "Of", "Difference", "p"]
     return Table("differences", "Paired differences", caption, columns, body, every)
+
+
+def _families(study: Study) -> str:
+    """What the p values are adjusted over."""
+    subsets = "p after Holm over the subsets of one score"
+    if "role" not in study.differences:
+        return f"{subsets}."
+    return (
+        f"The group score over all quads of {study.main} was named as the endpoint before the run: p after Holm over "
+        "the methods. Every other score over all of them is secondary: Holm over methods and scores together. By "
+        f"subset and on other suites: {subsets}, exploratory."
+    )
 
 
 def decomposition_table(study: Study) -> Table | None:
@@ -180,36 +242,26 @@ def _number(value: float, form: str, small: str = "") -> Cell:
 
 def ablation_table(study: Study) -> Table | None:
     """The settings of the loss that were tried, on validation: one row a setting, the plain baseline first."""
-    tried = study.selection
-    if tried is None or "method" not in tried:
+    if study.selection is None:
         return None
-    settings = [name for name in FORM if name in tried]
-    results = {name: form for name, form in TRIED.items() if name in tried}
-    if not results:
-        return None
-    means = tried.groupby(["method", *settings], dropna=False, sort=True)[list(results)].mean().reset_index()
+    every = study.selection.join(tried(study.selection)[["form"]])
+    results = {name: form for name, form in TRIED.items() if name in every}
+    keys = [name for name in ("method", "form", "weight") if name in every]
+    found = every.groupby(keys, dropna=False, sort=True)[list(results)].mean().reset_index()
     body = [
-        [Cell(label(method)), *(_setting(row[name]) for name in settings)]
+        [Cell(label(method)), Cell(row["form"] or "–"), _number(row.get("weight", np.nan), "g")]
         + [_number(scale * row[name], form) for name, (_, scale, form) in results.items()]
-        for method in in_order(means["method"])
-        for _, row in rows(means, method=method).iterrows()
+        for method in in_order(found["method"])
+        for _, row in rows(found, method=method).iterrows()
     ]
-    seeds = tried["seed"].nunique() if "seed" in tried else 1
+    seeds = every["seed"].nunique()
     caption = (
         f"{'One seed' if seeds == 1 else f'Means over {seeds} seeds'} on validation quads, no intervals: exploratory. "
         "Scores and recall in percent, |a|, |b| and I in units of the similarity. These scores served to choose the "
-        "settings; settings that lie close together may differ by chance alone."
+        f"settings; settings that lie close together may differ by chance alone. Tried: {settings_in_words(study)}."
     )
-    named = [name.replace("_", " ").capitalize() for name in settings]
-    columns = ["Method", *named, *(name for name, _, _ in results.values())]
-    return Table("ablation", "Settings of the loss, on validation", caption, columns, body, tried)
-
-
-def _setting(value: object) -> Cell:
-    """A number sorts as one; a method without this setting shows a dash."""
-    if isinstance(value, bool | np.bool_):
-        return Cell("yes" if value else "no")
-    return Cell(value.replace("_", " ")) if isinstance(value, str) else _number(np.nan if value is None else value, "g")
+    columns = ["Method", "Form", "Weight", *(name for name, _, _ in results.values())]
+    return Table("ablation", "Settings of the loss, on validation", caption, columns, body, study.selection)
 
 
 def models_table(study: Study) -> Table | None:
@@ -281,7 +333,9 @@ def conformance_table(study: Study) -> Table | None:
 
 TABLES: tuple[Callable[[Study], Table | None], ...] = (
     main_table,
+    kept_table,
     subset_table,
+    aspect_table,
     difference_table,
     equivariance_table,
     decomposition_table,

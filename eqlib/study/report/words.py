@@ -7,20 +7,22 @@ import pandas as pd
 
 from eqlib.study.report.figures.runs import KEPT, logged
 from eqlib.study.report.figures.scores import BINS, EQBEN
-from eqlib.study.report.figures.similarity import SIDES
 from eqlib.study.report.headline import (
     alpha,
     between,
     difference,
+    frontier_in_words,
     headline,
     intervals,
     percent,
     points,
     scores_in_words,
     seeds_in_words,
+    settings_in_words,
 )
 from eqlib.study.report.study import PRETRAINED, Study, rows
 from eqlib.study.report.style import in_order, label
+from eqlib.study.report.tried import at_no_loss
 from eqlib.study.report.typeset import Words
 
 TEXTS = tomllib.loads(Path(__file__).with_name("words.toml").read_text(encoding="utf-8"))
@@ -57,6 +59,12 @@ def main_result(study: Study) -> Words:
     return _words("main_result", scores=scores_in_words(study), **said)
 
 
+def aspects(study: Study) -> Words:
+    of = study.aspects().groupby("subset")["group"].mean().sort_values()
+    ends = {"hardest": of.index[0], "easiest": of.index[-1], "least": percent(of.iloc[0]), "most": percent(of.iloc[-1])}
+    return _words("aspects", seeds=seeds_in_words(study), intervals=intervals(study), names=", ".join(of.index), **ends)
+
+
 def forest(study: Study) -> Words:
     table = study.differences[study.differences["baseline"] == study.baseline]
     found = [(method, difference(study, method=method)) for method in in_order(table["method"]) if method != PRETRAINED]
@@ -87,14 +95,6 @@ def equivariance(study: Study) -> Words:
     return _words("equivariance", scores=scores_in_words(study), headroom=scores_in_words(study, "headroom"))
 
 
-def inconsistency(study: Study) -> Words:
-    items = study.of()
-    spread = (items[list(SIDES)] ** 2).groupby(items["method"]).mean().mean(axis=1)
-    best = items.groupby("method")["group"].mean().idxmax()
-    narrowest, widest = label(spread.idxmin()), label(spread.idxmax())
-    return _words("inconsistency", narrowest=narrowest, widest=widest, best=label(best))
-
-
 def training(study: Study) -> Words:
     names = ", ".join(name.replace("_", " ") for name in logged(study.histories))
     return _words("training", seeds=seeds_in_words(study), names=names)
@@ -116,13 +116,25 @@ def tradeoff(study: Study) -> Words:
     return _words("tradeoff", zero_shot=zero_shot, names=names, seeds=seeds)
 
 
-def selection(study: Study) -> Words:
-    tried = study.selection
-    number = tried["seed"].nunique() if "seed" in tried else 1
+def frontier(study: Study) -> Words:
+    found = study.settings()
     same = study.main == study.validation
     read = "These are also the quads reported here." if same else "No quad reported here was used."
-    best, seeds = percent(float(tried["point"].max())), "one seed" if number == 1 else f"{number} seeds"
-    return _words("selection", seeds=seeds, read=read, settings=len(tried), best=best)
+    number = study.selection["seed"].nunique()
+    seeds = "one seed, no intervals: exploratory" if number == 1 else f"marks at the mean over {number} seeds"
+    best = at_no_loss(found, study.baseline, "recall")
+    gains = best is not None and best["method"] != study.baseline
+    title = f"{label(best['method'])} gains most" if gains else "No setting gains"
+    return _words(
+        "frontier",
+        title=f"{title} on quads within a point of recall",
+        baseline=label(study.baseline).lower(),
+        told=frontier_in_words(study),
+        count=settings_in_words(study),
+        seeds=seeds,
+        read=read,
+        settings=len(found),
+    )
 
 
 def published(study: Study) -> Words:

@@ -17,8 +17,8 @@ from matplotlib.legend import Legend
 
 from eqlib.scoring import summarise
 from eqlib.study.report.figures.examples import example, examples, lines
-from eqlib.study.report.figures.runs import logged
-from eqlib.study.report.figures.scores import by_size, dose, forest, main_result, selection, settings, sizes
+from eqlib.study.report.figures.runs import frontier, logged
+from eqlib.study.report.figures.scores import by_size, dose, forest, main_result, sizes
 from eqlib.study.report.figures.similarity import MASS, density, equivariance
 from eqlib.study.report.study import with_measures
 from eqlib.study.report.style import colours, style
@@ -112,7 +112,7 @@ def test_a_point_without_an_interval_is_drawn_and_says_so(full, name):
 
 
 def test_settings_chosen_on_the_reported_quads_are_said_to_be(full):
-    said = [draw(replace(full, validation=name), "selection")[1].caption for name in ("", full.main)]
+    said = [draw(replace(full, validation=name), "frontier")[1].caption for name in ("", full.main)]
     assert "No quad reported here was used" in said[0]
     assert "also the quads reported here" in said[1]
 
@@ -136,25 +136,13 @@ def test_every_method_is_in_every_figure_of_methods(full):
         for name in ("items", "summary", "differences", "decomposition", "histories", "path")
         for table in [getattr(full, name)]
     }
-    for name in set(FIGURES) - {"benchmark", "selection", "published"}:
+    for name in set(FIGURES) - {"benchmark", "frontier", "published"}:
         figure, _ = draw(replace(full, **more), name)
         legends = [*figure.legends, *(ax.get_legend() for ax in figure.axes if ax.get_legend())]
         texts = [text.get_text() for legend in legends for text in legend.get_texts()]
         texts += [ax.get_title(loc="left") for ax in figure.axes]
         texts += [tick.get_text() for ax in figure.axes for tick in ax.get_yticklabels()]
         assert any("Pairwise" in text for text in texts), name
-
-
-def test_a_hinge_at_the_own_change_is_a_panel_of_its_own():
-    rows = [("eqsim", "minimal_pairs", own, 2.0, 0.1, 0.3 + 0.1 * bool(own)) for own in (True, None)]
-    grid = settings(pd.DataFrame(rows, columns=["method", "variant", "own_change", "weight", "margin", "point"]))
-    assert list(grid["variant"]) == ["minimal_pairs, own change", "minimal_pairs"]
-
-
-def test_another_similarity_than_the_cosine_is_a_panel_of_its_own():
-    rows = [("eqsim", "hard", name, 0.5, 0.1, 0.3) for name in ("softmax", "cosine", None)]
-    grid = settings(pd.DataFrame(rows, columns=["method", "variant", "similarity", "weight", "margin", "point"]))
-    assert list(grid["variant"]) == ["hard", "hard, softmax"]
 
 
 def test_the_package_s_own_published_figures_are_drawn_and_say_why_the_study_is_not_among_them(study):
@@ -267,35 +255,28 @@ def test_recall_axes_span_the_same_number_of_points(study):
     assert spans[0] < 30
 
 
-def test_selection_fills_the_chosen_setting_of_each_method():
-    rows = [
-        ("contrastive", None, None, None, 0.37),
-        ("pairwise", None, 2, None, 0.41),
-        ("pairwise", None, 5, None, 0.42),
-    ]
-    rows += [("eqsim", "all_pairs", 2, 0.0, 0.36), ("eqsim", "hard", 0.5, 0.1, 0.35)]
-    table = pd.DataFrame(rows, columns=["method", "variant", "weight", "margin", "point"])
-    ax = selection(table)
-    named = [tick.get_text() for tick in ax.get_yticklabels()]
-    assert named == [
-        "Contrastive",
-        "Pairwise: weight 5",
-        "Pairwise: weight 2",
-        "EqSim: all pairs, weight 2, margin 0",
-        "EqSim: hard, weight 0.5, margin 0.1",
-    ]
-    top = ax.collections[-1]
-    filled = {round(float(y)) for (_, y), face in zip(top.get_offsets(), top.get_facecolors(), strict=True) if face[3]}
-    assert filled == {0, 1, 3}
-    assert sorted(text.get_text() for text in ax.texts) == ["35.0", "36.0", "37.0", "41.0", "42.0"]
-
-
-def test_settings_are_of_eqsim_and_ties_go_to_the_smaller_weight():
-    rows = [("eqsim", "hard", 4, 0, 0.5), ("eqsim", "hard", 1, 0.1, 0.5), ("eqsim", "hard", 1, 0.1, 0.5)]
-    columns = ["method", "variant", "weight", "margin", "point"]
-    table = pd.DataFrame([("contrastive", None, None, None, 0.9), *rows], columns=columns)
-    found = settings(table)
-    assert found[["weight", "margin"]].to_numpy().tolist() == [[1, 0.1], [4, 0]]
+def test_frontier_marks_stand_at_the_means_over_seeds():
+    """Two forms are two lines; the run without a term is a mark of its own; the axes span the data."""
+    runs = pd.DataFrame(
+        [("contrastive", "", np.nan, 0.35, 0.50), ("contrastive", "", np.nan, 0.37, 0.52)]
+        + [("pairwise", "", weight, 0.40 + 0.01 * weight + s, 0.50) for weight in (2, 1) for s in (0, 0.02)]
+        + [("eqsim", form, 1, 0.38, 0.51) for form in ("all pairs", "hard") for _ in (0, 1)],
+        columns=["method", "form", "weight", "group", "recall"],
+    ).assign(seed=[0, 1] * 5, point=0.0)
+    with style():
+        [ax] = frontier(runs, baseline="contrastive")
+    drawn = {}
+    for line in ax.get_lines():
+        if line.get_marker() not in ("None", ""):
+            drawn.setdefault(to_rgb(line.get_color()), []).append(line.get_xydata().round(6).tolist())
+    shade = colours(["contrastive", "pairwise", "eqsim"])
+    assert drawn[to_rgb(shade["contrastive"])] == [[[51, 36]]]
+    assert drawn[to_rgb(shade["pairwise"])] == [[[50, 42], [50, 43]]]
+    assert drawn[to_rgb(shade["eqsim"])] == [[[51, 38]], [[51, 38]]]
+    assert np.ptp(ax.get_ylim()) < 12
+    assert [text.get_text() for text in ax.texts] == ["weight 2", "contrastive"]
+    texts = [text.get_text() for text in ax.figure.legends[0].get_texts()]
+    assert texts == ["Pairwise", "EqSim: all pairs", "EqSim: hard"]
 
 
 def test_example_is_wrong_before_right_after_and_not_the_clearest():

@@ -9,6 +9,7 @@ import pytest
 
 from eqlib.study.report.content import caveats, tiles
 from eqlib.study.report.headline import abstract, cost, headline, mechanism, others, points, probability, verdict
+from eqlib.study.report.sections import discussion, methods
 
 NAN = float("nan")
 
@@ -97,15 +98,27 @@ def with_control(study):
     )
 
 
-def test_a_control_says_where_a_gain_comes_from(study):
+def test_every_method_stands_against_the_baseline_the_control_first(study):
+    """A gain, a loss and no difference in equal words, each with both ends of its interval."""
     assert others(study) == ""
-    told = (
+    seen = with_control(with_difference(study, -0.012, -0.02, -0.004, 0.01))
+    row = seen.differences.query("method == 'pairwise' and subset == 'micro' and score == 'group'")
+    none = row.assign(method="cyclip", point=0.003, low=-0.004, high=0.01, p_holm=0.4)
+    items = pd.concat([seen.items, seen.items.query("method == 'eqsim'").assign(method="cyclip")])
+    seen = replace(seen, items=items, differences=pd.concat([seen.differences, none], ignore_index=True))
+    assert headline(seen) == (
         "Pairwise, the control, raises the group score by 6.0 percentage points compared with contrastive fine-tuning "
-        "(95 % interval [+4.5, +7.5]; p < 0.001). EqSim lowers the group score by 2.1 percentage points compared with "
-        "pairwise fine-tuning (95 % interval [−3.0, −1.0]; p = 0.002)."
+        "(95 % interval [+4.5, +7.5]; p < 0.001). EqSim lowers the group score by 1.2 percentage points compared with "
+        "contrastive fine-tuning (95 % interval [−2.0, −0.4]; p = 0.010). No difference in the group score between "
+        "CyCLIP and contrastive fine-tuning could be shown: +0.3 percentage points (95 % interval [−0.4, +1.0]; "
+        "p = 0.40)."
     )
-    assert others(with_control(study)) == told
-    assert abstract(with_control(study))[0] == f"{headline(study)} {told}"
+    assert others(seen) == (
+        "EqSim lowers the group score by 2.1 percentage points compared with pairwise fine-tuning (95 % interval "
+        "[−3.0, −1.0]; p = 0.002)."
+    )
+    assert abstract(seen)[:2] == [headline(seen), others(seen)]
+    assert [tile.figure for tile in tiles(seen)[:3]] == ["+6.0 pt", "−1.2 pt", "+0.3 pt"]
 
 
 def test_the_control_stands_first_among_the_numbers_at_the_top(study):
@@ -119,11 +132,20 @@ def test_the_control_stands_first_among_the_numbers_at_the_top(study):
     assert len(seen) == 4
 
 
+def test_seeds_that_are_whole_pipelines_are_said_to_be(study):
+    own = replace(study, starts=(0, 1, 2))
+    assert "3 seeds (pretraining included) a fine-tuned method" in " ".join(abstract(own))
+    assert "from one pretrained model, another for each seed" in " ".join(abstract(own))
+    assert "all methods from one pretrained model" in " ".join(abstract(study))
+    said = [" ".join(caveats(seen)) for seen in (study, own)]
+    assert ["starts from the same pretrained one" in text for text in said] == [True, False]
+
+
 def test_what_the_gain_costs_is_said_with_its_interval(study, with_recall):
     assert cost(study) == ""
     told = "R@1 against contrastive: EqSim −4.2 [−5.2, −3.2] image to text and +0.1 [−0.9, +1.1] text to image."
     assert cost(with_recall) == told
-    assert abstract(with_recall)[-1].endswith(told)
+    assert abstract(with_recall)[-1] == told
 
 
 def test_a_difference_is_taken_apart(study):
@@ -135,6 +157,62 @@ def test_a_difference_is_taken_apart(study):
     assert "EqSim's I beside the |a| + |b| of contrastive gives +0.2 [−0.8, +1.2]" in said
     assert "its |a| + |b| beside that I +3.1 [+2.1, +4.1]." in said
     assert "Taken apart" not in mechanism(replace(study, decomposition=None))
+
+
+def taken_apart(study, evidence, threshold, both):
+    """``study`` whose EqSim has these parts, each with an interval of a point to either side."""
+    made = [("evidence", evidence), ("threshold", threshold), ("both", both)]
+    table = pd.DataFrame([(part, point, point - 0.01, point + 0.01) for part, point in made],
+                         columns=["part", "point", "low", "high"])  # fmt: skip
+    return replace(study, decomposition=table.assign(method="eqsim", suite=study.main, subset="micro", level=0.95))
+
+
+@pytest.mark.parametrize(
+    ("parts", "told"),
+    [
+        (
+            (0.12, -0.05, 0.06),
+            "gains by its evidence (+12.0) and loses by its threshold (−5.0). It is less equivariant, and",
+        ),
+        (
+            (0.03, -0.05, -0.02),
+            "gains by its evidence (+3.0) and loses by its threshold (−5.0). It is less equivariant, which",
+        ),
+        (
+            (0.0, 0.03, 0.03),
+            "is not shown to move by its evidence (0.0) and gains by its threshold (+3.0). This is what",
+        ),
+        (
+            (-0.03, 0.03, 0.0),
+            "loses by its evidence (−3.0) and gains by its threshold (+3.0). It is more equivariant, and",
+        ),
+        (
+            (0.0, 0.0, 0.0),
+            "is not shown to move by its evidence (0.0) and is not shown to move by its threshold (0.0).",
+        ),
+    ],
+)
+def test_the_discussion_says_what_a_difference_is_made_of(study, parts, told):
+    said = discussion(taken_apart(study, *parts))[0]
+    assert said.startswith(f"Against contrastive, EqSim {told}")
+    table = study.differences.query("method == 'eqsim' and baseline == 'contrastive' and score == 'group'")
+    of = table[table["subset"].isin(["attribute", "count", "location", "object"])].set_index("subset")["point"]
+    assert f"largest on {of.idxmax()} (" in said
+    assert f"smallest on {of.idxmin()} (" in said
+
+
+def test_methods_tell_the_study_s_numbers(study):
+    settings = {"pretrain": {"init": "small", "steps": 1300, "batch": 64, "lr": 0.001, "max_norm": 1.0}}
+    said = {paragraph["title"]: paragraph["text"] for paragraph in methods(study, settings)}
+    assert list(said) == ["Model and pretraining", "Selection", "Tests"]  # no numbers of the others, no drawn data
+    assert "`small` of open_clip, trained for 1,300 steps of 64 pairs" in said["Model and pretraining"]
+    assert "All runs start from this one model." in said["Model and pretraining"]
+    assert "120 quads of test in 4 subsets" in said["Tests"]
+    assert "named before the run" not in said["Tests"]
+    named = replace(study, differences=study.differences.assign(role="primary"), starts=(0, 1, 2))
+    said = {paragraph["title"]: paragraph["text"] for paragraph in methods(named, settings)}
+    assert "The endpoint, named before the run, is the group score" in said["Tests"]
+    assert "Each seed has a pretrained model of its own." in said["Model and pretraining"]
 
 
 def test_nothing_compared(study):

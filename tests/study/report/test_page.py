@@ -28,6 +28,7 @@ study:
   methods: [contrastive, eqsim]
   baseline: contrastive
   seeds: [0, 1, 2]
+  starts: [0]
 data:
   data_root: {root}
   captions: captions/dataset.json
@@ -145,7 +146,7 @@ def test_twice_the_same_bytes(stages, report, tmp_path):
 
 def test_what_is_written(report):
     assert sorted(path.name for path in report.iterdir()) == sorted(
-        ["index.html", "report.pdf", "browser.html", "metrics.json", "figures", "tables", "notebooks"]
+        ["index.html", "report.pdf", "browser.html", "metrics.json", "headline.json", "figures", "tables", "notebooks"]
     )
     assert sorted(path.name for path in (report / "figures").iterdir()) == sorted(
         f"{name}.{kind}" for name in ("main_result", "forest", "motivation") for kind in ("pdf", "png")
@@ -164,6 +165,29 @@ def test_metrics_are_percent_of_the_summary(report, study):
     point = study.summary.query("method == 'eqsim' and subset == 'micro' and score == 'group'")["point"].item()
     assert metrics["test"]["eqsim"]["group"] == round(100 * point, 2)
     assert set(metrics["test"]) == {"pretrained", "contrastive", "eqsim"}
+
+
+def test_a_longer_run_of_another_profile_is_quoted_and_linked(report, stages, study, tmp_path):
+    """The headline that this report left, as that of six pipelines: quoted by a shorter run, not by one as long."""
+    left = json.loads((report / "headline.json").read_text())
+    row = study.differences.query(
+        "method == 'eqsim' and baseline == 'contrastive' and subset == 'micro' and score == 'group'"
+    ).iloc[0]
+    assert [(of["method"], of["point"]) for of in left["contrasts"]] == [("eqsim", pytest.approx(row["point"]))]
+    assert (left["seeds"], left["starts"], left["quads"]) == (3, 1, 120)
+    longer = left | {"starts": 6, "seeds_in_words": "6 seeds (pretraining included)"}
+    longer["contrasts"] = [{"method": "eqsim", "point": 0.02, "low": 0.01, "high": 0.03, "p_holm": 0.01, "level": 0.95}]
+    write_json(tmp_path / "long" / "headline.json", longer)
+    write_json(tmp_path / "same" / "headline.json", left)
+    content = gather(study, stages / "build", facts={}, parameters="", profiles=tmp_path)
+    [found] = content.elsewhere
+    assert found["file"] == "long/headline.json"
+    assert found["text"] == (
+        "The profile long made the same comparison with 6 seeds (pretraining included) on 120 quads of test: group "
+        "score against contrastive EqSim +2.0 [+1.0, +3.0] percentage points."
+    )
+    text = render.html(content, stages / "build", notebooks=[])
+    assert f'{found["text"]} <a href="../profiles/long/headline.json">' in text
 
 
 def test_the_page_says_what_it_was_made_from(report, stages):
@@ -207,19 +231,19 @@ def test_a_chapter_of_another_notebook_comes_with_its_findings(stages, study, tm
     shutil.copytree(stages, tmp_path / "stages")
     left = tmp_path / "stages" / "build" / "released"
     axes, said = FIGURES["retrieval"](study)
-    publish(axes, replace(said, name="models"), left / "figures")
-    write(replace(tables(study)[0], name="models"), left / "tables")
+    publish(axes, replace(said, name="systems"), left / "figures")
+    write(replace(tables(study)[0], name="systems"), left / "tables")
     write_json(left / "findings.json", ["Models differ & some <do not>."])
     assert make(tmp_path / "stages", tmp_path / "reports") == 0
     text = (tmp_path / "reports" / "index.html").read_text()
     assert text.count("<h3>Released models</h3>") == 2
     assert text.index("<h3>Released models") < text.index("Models differ &amp; some &lt;do not&gt;.")
-    assert text.index("Models differ") < text.index('id="figure-models"') < text.index("<h3>The study on its own data")
-    assert text.index('id="table-models"') < text.index('id="table-main"')
-    assert (tmp_path / "reports" / "figures" / "models.pdf").is_file()
-    assert (tmp_path / "reports" / "tables" / "models.tex").is_file()
+    assert text.index("Models differ") < text.index('id="figure-systems"') < text.index("<h3>The study on its own data")
+    assert text.index('id="table-systems"') < text.index('id="table-main"')
+    assert (tmp_path / "reports" / "figures" / "systems.pdf").is_file()
+    assert (tmp_path / "reports" / "tables" / "systems.tex").is_file()
     content = gather(study, tmp_path / "stages" / "build", facts={}, parameters="")
-    assert (content.figures[0]["name"], content.figures[0]["chapter"]) == ("models", "Released models")
+    assert (content.figures[0]["name"], content.figures[0]["chapter"]) == ("systems", "Released models")
     assert "Models differ" in json.dumps(render.query(content, tmp_path / "stages" / "build", "par"))
     headings = [element["body"] for element in render.query(content, tmp_path / "stages" / "build", "heading")]
     assert sum("Released models" in json.dumps(body) for body in headings) == 2

@@ -15,7 +15,7 @@ from eqlib.study.report.content import Content, caveats, gather, runs
 from eqlib.study.report.tables import tables
 from eqlib.study.report.typeset import Cell, Table, publish, write
 
-SHOWN = ("motivation", "main_result", "tradeoff", "selection")
+SHOWN = ("motivation", "main_result", "tradeoff", "frontier")
 HOSTILE = r"""#panic("x") $x^2$ @nobody \ < > *b* _i_ `r` [c] // /* {} <figure-motivation> "quoted" ~ --- #let"""
 
 
@@ -67,6 +67,18 @@ def test_the_same_bytes_twice_and_small(made, content, folder_of):
     assert str(folder_of).encode() not in plain(made)
 
 
+def test_methods_stand_with_the_formulas_of_the_study_s_losses(content, folder_of):
+    """A formula for each method that has one, and three of the geometry."""
+    headings = {words(found["body"]) for found in render.query(content, folder_of, "heading")}
+    assert {"Methods", "The geometry of a quad", "Discussion", "Limitations"} <= headings
+    assert content.losses == ["pretrained", "contrastive", "eqsim"]
+    formulas = [found for found in render.query(content, folder_of, "math.equation") if found["block"]]
+    assert len(formulas) == 3
+    tuned = replace(content, methods=[{"title": "Fine-tuning", "text": runs("Words.")}])
+    formulas = [found for found in render.query(tuned, folder_of, "math.equation") if found["block"]]
+    assert len(formulas) == 3 + 2
+
+
 def test_every_page_is_counted(made, content, folder_of):
     [pages] = render.query(content, folder_of, "<pages>")
     assert len(re.findall(rb"/Type\s*/Page\b(?!s)", plain(made))) == pages["value"]
@@ -102,6 +114,8 @@ def test_hostile_letters_stay_letters(content, folder_of):
         content,
         abstract=[HOSTILE, HOSTILE],
         caveats=[HOSTILE],
+        methods=[{"title": HOSTILE, "text": runs(HOSTILE)}],
+        discussion=[HOSTILE],
         figures=[figure | {"title": HOSTILE, "caption": HOSTILE, "alt": HOSTILE} for figure in content.figures],
         tables=[given | {"rows": rows}],
         facts={HOSTILE: HOSTILE},
@@ -114,7 +128,10 @@ def test_hostile_letters_stay_letters(content, folder_of):
 
 
 def test_a_study_without_figures_or_tables_is_still_a_paper(content, folder_of):
-    bare = replace(content, figures=[], tables=[], tiles=[], caveats=[], parameters="", abstract=["Nothing."])
+    none = {
+        name: [] for name in ("figures", "tables", "tiles", "caveats", "methods", "losses", "discussion", "elsewhere")
+    }
+    bare = replace(content, **none, parameters="", abstract=["Nothing."])
     assert render.query(bare, folder_of, "figure") == []
     [pages] = render.query(bare, folder_of, "<pages>")
     assert pages["value"] == 2
@@ -150,8 +167,7 @@ def test_caveats_follow_the_study(study):
     assert "3 seeds" in said
     assert "validation" in said
     assert "the control" not in said
-    best = study.selection.sort_values("point").iloc[-1]
-    assert f"the form that was chosen: weight {best['weight']:g}, margin {best['margin']:g}." in said
+    assert "Tried: EqSim 10; chosen: EqSim (hard, weight 8)." in said
     controlled = study.items.assign(method=study.items["method"].replace("contrastive", "pairwise"))
     assert "Pairwise is the control" in " ".join(caveats(replace(study, items=controlled)))
     own = replace(study, main="eqben", selection=None, items=study.items[study.items["seed"] == 0])

@@ -44,6 +44,21 @@ def test_a_table_that_does_not_say_its_level_is_named(folder, tmp_path):
         read_study(tmp_path)
 
 
+def test_p_values_of_the_endpoint_are_those_over_the_methods(folder, tmp_path):
+    shutil.copytree(folder / "compare", tmp_path, dirs_exist_ok=True)
+    keys = {"suite": "test", "subset": "micro", "method": "eqsim", "baseline": "contrastive"}
+    ends = [keys | {"score": score, "role": role, "p_adjusted": p}
+            for score, role, p in (("group", "primary", 0.04), ("text", "secondary", 0.6))]  # fmt: skip
+    pd.DataFrame(ends).to_csv(tmp_path / "endpoints.csv", index=False)
+    found = read_study(tmp_path).differences
+    before = read_study(folder / "compare").differences
+    of = found.query("subset == 'micro' and method == 'eqsim' and baseline == 'contrastive'").set_index("score")
+    assert of.loc[["group", "text"], "p_holm"].tolist() == [0.04, 0.6]
+    assert of.loc["group", "role"] == "primary"
+    rest = found["role"].isna()
+    assert found.loc[rest, "p_holm"].equals(before.loc[rest, "p_holm"])
+
+
 def test_roles(study):
     assert study.level == 0.95
     assert (study.main, study.baseline, study.treatment) == ("test", "contrastive", "eqsim")
@@ -75,7 +90,6 @@ def test_measures_by_hand():
     table = with_measures(pd.DataFrame({"s00": [5.0], "s01": [1.0], "s10": [3.0], "s11": [4.0]}))
     row = table.iloc[0]
     assert (row["a"], row["b"], row["I"]) == (1, 2, 5)
-    assert (row["text_gap"], row["image_gap"]) == (3, -1)
     assert row["text"]
     assert row["image"]
     assert row["group"]

@@ -8,11 +8,14 @@ from dataclasses import replace
 import pandas as pd
 import pytest
 
+from eqlib.study.report.headline import cost
 from eqlib.study.report.tables import (
     ablation_table,
+    aspect_table,
     best,
     conformance_table,
     difference_table,
+    kept_table,
     main_table,
     subset_table,
     suite_table,
@@ -98,6 +101,40 @@ def test_differences_have_one_row_a_subset_for_group_and_one_for_the_others(stud
     assert [part for score, part in rows if score == "Text"] == ["All quads"]
 
 
+def test_what_is_kept_by_hand(study):
+    """Recall with its interval, zero-shot accuracy from the ends of the path; a path without its ends has none."""
+    ends = [("contrastive", 0, 0.6), ("contrastive", 1, 0.5), ("eqsim", 0, 0.6), ("eqsim", 1, 0.4), ("eqsim", 0.5, 0.9)]
+    path = pd.DataFrame(ends, columns=["method", "alpha", "zero_shot_top1"])
+    path = pd.concat([path.assign(seed=seed, zero_shot_top1=path["zero_shot_top1"] + 0.02 * seed) for seed in (0, 1)])
+    table = kept_table(replace(study, path=path))
+    assert table.columns == ["Method", "I→T R@1", "T→I R@1", "Zero-shot"]
+    assert [(row[0].text, row[3].text, row[3].small) for row in table.rows] == [
+        ("Pretrained", "61.0", "60.0 to 62.0"),
+        ("Contrastive", "51.0", "50.0 to 52.0"),
+        ("EqSim", "41.0", "40.0 to 42.0"),
+    ]
+    assert all(row[1].small.startswith("[") for row in table.rows)
+    told = cost(replace(study, path=path))
+    assert told == "Zero-shot accuracy (mean over 2 seeds): Pretrained 61.0 %, Contrastive 51.0 %, EqSim 41.0 %."
+    assert kept_table(replace(study, path=path[path["alpha"] == 0.5])).columns == table.columns[:3]
+
+
+def test_aspects_of_a_mixed_subset_by_hand(study):
+    """Attribute holds 20 colours and 10 sizes; the others one aspect each, and are not taken apart."""
+    table = aspect_table(study)
+    assert [[cell.text for cell in row[:2]] for row in table.rows] == [
+        ["attribute: colour", "20"],
+        ["attribute: size", "10"],
+    ]
+    quads = {record.quad for record in study.pictures().records.itertuples() if record.aspect == "size"}
+    items = study.of()
+    of = items[items["quad"].isin(quads) & (items["method"] == "eqsim") & (items["subset"] == "attribute")]
+    cell = table.rows[1][-1]
+    assert cell.text == f"{100 * of['group'].mean():.1f}"
+    assert cell.small.startswith("[")
+    assert aspect_table(replace(study, suites={})) is None
+
+
 def test_every_suite_stands_with_its_own_scores(study):
     table = suite_table(study)
     assert [cell.text for row in table.rows for cell in row[:1]] == ["test"] * 4 + ["retrieval"] * 6
@@ -111,25 +148,23 @@ def test_every_suite_stands_with_its_own_scores(study):
 def test_ablation_by_hand(study):
     tried = pd.DataFrame(
         [
-            ("eqsim", "all_pairs", 2.0, 0.0, 0.30, 0.55),
-            ("eqsim", "all_pairs", 0.5, 0.05, 0.25, 0.5),
-            ("contrastive", None, None, None, 0.2, 0.45),
+            ("eqsim", "eqsim all_pairs, weight 2.0", 2.0, 0.30, 0.55),
+            ("eqsim", "eqsim all_pairs, weight 0.5", 0.5, 0.25, 0.5),
+            ("contrastive", "contrastive", None, 0.2, 0.45),
         ],
-        columns=["method", "variant", "weight", "margin", "val_group", "val_abs_a"],
-    ).assign(seed=100, point=0.0)
+        columns=["method", "setting", "weight", "val_group", "val_abs_a"],
+    ).assign(seed=100, point=0.0, val_image_to_text_r1=0.6, val_text_to_image_r1=0.5)
     table = ablation_table(replace(study, selection=tried))
-    assert table.columns == ["Method", "Variant", "Weight", "Margin", "Group", "|a|"]
+    assert table.columns == ["Method", "Form", "Weight", "Group", "I→T R@1", "T→I R@1", "|a|"]
     assert [[cell.text for cell in row] for row in table.rows] == [
-        ["Contrastive", "–", "–", "–", "20.0", "0.450"],
-        ["EqSim", "all pairs", "0.5", "0.05", "25.0", "0.500"],
-        ["EqSim", "all pairs", "2", "0", "30.0", "0.550"],
+        ["Contrastive", "–", "–", "20.0", "60.0", "50.0", "0.450"],
+        ["EqSim", "all pairs", "0.5", "25.0", "60.0", "50.0", "0.500"],
+        ["EqSim", "all pairs", "2", "30.0", "60.0", "50.0", "0.550"],
     ]
-    own = ablation_table(replace(study, selection=tried.assign(own_change=[True, False, None])))
-    assert [row[own.columns.index("Own change")].text for row in own.rows] == ["–", "no", "yes"]
     assert table.caption.startswith("One seed on validation quads")
+    assert "Tried: EqSim 2." in table.caption
     assert not any(cell.bold for row in table.rows for cell in row)
     assert ablation_table(replace(study, selection=None)) is None
-    assert ablation_table(replace(study, selection=tried[["weight", "margin", "point"]])) is None
 
 
 def test_what_a_gain_costs_in_recall_stands_among_the_differences(study, with_recall):

@@ -141,7 +141,8 @@ def motivation(suite: QuadSuite, items: pd.DataFrame, quad: str) -> np.ndarray:
     seeds). Arrows that rise and fall by the same amount are what an equivariant similarity gives."""
     means = items[items["quad"] == quad].groupby("method")[list(SCORE_COLUMNS)].mean()
     methods, shades = in_order(means.index), colours(items["method"])
-    across, down = min(len(methods), 4), -(-len(methods) // 4)
+    down = -(-len(methods) // 4)
+    across = -(-len(methods) // down)  # rows as even as can be
     side, tall = 1.12, 1.78
     with style():
         figure = plt.figure(figsize=(PAGE, down * tall))
@@ -159,7 +160,7 @@ def motivation(suite: QuadSuite, items: pd.DataFrame, quad: str) -> np.ndarray:
     room = 0.16 * np.ptp(means.to_numpy())
     drawn = []
     for number, method in enumerate(methods):
-        ax = axes(left + number % 4 * step, 0.2 + number // 4 * tall, 0.94 * step, 1.0)
+        ax = axes(left + number % across * step, 0.2 + number // across * tall, 0.94 * step, 1.0)
         _arrows(ax, means.loc[method].to_numpy().reshape(2, 2))
         ax.set_title(label(method), color=shades[method])
         ax.set(ylim=(means.to_numpy().min() - room, means.to_numpy().max() + room), yticks=[])

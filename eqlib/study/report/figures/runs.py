@@ -1,13 +1,17 @@
-"""Fine-tuning: the terms of the loss step by step, and what is kept on the way from the pretrained model."""
+"""Fine-tuning: the terms of the loss step by step, and what it keeps, along a path or over the settings tried."""
 
 import re
+from itertools import cycle
 
 import numpy as np
 import pandas as pd
 import seaborn as sns
+from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from eqlib.study.report.style import COLUMN, INK, PAGE, QUIET, colours, in_order, legend, markers, panels
+from eqlib.study.report.style import INK, PAGE, QUIET, colours, in_order, label, legend, markers, panels
+from eqlib.study.report.tried import WITHIN, means
 
 TELEMETRY = {
     "eqsim_active": "EqSim hinge active",
@@ -23,6 +27,9 @@ LEFT_OUT = re.compile(r"step|seed|pool|grad_norm|val_.*")
 
 KEPT = {"recall": "R@1 (%)", "zero_shot_top1": "Zero-shot accuracy (%)"}
 """What fine-tuning may cost, by column of the path."""
+
+FILLS = ("full", "none", "left", "top", "right", "bottom")
+"""How the marks of a method's forms are filled."""
 
 
 def logged(histories: pd.DataFrame) -> list[str]:
@@ -58,28 +65,84 @@ def training(histories: pd.DataFrame) -> np.ndarray:
 
 def tradeoff(path: pd.DataFrame) -> np.ndarray:
     """Group score against what is KEPT along ``path`` (method, seed, alpha in 0..1, group and the columns of KEPT, as
-    proportions): one panel each, marks at the mean over seeds, thin lines for the seeds."""
-    methods, shown = in_order(path["method"]), [name for name in KEPT if name in path]
-    axes = panels(len(shown), 2.3, width=COLUMN if len(shown) == 1 else PAGE, sharey=True)
-    hundred = path.assign(**{name: 100 * path[name] for name in ("group", *shown)})
-    means = hundred.groupby(["method", "alpha"], as_index=False)[["group", *shown]].mean()
-    start = means[means["alpha"] == means["alpha"].min()][["group", *shown]].mean()
-    look = {"y": "group", "hue": "method", "hue_order": methods, "palette": colours(methods), "sort": False}
-    for ax, kept in zip(axes, shown, strict=True):
-        along = {"x": kept, "estimator": None, "legend": False, "ax": ax, **look}
-        if path["seed"].nunique() > 1:
-            sns.lineplot(hundred.sort_values("alpha"), units="seed", linewidth=0.6, alpha=0.35, **along)
-        sns.lineplot(means, style="method", markers=markers(methods), dashes=False, markeredgewidth=0, **along)
-        ax.plot(start[kept], start["group"], marker="o", color=colours(["pretrained"])["pretrained"], zorder=4)
-        ends = means[means["alpha"] == means["alpha"].max()]
-        named = [(row[kept], row["group"], f"α = {row['alpha']:g}", QUIET) for _, row in ends.iterrows()]
-        for x, y, text, colour in [*named, (start[kept], start["group"], "pretrained", INK)]:
-            place = {"xytext": (5, 3), "textcoords": "offset points", "va": "bottom"}
-            if text == "pretrained":
-                place |= {"xytext": (5, -3), "va": "top"}
-            ax.annotate(text, (x, y), fontsize=5.8, color=colour, **place)
+    proportions), from the pretrained model on."""
+    axes = against(path.assign(form=""), along="alpha")
+    first = path[path["alpha"] == path["alpha"].min()]
+    for ax, kept in zip(axes, shown(path), strict=True):
+        start = 100 * first[kept].mean(), 100 * first["group"].mean()
+        ax.plot(*start, marker="o", color=colours(["pretrained"])["pretrained"], zorder=4)
+        note(ax, *start, "pretrained", below=True)
+        for _, of in path[path["alpha"] == path["alpha"].max()].groupby("method"):
+            note(ax, 100 * of[kept].mean(), 100 * of["group"].mean(), f"α = {of['alpha'].iloc[0]:g}")
+    legend(axes[0].figure, path["method"], line="-")
+    return axes
+
+
+def frontier(runs: pd.DataFrame, *, baseline: str) -> np.ndarray:
+    """Group score against what is KEPT of every setting in ``runs`` (`eqlib.study.report.tried.tried`): a line a method
+    and form over its weights. ``baseline``, without a weight, is a cross; shaded: at most WITHIN below its own."""
+    lines = runs[runs["method"] != baseline]
+    axes = against(lines, along="weight")
+    start = runs[runs["method"] == baseline].mean(numeric_only=True)
+    for ax, kept in zip(axes, shown(runs), strict=True):
+        for _, of in means(lines).groupby(["method", "form"], sort=False):
+            end = of.loc[of["weight"].idxmax()] if of["weight"].notna().any() else of.iloc[-1]
+            if len(of) > 1:
+                note(ax, 100 * end[kept], 100 * end["group"], f"weight {end['weight']:g}")
+        if len(start.dropna()):
+            ax.plot(100 * start[kept], 100 * start["group"], "P", color=colours([baseline])[baseline], markersize=6,
+                    zorder=4)  # fmt: skip
+            note(ax, 100 * start[kept], 100 * start["group"], label(baseline).lower(), below=True)
+            ends = ax.get_xlim()
+            ax.axvspan(100 * (start[kept] - WITHIN), ends[1] + 100, color="#f3f4f6", zorder=0, linewidth=0)
+            ax.set_xlim(ends)
+    handles = [
+        Line2D([], [], **look, label=": ".join(filter(None, [label(method), form])))
+        for (method, form), look in _look(lines).items()
+    ]
+    legend(axes[0].figure, [], also=handles, loc="outside upper left", ncols=2)
+    return axes
+
+
+def shown(table: pd.DataFrame) -> list[str]:
+    """The columns of KEPT that ``table`` has."""
+    return [name for name in KEPT if name in table]
+
+
+def against(table: pd.DataFrame, *, along: str) -> np.ndarray:
+    """Group score in percent against each column of KEPT in ``table`` (method, form, seed, group, as proportions): a
+    line a method and form in the order of ``along``, marks at the mean over seeds, faint lines for the seeds. Axes span
+    what is there."""
+    axes = panels(len(shown(table)), 2.6, width=PAGE * (0.72 if len(shown(table)) == 1 else 1), sharey=True)
+    table = table.sort_values(along, kind="stable")
+    several = table["seed"].nunique() > 1
+    for ax, kept in zip(axes, shown(table), strict=True):
+        for (method, form), look in _look(table).items():
+            of = table[(table["method"] == method) & (table["form"] == form)]
+            if several:
+                for _, run in of.groupby("seed"):
+                    ax.plot(100 * run[kept], 100 * run["group"], color=look["color"], linewidth=0.6, alpha=0.3)
+            of = of.groupby(along, dropna=False)[[kept, "group"]].mean()
+            ax.plot(100 * of[kept], 100 * of["group"], **look)
         ax.grid(axis="both")
         ax.margins(0.12)
-        ax.set(xlabel=KEPT[kept], ylabel="Group score (%)")
-    legend(axes[0].figure, methods, line="-")
+        ax.set(xlabel=KEPT[kept], ylabel="Group score (%)" if ax is axes[0] else "")
     return axes
+
+
+def _look(table: pd.DataFrame) -> dict[tuple[str, str], dict]:
+    """Of each line, the methods in their order, colour and mark, the method's, and how the marks are filled, the
+    form's."""
+    shade, mark = colours(table["method"]), markers(table["method"])
+    return {
+        (method, form): {"color": shade[method], "marker": mark[method], "fillstyle": fill,
+                         "markerfacecoloralt": "white", "markeredgewidth": 0.8}
+        for method in shade
+        for form, fill in zip(sorted(set(table.loc[table["method"] == method, "form"])), cycle(FILLS))
+    }  # fmt: skip
+
+
+def note(ax: Axes, x: float, y: float, text: str, *, below: bool = False) -> None:
+    """A few words beside a point."""
+    ax.annotate(text, (x, y), xytext=(5, -3 if below else 3), textcoords="offset points", fontsize=5.8,
+                va="top" if below else "bottom", color=INK if below else QUIET)  # fmt: skip

@@ -15,7 +15,7 @@ from eqlib.scoring.matching import CHANCE
 from eqlib.study.evaluation.decomposition import PARTS
 from eqlib.study.evaluation.kinds import MEASURES, SIDES
 from eqlib.study.report.headline import alpha, between, points
-from eqlib.study.report.study import TREATMENT, part_label, parts, rows
+from eqlib.study.report.study import part_label, parts, rows, with_part
 from eqlib.study.report.style import COLUMN, INK, LINE, PAGE, QUIET, colours, in_order, label, legend, markers, panels
 
 BINS = 4
@@ -86,7 +86,7 @@ def main_result(summary: pd.DataFrame, items: pd.DataFrame) -> Axes:
     first; one small dot a seed from ``items`` (a bool column ``group``)."""
     table = percent(summary[summary["score"] == "group"])
     shown = parts(table)
-    [ax] = panels(1, 2.15, width=PAGE if len(shown) > 2 else COLUMN)
+    [ax] = panels(1, 2.15, width=PAGE if len(shown) > 2 else 0.72 * PAGE)
     every = pd.concat([items.assign(subset="micro"), items.astype({"subset": str})])
     seeds = every.groupby(["subset", "method", "seed"])["group"].mean().mul(100).rename("single").reset_index()
     seeds = seeds[seeds.groupby("method")["seed"].transform("nunique") > 1]
@@ -164,23 +164,24 @@ def foils(summary: pd.DataFrame) -> np.ndarray:
 
 
 def sizes(items: pd.DataFrame, records: pd.DataFrame) -> pd.DataFrame | None:
-    """``items`` joined with the records' numeric ``change`` by quad, where a part has three sizes or more.
+    """``items`` by quad with the records' numeric ``change`` and their ``part`` (``with_part``), where a part has three
+    sizes or more; None where none has.
 
-    Adds ``part``: the subset, with the records' ``aspect`` where the subset has several. None where no part has three
-    sizes. A size means something else in every part (a colour distance, a share of a number, a way across the picture),
-    so sizes are never pooled over parts.
+    A size means something else in every part (a colour distance, a share of a number, a way across the picture), so
+    sizes are never pooled over parts.
     """
     if "change" not in records or not pd.api.types.is_numeric_dtype(records["change"]):
         return None
-    columns = ["quad", "change", *records.columns.intersection(["aspect"])]
-    joined = items.merge(records[columns], on="quad", how="inner").dropna(subset=["change"])
-    joined["part"] = joined["subset"].map(part_label)
-    if "aspect" in joined:
-        several = joined.groupby("subset")["aspect"].transform("nunique") > 1
-        joined.loc[several, "part"] += ": " + joined["aspect"]
+    joined = with_part(items, records).dropna(subset=["change"])
     graded = joined.groupby("part")["change"].nunique()
     joined = joined[joined["part"].isin(graded.index[graded > 2])]
     return None if joined.empty else joined
+
+
+def by_aspect(items: pd.DataFrame, *, level: float) -> pd.DataFrame:
+    """The group score of every aspect in ``items`` (``Study.aspects``), as ``summarise`` gives a subset."""
+    table = summarise(items, scores=("group",), level=level)
+    return table[table["subset"].isin(items["subset"])]
 
 
 def by_size(items: pd.DataFrame, *, level: float) -> pd.DataFrame:
@@ -240,52 +241,6 @@ def retrieval(summary: pd.DataFrame) -> np.ndarray:
         ax.tick_params(labelleft=measure == places[0][1])
         ax.xaxis.set_major_locator(MaxNLocator(3, integer=True))
     return axes
-
-
-def settings(table: pd.DataFrame, method: str = TREATMENT) -> pd.DataFrame:
-    """The settings of ``method`` in ``table`` (weight, margin, point; perhaps method, variant, seed), best first.
-
-    Seeds are averaged; two forms of the similarity or of the hinge are two variants. Of equal scores the smaller
-    weight, then the smaller margin comes first, as in the selection notebook.
-    """
-    found = rows(table, method=method) if "method" in table else table
-    found = found.assign(variant=found["variant"].fillna("") if "variant" in found else "")
-    if "similarity" in found:  # a row that names none has the loss's default
-        other = found["similarity"].fillna("cosine")
-        found = found.assign(variant=found["variant"] + np.where(other != "cosine", ", " + other, ""))
-    if "own_change" in found:
-        own = found["own_change"].fillna(False).astype(bool)
-        found = found.assign(variant=found["variant"] + np.where(own, ", own change", ""))
-    dials = [name for name in ("weight", "margin") if name in found]
-    found = found.groupby(["variant", *dials], as_index=False, dropna=False)["point"].mean()
-    return found.sort_values(["point", *dials], ascending=[False, *(True for _ in dials)], kind="stable")
-
-
-def selection(table: pd.DataFrame) -> Axes:
-    """Validation score in percent of every setting tried, by method and score; filled: the one chosen for its method.
-
-    ``table``: weight, margin, point; perhaps method, variant, similarity, own_change, seed.
-    """
-    tried = []
-    for method in in_order(table["method"]) if "method" in table else [TREATMENT]:
-        best = settings(table, method)
-        tried.append(best.assign(method=method, sure=[True] + [False] * (len(best) - 1)))
-    every = pd.concat(tried, ignore_index=True)
-    every = every.assign(point=100 * every["point"], setting=[_setting(row) for _, row in every.iterrows()])
-    [ax] = panels(1, 0.5 + 0.15 * max(len(every), 4), width=PAGE * 0.72)
-    marks(ax, every, "setting", list(every["setting"]), lying=True)
-    for place, value in enumerate(every["point"]):
-        ax.annotate(f"{value:.1f}", (value, place), xytext=(5, 0), textcoords="offset points", va="center", fontsize=6)
-    ax.margins(x=0.16)
-    ax.set_xlabel("Group score on validation (%)")
-    return ax
-
-
-def _setting(row: pd.Series) -> str:
-    """EqSim: minimal pairs, own change, weight 5, margin 0.1."""
-    dials = [f"{name} {row[name]:g}" for name in ("weight", "margin") if name in row and pd.notna(row[name])]
-    said = ", ".join([*filter(None, [row["variant"].replace("_", " ")]), *dials])
-    return f"{label(row['method'])}: {said}" if said else label(row["method"])
 
 
 def published(table: pd.DataFrame, summary: pd.DataFrame | None = None) -> Axes:

@@ -1,23 +1,15 @@
-"""How the similarities of a quad are distributed: the evidence against its threshold, and the two inconsistencies."""
+"""How the similarities of a quad are distributed: the evidence against its threshold."""
 
 import numpy as np
 import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
-from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from eqlib.study.report.style import INK, QUIET, colours, in_order, label, panels
 
 MASS = (0.95, 0.8, 0.6, 0.4, 0.2)
 """Share of the quads inside each contour, from the outermost in."""
-
-SIDES = {
-    "text_gap": ("Text side", r"$(s_{00}-s_{01})-(s_{11}-s_{10}) = a+b$"),
-    "image_gap": ("Image side", r"$(s_{00}-s_{10})-(s_{11}-s_{01}) = a-b$"),
-}
-
-DASHES = ("-", (0, (5, 1.2)), (0, (2.5, 1)), (0, (5, 1, 1, 1)))
 
 
 def equivariance(items: pd.DataFrame) -> np.ndarray:
@@ -28,7 +20,8 @@ def equivariance(items: pd.DataFrame) -> np.ndarray:
     score is wrong: that band is the headroom of a more equivariant similarity.
     """
     methods, shades = in_order(items["method"]), colours(items["method"])
-    axes = panels(len(methods), 2.1, across=min(len(methods), 4), sharey=True)
+    down = -(-len(methods) // 4)
+    axes = panels(len(methods), 2.1, across=-(-len(methods) // down), sharey=True)  # rows as even as can be
     items = items.assign(threshold=items["a"].abs() + items["b"].abs())
     right = float(items["threshold"].quantile(0.995))
     top, bottom = items["I"].quantile([0.995, 0.005])
@@ -66,27 +59,3 @@ def density(ax: Axes, x: pd.Series, y: pd.Series, window: tuple[float, float, fl
                 gridsize=72, clip=((0, right), (bottom, top)), levels=[*(1 - share for share in MASS), 1], ax=ax,
                 zorder=1)  # fmt: skip
     return ax
-
-
-def inconsistency(items: pd.DataFrame) -> np.ndarray:
-    """Two panels, text and image side: density of the signed inconsistency by method, its RMS in the legend."""
-    methods = in_order(items["method"])
-    shades = colours(methods)
-    dash = dict(zip(methods, DASHES * len(methods), strict=False))
-    axes = panels(2, 1.85)
-    reach = float(items[list(SIDES)].abs().quantile(0.995).max())
-    for ax, (column, (title, formula)) in zip(axes, SIDES.items(), strict=True):
-        drawn = []
-        for method in methods:
-            values = items.loc[items["method"] == method, column]
-            look = {"color": shades[method], "linestyle": dash[method]}
-            sns.kdeplot(values, clip=(-reach, reach), ax=ax, warn_singular=False, **look)
-            rms = float(np.sqrt(np.mean(values**2)))
-            drawn.append(Line2D([], [], **look, label=f"{label(method)} (RMS {rms:.3f})"))
-        ax.axvline(0, color=QUIET, linewidth=0.6, linestyle=(0, (1.5, 2)))
-        ax.set(xlim=(-reach, reach), yticks=[], ylabel="", xlabel=formula, title=title)
-        ax.set_ylim(0, ax.get_ylim()[1] * 1.05 / (1 - 0.08 * min(len(methods), 9)))
-        ax.spines["left"].set_visible(False)
-        ax.grid(False)
-        ax.legend(handles=drawn, loc="upper right", handlelength=2.4)
-    return axes
