@@ -24,7 +24,7 @@ WORKSHOP = (
     ("evaluation",),
     ("training",),
     ("report",),
-    ("check", "jobs", "mend", "notebook", "sets", "start", "weights"),
+    ("check", "jobs", "mend", "notebook", "release", "sets", "start", "weights"),
     ("profile",),
     ("plan",),
     ("new",),
