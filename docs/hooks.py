@@ -1,4 +1,4 @@
-"""What `make site` adds to docs/: README, reports/ and its notebooks, from where they lie; docstrings as they are laid out.
+"""What `make site` adds to docs/: README, reports/ and its notebooks, from where they lie; the columns of docstrings.
 
 mkdocs.yml names this file twice, as mkdocs' hooks and as mkdocstrings' extension ``Aligned``.
 """
@@ -17,14 +17,14 @@ BODIES: dict[str, Body] = {}
 ALIGNED = re.compile(r"\S {3,}\S|^ *(>>>|==)", re.MULTILINE)
 REPORT = """# Report and notebooks
 
-The study's [report](reports/index.html), the same as [PDF](reports/report.pdf), and the [items](reports/browser.html) behind its
-numbers. The notebooks below are shown as they ran for it, a stage each.
+The study's [report](reports/index.html), the same as [PDF](reports/report.pdf), and the
+[items](reports/browser.html) behind its numbers. The notebooks below are shown as they ran for it, a stage each.
 
 """
 
 
 def on_files(files, config):
-    """README as guide.md, every file of reports/, a page for each executed notebook, and report.md, which links them."""
+    """README as guide.md, every file of reports/, a page for each executed notebook, and report.md with their list."""
     for path in sorted(path for path in (ROOT / "reports").rglob("*") if path.is_file()):
         files.append(File.generated(config, path.relative_to(ROOT).as_posix(), abs_src_path=str(path)))
     for path in sorted((ROOT / "reports/notebooks").glob("*.ipynb")):
@@ -47,8 +47,8 @@ def on_page_markdown(markdown, page, config, files):
 
 
 def on_page_content(html, page, config, files):
-    """A notebook's page is what the report shows of it, its headings two levels up again and its links to other notebooks
-    leading to their pages."""
+    """A notebook's page is what the report shows of it, its headings two levels up again; links to other notebooks lead
+    to their pages."""
     if (found := BODIES.get(page.file.src_uri)) is None:
         return html
     page.toc.items.clear()  # of the stub that stood here

@@ -79,24 +79,28 @@ def card(root: Path, run: Path, version: str) -> str:
     manifest = root / params["data"]["data_root"] / "manifest.json"
     edition = read_json(manifest)["edition"] if manifest.is_file() else params["data"]["captions"]
     terms = "" if own else f"The terms of `{init}` and of the training data apply."
-    return (Path(__file__).parent / "release.card.md").read_text(encoding="utf-8").format(
-        **{key: trained[key] for key in ("method", "seed", "images", "weights")},
-        **{key: recipe[key] for key in ("steps", "batch", "lr")},
-        **{key: int(first[key]) for key in ("n", "seeds")},
-        license="apache-2.0" if own else "other",
-        library=library,
-        version=version,
-        name=run.name,
-        settings=json.dumps(trained["settings"], sort_keys=True),
-        data=f"{edition}, SHA-256 {read_json(root / 'build/sets/train.json')['content']['train']}",
-        init=init,
-        pretrained=params["pretrain"]["steps"],
-        level=100 * first["level"],
-        suite=suite,
-        edition=first["edition"],
-        values=" | ".join(f"{point:.1f} [{low:.1f}, {high:.1f}]" for point, low, high in percent),
-        terms=terms,
-        load=LOADS[library].format(name=run.name),
+    return (
+        (Path(__file__).parent / "release.card.md")
+        .read_text(encoding="utf-8")
+        .format(
+            **{key: trained[key] for key in ("method", "seed", "images", "weights")},
+            **{key: recipe[key] for key in ("steps", "batch", "lr")},
+            **{key: int(first[key]) for key in ("n", "seeds")},
+            license="apache-2.0" if own else "other",
+            library=library,
+            version=version,
+            name=run.name,
+            settings=json.dumps(trained["settings"], sort_keys=True),
+            data=f"{edition}, SHA-256 {read_json(root / 'build/sets/train.json')['content']['train']}",
+            init=init,
+            pretrained=params["pretrain"]["steps"],
+            level=100 * first["level"],
+            suite=suite,
+            edition=first["edition"],
+            values=" | ".join(f"{point:.1f} [{low:.1f}, {high:.1f}]" for point, low, high in percent),
+            terms=terms,
+            load=LOADS[library].format(name=run.name),
+        )
     )
 
 
