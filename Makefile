@@ -78,4 +78,4 @@ lock:  ## requirements.lock and environment.yml from pyproject.toml
 	  sed 's/.*/      - "&"/' requirements.lock; } > environment.yml
 
 clean:  ## what a study leaves outside git
-	rm -rf build data scratch
+	rm -rf build data scratch site

@@ -44,7 +44,7 @@ def test_the_code_of_a_page_runs_in_its_order(name, root, tmp_path, monkeypatch,
         monkeypatch.setitem(LOSSES, "gap", None)
     for kind, text in blocks((root / f"docs/{name}.md").read_text(), "python", "console"):
         if kind == "console":
-            for command, printed in re.findall(r"^\$ (.*)\n((?:[^$].*\n)*)", text, re.MULTILINE):
+            for command, printed in re.findall(r"^\$ (.*)\n((?:(?!\$ ).*\n)*)", text, re.MULTILINE):
                 told = [line.strip() for line in run(command, root, capsys).splitlines()]
                 for line in printed.splitlines():
                     assert line.strip() in told, command
