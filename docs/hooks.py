@@ -31,7 +31,7 @@ def on_files(files, config):
         page = f"notebooks/{path.stem}.md"
         BODIES[page] = body(path, path.stem)
         files.append(File.generated(config, page, content=f"# {BODIES[page].title}\n"))
-    listed = [f"- [{found.title}]({page}): {found.question}\n" for page, found in BODIES.items()]
+    listed = [f"- [{found.title}]({page}) {found.question}\n" for page, found in BODIES.items()]
     files.append(File.generated(config, "report.md", content=REPORT + "".join(listed)))
     files.append(File.generated(config, "CITATION.cff", abs_src_path=str(ROOT / "CITATION.cff")))
     guide = (ROOT / "README.md").read_text(encoding="utf-8").replace("](docs/", "](")

@@ -5,14 +5,13 @@ import re
 import shlex
 import subprocess
 import sys
+from contextlib import chdir
 from html.parser import HTMLParser
 from importlib import import_module
 from urllib.parse import unquote, urlsplit
 
 import pytest
 from ruamel.yaml import YAML
-
-from eqlib.cli import main
 
 MADE = {"guide.md", "report.md"}  # by docs/hooks.py
 FOLLOWED = ("start-score", "start-loop", "start-study", "examples")  # own-data and data: tests/study
@@ -23,14 +22,13 @@ def blocks(text, *kinds):
 
 
 def run(command, root, capsys):
-    """What a command of a page prints; one that is not ``eqlib`` runs in the repository."""
+    """What ``eqlib ...`` prints, or ``python -m module ...``, which a page runs in a clone."""
     words = shlex.split(command)
-    if words[0] == "eqlib":
-        capsys.readouterr()
-        assert main(words[1:]) == 0
-        return capsys.readouterr().out
-    words[0] = {"python": sys.executable}[words[0]]
-    return subprocess.run(words, cwd=root, check=True, capture_output=True, text=True).stdout
+    module, *arguments = words[2:] if words[:2] == ["python", "-m"] else ["eqlib.cli", *words[1:]]
+    capsys.readouterr()
+    with chdir(root if words[0] == "python" else "."):
+        assert import_module(module).main(arguments) == 0
+    return capsys.readouterr().out
 
 
 @pytest.mark.parametrize("name", FOLLOWED)
