@@ -9,7 +9,7 @@ SIDE = $(JOBS) --launch '$(LAUNCH)'
 # UV_TORCH_BACKEND=cpu takes PyTorch's build without CUDA, which is then left out of the lock as well
 LOCK = grep -vE '$(if $(filter cpu,$(UV_TORCH_BACKEND)),^(cuda|nvidia|triton),^$$)' requirements.lock
 
-.PHONY: study plan smoke photographs test test-slow chaos lint bench lab scenes lock clean
+.PHONY: study plan smoke photographs test test-slow chaos lint bench lab scenes site release lock clean
 
 study: .venv/ready  ## the whole study; PROFILE=name, DATA=folder: other values, in a copy; JOBS=4: so many stages at once; LAUNCH
 ifdef PROFILE
@@ -56,6 +56,14 @@ scenes: .venv/ready  ## N drawn captioned pictures as tar shards in OUT
 lab: .venv/ready  ## JupyterLab on the repository, opened at the overview
 	jupyter lab --ServerApp.root_dir=$(CURDIR) --LabApp.default_url=/lab/tree/notebooks/00_overview.ipynb
 
+site: .venv/ready  ## the documentation, into site/
+	uv pip install --quiet --python .venv/bin/python --group docs
+	NO_MKDOCS_2_WARNING=1 python -m mkdocs build --quiet --strict
+	@echo "site: site/index.html"
+
+release: .venv/ready  ## wheel, report and models of an up-to-date study, with checksums, into dist/
+	python -m eqlib.study.release
+
 .venv/ready: requirements.lock pyproject.toml
 	test -x .venv/bin/python || $(PYTHON) -m venv .venv
 	.venv/bin/python -m pip install --quiet uv
@@ -70,4 +78,4 @@ lock:  ## requirements.lock and environment.yml from pyproject.toml
 	  sed 's/.*/      - "&"/' requirements.lock; } > environment.yml
 
 clean:  ## what a study leaves outside git
-	rm -rf build data scratch
+	rm -rf build data scratch site

@@ -25,7 +25,7 @@ WORKSHOP = (
     ("training",),
     ("fusion",),
     ("report",),
-    ("check", "jobs", "mend", "notebook", "sets", "start", "weights"),
+    ("check", "jobs", "mend", "notebook", "release", "sets", "start", "weights"),
     ("profile",),
     ("plan",),
     ("new",),
