@@ -10,7 +10,7 @@ from pathlib import Path
 import griffe
 from mkdocs.structure.files import File
 
-from eqlib.study.report.notebooks import Body, body, highlight_css
+from eqlib.study.report.notebooks import Body, body, highlight_css, linked
 
 ROOT = Path(__file__).resolve().parent.parent
 BODIES: dict[str, Body] = {}
@@ -53,18 +53,13 @@ def on_page_content(html, page, config, files):
         return html
     page.toc.items.clear()  # of the stub that stood here
     html = re.sub(r"(</?h)([3-6])\b", lambda tag: f"{tag[1]}{int(tag[2]) - 2}", found.html)
-    return re.sub(r'<a href="(\w+)\.ipynb">(.*?)</a>', _linked, html)
+    return linked(html, {Path(page).stem: f"{Path(page).stem}.html" for page in BODIES})
 
 
 def on_post_build(config):
     """The tables' Markdown, which the report offers, beside the pages that mkdocs made of it."""
     for path in (ROOT / "reports").rglob("*.md"):
         shutil.copy(path, Path(config["site_dir"]) / path.relative_to(ROOT))
-
-
-def _linked(link):
-    name, text = link.groups()
-    return f'<a href="{name}.html">{text}</a>' if f"notebooks/{name}.md" in BODIES else text
 
 
 class Aligned(griffe.Extension):

@@ -8,6 +8,7 @@ import argparse
 import logging
 import shutil
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -19,7 +20,7 @@ from eqlib.study.evaluation.kinds import MEASURES
 from eqlib.study.report import browser, render
 from eqlib.study.report.content import gather
 from eqlib.study.report.elsewhere import headline_of
-from eqlib.study.report.notebooks import body
+from eqlib.study.report.notebooks import body, linked
 from eqlib.study.report.provenance import provenance
 from eqlib.study.report.study import PRETRAINED, Study, read_study
 from eqlib.study.training.data import read_suites
@@ -58,7 +59,9 @@ def build(
         for kind, these in (("figure", content.figures), ("table", content.tables))
         for number, words in enumerate(these, 1)
     }
+    places = {name: f"notebooks/{name}.ipynb" for name in executed}
     bodies = [body(path, name, shown) for name, path in executed.items()]
+    bodies = [replace(one, html=linked(one.html, places)) for one in bodies]
     printed = render.pdf(content, build)
     _write(
         output / "index.html",

@@ -99,6 +99,15 @@ def body(path: str | Path, name: str, shown: Mapping[str, str] | None = None) ->
     return Body(name, heading, " ".join(question[1].split()) if question else "", _fit(html))
 
 
+def linked(html: str, places: Mapping[str, str]) -> str:
+    """``html`` in which a notebook's link to another leads to its name's place, and is its text where it has none."""
+
+    def found(link: re.Match) -> str:
+        return f'<a href="{places[link[1]]}">{link[2]}</a>' if link[1] in places else link[2]
+
+    return re.sub(r'<a href="(\w+)\.ipynb">(.*?)</a>', found, html)
+
+
 def highlight_css() -> str:
     """Colours of the code, light and dark."""
     light = HtmlFormatter(style="friendly").get_style_defs(".highlight")
