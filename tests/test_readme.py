@@ -15,6 +15,10 @@ CONFIG = {
     "text_cfg": {"context_length": 12, "vocab_size": 49408, "width": 16, "heads": 2, "layers": 1},
 }
 
+CROSS_ENCODER = (
+    "**A cross-encoder**, where the paper used EqSim: two fusion layers with a matching head on the study's towers"
+)
+
 
 @pytest.fixture(scope="module")
 def snippets(root):
@@ -103,9 +107,25 @@ def test_what_the_readme_says_was_found_stands_in_the_report(root):
     assert len(quotes) >= 4
     for quote in quotes:
         assert quote in page
-    rows = [line for line in found if line.startswith("|")]
+    rows = [line for line in found[: found.index(CROSS_ENCODER)] if line.startswith("|")]
     assert len(rows) >= 6
     assert set(rows) <= set((root / "reports/tables/main.md").read_text().splitlines())
+
+
+def test_what_the_readme_says_of_the_cross_encoder_stands_in_its_table(root):
+    table = pd.read_csv(root / "profiles/fusion/fusion.csv").dropna(subset="point")
+    table = table[(table["judge"] == "head") & (table["score"] == "group")].set_index(["method", "partners"])
+    found = (root / "README.md").read_text().splitlines()
+    rows = [line for line in found[found.index(CROSS_ENCODER) :] if re.match(r"\| .*\[", line)][:4]
+    methods = ("eqsim_contrastive", "eqsim_matching", "eqsim_probability", "pairwise_matching")
+    for row, method in zip(rows, methods, strict=True):
+        expected = []
+        for partners in ("drawn", "mates"):
+            shown = table.loc[(method, partners), ["point", "low", "high"]].astype(float).mul(100)
+            point, low, high = (f"{value:+.1f}".replace("-", "−") for value in shown)
+            expected.append(f"{point} [{low}, {high}]")
+        assert [cell.strip() for cell in row.split("|")[2:4]] == expected
+    assert (set(table["n"]), set(table["seeds"])) == ({2800}, {3})
 
 
 def test_a_stage_under_a_python_without_the_study_says_what_to_do(root, tmp_path):
