@@ -193,9 +193,7 @@ def times(params: dict[str, Any], speed: Speed, every: tuple[int, int], watched:
     look, score = (pictures * speed.picture + captions * speed.caption for pictures, captions in (watched, every))
 
     def training(section: dict[str, Any], every: int | None = None) -> float:
-        looks = 1 + (
-            1 + section["steps"] // every if every else 0
-        )  # the last is always looked at, the first with others
+        looks = 1 + (math.ceil(section["steps"] / every) if every else 0)  # also at step 0; without, at the last
         return section["steps"] * section["batch"] * speed.trained + looks * look
 
     return {

@@ -108,7 +108,7 @@ def test_stages_are_those_that_dvc_would_run(root):
 def test_times_add_up_by_hand():
     """Two settings, 2 methods x 3 seeds of 10 steps of 4 pictures at a second each, all else free; then the reverse."""
     params = configured("", [])
-    params["study"] = {"methods": ["contrastive", "eqsim"], "seeds": [0, 1, 2]}
+    params["study"] = {"methods": ["contrastive", "eqsim"], "seeds": [0, 1, 2], "starts": [0]}
     params["pretrain"] = {"steps": 5, "batch": 2}
     params["finetune"] = {"steps": 10, "batch": 4, "validate_every": 5}
     params["select"]["grids"] = {"eqsim": [{"weight": [1.0, 2.0], "margin": [0.0]}]}
@@ -116,7 +116,7 @@ def test_times_add_up_by_hand():
     found = times(params, Speed(1.0, 0.0, 0.0), (7, 7), (3, 3))
     assert found == {"pretrain": 10, "select": 3 * 40, "finetune": 6 * 40, "evaluate": 0, "tradeoff": 0}
     found = times(params, Speed(0.0, 1.0, 10.0), (7, 7), (3, 3))
-    # a look is 33, a score 77; fine-tuning looks at steps 5 and 10 and at the end
+    # a look is 33, a score 77; fine-tuning looks at steps 0, 5 and 10
     assert found == {"pretrain": 33, "select": 3 * 33, "finetune": 6 * 99, "evaluate": 7 * 77, "tradeoff": 6 * 33}
 
 

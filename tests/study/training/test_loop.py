@@ -120,14 +120,14 @@ def test_the_best_head_is_kept_with_the_best_weights(bundle, paired, tmp_path):
     objective = Objective("itm", HEAD["itm"], seed=1, dim=16)
     data = CaptionedImages(paired, bundle.preprocess_val, bundle.tokenizer, seed=1)
     recipe = Recipe(steps=3, batch=8, lr=1e-2, seed=1, validate_every=1, keep_best=True, monitor="score")
-    scores, heads = iter([0.1, 0.5, 0.4]), []
+    scores, heads = iter([0.0, 0.1, 0.5, 0.4]), []  # the first is what it starts from
 
     def validate(model):
         heads.append({name: value.clone() for name, value in objective.head.state_dict().items()})
         return {"score": next(scores)}
 
     fit(bundle.model, data, objective, recipe, validate=validate, scratch=tmp_path)
-    assert all(heads[1][name].equal(value) for name, value in objective.head.state_dict().items())
+    assert all(heads[2][name].equal(value) for name, value in objective.head.state_dict().items())
 
 
 def test_a_head_is_not_averaged_and_negatives_are_neither_lost_nor_unused(bundle, paired, tmp_path):
@@ -322,7 +322,7 @@ def test_an_average_of_weights_lags_behind_and_survives_a_stop(small, train, tmp
 def test_the_best_weights_seen_are_kept_and_patience_ends_the_run(bundle, train, tmp_path):
     data = CaptionedImages(train, bundle.preprocess_train, bundle.tokenizer, seed=1)
     recipe = Recipe(steps=9, batch=8, lr=1e-3, seed=1, validate_every=1, patience=2, monitor="score")
-    scores, prints = iter([0.1, 0.5, 0.4, 0.5, 0.9]), []
+    scores, prints = iter([0.8, 0.1, 0.5, 0.4, 0.5, 0.9]), []  # the first is what it starts from, and not kept
 
     def validate(model):
         prints.append(bundle.fingerprint)
@@ -330,7 +330,9 @@ def test_the_best_weights_seen_are_kept_and_patience_ends_the_run(bundle, train,
 
     history = fit(bundle.model, data, Objective("contrastive"), recipe, validate=validate, scratch=tmp_path)
     assert history["step"].max() == 4  # 0.5 at step 2, then two without a better one
-    assert bundle.fingerprint == prints[1]
+    assert bundle.fingerprint == prints[2]
+    assert history.loc[0, ["step", "score"]].tolist() == [0, 0.8]
+    assert history.loc[0, "lr":"contrastive"].isna().all()
 
 
 def test_a_monitor_that_nobody_returns_is_named(bundle, train, tmp_path):
