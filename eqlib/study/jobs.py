@@ -21,17 +21,9 @@ def stages(target: str | None = None) -> dict[str, set[str]]:
     from dvc.repo import Repo
 
     with Repo() as repo:
-        graph = {stage: set(repo.index.graph.successors(stage)) for stage in repo.index.graph}
-    names = {stage: stage.addressing for stage in graph}
-    found = {names[stage]: {names[other] for other in others} for stage, others in graph.items()}
-    if target is None:
-        return found
-    needed, todo = set(), [name for name in found if name == target or name.startswith(f"{target}@")]
-    while todo:
-        name = todo.pop()
-        needed.add(name)
-        todo += found[name] - needed
-    return {name: found[name] for name in needed}
+        graph = repo.index.graph
+        needed = repo.stage.collect(target, with_deps=True) if target else graph
+        return {stage.addressing: {other.addressing for other in graph.successors(stage)} for stage in needed}
 
 
 def run(jobs: int, graph: dict[str, set[str]], *, launch: str = "", gpus: int = 0) -> list[str]:
@@ -47,7 +39,7 @@ def run(jobs: int, graph: dict[str, set[str]], *, launch: str = "", gpus: int = 
         slot = slots.get()
         try:
             command = f"dvc --wait-for-lock repro --quiet --single-item {shlex.quote(name)}"
-            more = {"CUDA_VISIBLE_DEVICES": str(slot % gpus)} if gpus and not launch else {}
+            more = {"CUDA_VISIBLE_DEVICES": str(slot % gpus)} if gpus else {}
             shell = f"{launch} {shlex.quote(command)}" if launch else command
             return name, subprocess.run(shell, shell=True, env=os.environ | more).returncode
         finally:
@@ -74,9 +66,12 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     if options.jobs < 1:
         parser.error("jobs: 1 or more")
-    import torch
+    gpus = 0
+    if not options.launch:  # else the launcher decides, and a second of torch's start-up is spared
+        import torch
 
-    failed = run(options.jobs, stages(options.stage), launch=options.launch, gpus=torch.cuda.device_count())
+        gpus = torch.cuda.device_count()
+    failed = run(options.jobs, stages(options.stage), launch=options.launch, gpus=gpus)
     for name in failed:
         print(f"error: {name} failed; `dvc repro {name}` shows why", file=sys.stderr)
     return int(bool(failed))
