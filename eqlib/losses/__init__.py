@@ -7,7 +7,14 @@ from eqlib.errors import needs
 
 needs("eqlib.losses", "torch", "torch", "open_clip")
 
-from eqlib.losses.baselines import contrastive_loss, cyclip_loss, negclip_loss, pairwise_loss
+from eqlib.losses.baselines import (
+    contrastive_loss,
+    cyclip_loss,
+    negclip_loss,
+    pairwise_loss,
+    rank_loss,
+    separate_loss,
+)
 from eqlib.losses.eqsim import Criterion, eqsim_all_pairs, eqsim_criterion, eqsim_easy, eqsim_hard, eqsim_itm
 from eqlib.losses.gradient_cache import GradientCache
 from eqlib.losses.mining import StepGenerator, sample_hard_partners
@@ -28,6 +35,8 @@ __all__ = [
     "eqsim_itm",
     "negclip_loss",
     "pairwise_loss",
+    "rank_loss",
     "relative_eqsim_loss",
     "sample_hard_partners",
+    "separate_loss",
 ]

@@ -1,4 +1,5 @@
-"""The losses that EqSim stands beside: contrastive, CyCLIP, NegCLIP, and the contrast inside each minimal pair.
+"""The losses that EqSim stands beside: contrastive, CyCLIP, NegCLIP, and what contrasts a row with its partners alone
+(pairwise, FSC-CLIP's separate term, CE-CLIP's rank hinge).
 
 ``image_features`` and ``text_features`` (B, d), normalised, matched row by row. Each returns its terms by name, scalars
 with gradient, weights included, for the caller to sum. EqSim's neighbours compute in float32, under autocast too. With
@@ -11,6 +12,7 @@ from open_clip.loss import ClipLoss
 from torch import Tensor
 from torch.nn import functional
 
+from eqlib.errors import InputError
 from eqlib.losses import checks
 from eqlib.losses.ranks import Ranks
 
@@ -101,12 +103,76 @@ def pairwise_loss(
     (b, K) int64: indices into the gathered batch, for this rank's rows, none its own row. A rank returns the mean over
     its rows, so that the mean over ranks is the loss of one process.
     """
+    matched, other_text, other_image = _with_partners(image_features, text_features, partners)
+    lost = functional.softplus(logit_scale * (torch.cat([other_text, other_image], dim=1) - matched))
+    return {"pairwise": checks.finite(weight * lost.mean(), "finite features")}
+
+
+def separate_loss(
+    image_features: Tensor,
+    text_features: Tensor,
+    logit_scale: Tensor | float = 1.0,
+    *,
+    partners: Tensor,
+    weight: float = 0.5,
+    focal: float = 2.0,
+    smoothing: float = 0.02,
+) -> dict[str, Tensor]:
+    """``separate``: FSC-CLIP's global term, the hard captions of an image in a loss of their own.
+
+    Over the candidates c, a row's own caption and those of its K partners, p their softmax for its image:
+    ``weight * mean sum_c y_c (1 - p_c)^focal (-log p_c)``; y gives its own ``1 - smoothing`` and shares ``smoothing``
+    among all. Captions alone are contrasted, as in the paper; its local term, over tokens, is not here. ``partners``
+    and ranks as of `pairwise_loss`. The defaults are the released ones for COCO. Raises InputError also for
+    ``smoothing`` > 1 and for a ``focal`` between 0 and 1, whose gradient is not finite at p = 1. Source: Oh et al.,
+    arXiv 2410.05210, ``Global_HNLoss`` of its code.
+    """
+    for name, value in {
+        "weight": weight,
+        "focal": focal,
+        "smoothing": smoothing,
+        "1 - smoothing": 1 - smoothing,
+    }.items():
+        checks.number(value, name, "separate")
+    if 0 < focal < 1:
+        raise InputError("0 or a number >= 1", repr(focal), where="separate", row="focal")
+    matched, other_text, _ = _with_partners(image_features, text_features, partners)
+    lost = -(logit_scale * torch.cat([matched, other_text], dim=1)).log_softmax(dim=1)
+    lost = lost * (-torch.expm1(-lost)) ** focal
+    smoothed = (1 - smoothing) * lost[:, 0] + smoothing * lost.mean(1)
+    return {"separate": checks.finite(weight * smoothed.mean(), "finite features")}
+
+
+def rank_loss(
+    image_features: Tensor,
+    text_features: Tensor,
+    logit_scale: Tensor | float = 1.0,
+    *,
+    partners: Tensor,
+    weight: float = 0.2,
+    bound: float = 10.0,
+) -> dict[str, Tensor]:
+    """``rank``: CE-CLIP's hinge, by which an image's own caption must lead those of its partners by a threshold.
+
+    ``weight * mean relu(threshold + s_other - s_own)`` of logits s. The threshold of each partner's place is the mean
+    lead of the whole batch, without gradient, in [0, ``bound``]: the released code takes that of the batch before, 0 at
+    the first. A curriculum: what leads by more than the mean counts nothing. Its intra-modal term is not here.
+    ``partners`` and ranks as of `pairwise_loss`. Source: Zhang et al., arXiv 2306.08832, ``get_cmr_loss`` of its code.
+    """
+    checks.number(weight, "weight", "rank")
+    checks.number(bound, "bound", "rank")
+    matched, other_text, _ = _with_partners(image_features, text_features, partners)
+    lead = logit_scale * (matched - other_text)
+    threshold = Ranks.current().all_gather(lead.detach()).mean(0).clamp(0, bound)
+    return {"rank": checks.finite(weight * functional.relu(threshold - lead).mean(), "finite features")}
+
+
+def _with_partners(image_features: Tensor, text_features: Tensor, partners: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Of this rank's rows: their own similarity (b, 1), their images' with the partners' captions (b, K), and their
+    captions' with the partners' images (b, K)."""
     ranks = Ranks.current()
     image, text = checks.features(image_features, text_features, ranks.world)
     partners = checks.partners(partners, len(image), ranks.world * len(image), ranks.rank * len(image))
     images, texts = ranks.all_gather(image), ranks.all_gather(text)  # no product of matrices: autocast touches nothing
     matched = (image * text).sum(1, keepdim=True)
-    other_text = (image[:, None] * texts[partners]).sum(2)
-    other_image = (images[partners] * text[:, None]).sum(2)
-    lost = functional.softplus(logit_scale * (torch.cat([other_text, other_image], dim=1) - matched))
-    return {"pairwise": checks.finite(weight * lost.mean(), "finite features")}
+    return matched, (image[:, None] * texts[partners]).sum(2), (images[partners] * text[:, None]).sum(2)

@@ -19,11 +19,14 @@ from eqlib.losses import (
     cyclip_loss,
     negclip_loss,
     pairwise_loss,
+    rank_loss,
     relative_eqsim_loss,
+    separate_loss,
 )
 
 BATCH = 8  # over all ranks
 
+PARTNERED = {"pairwise": pairwise_loss, "separate": separate_loss, "rank": rank_loss}
 CRITERIA = {
     "plain": {},
     "margin": {"margin": 0.02, "weight": 0.7, "group_side": True},
@@ -79,7 +82,7 @@ def cases():
     named["clip"] = {"contrastive": "clip", "variant": "hard"}
     named["clip local"] = {"contrastive": "clip local"}
     named["siglip"] = {"contrastive": "siglip"}
-    return named | {name: name for name in ("contrastive", "cyclip", "negclip", "pairwise", "relative", "cached")}
+    return named | {name: name for name in ("contrastive", "cyclip", "negclip", *PARTNERED, "relative", "cached")}
 
 
 def terms_of(case, features, partners, rank, world):
@@ -91,8 +94,8 @@ def terms_of(case, features, partners, rank, world):
         return cyclip_loss(image, text, scale)
     if case == "negclip":
         return negclip_loss(image, text, scale, negative_text_features=text.flip(1))
-    if case == "pairwise":
-        return pairwise_loss(image, text, scale, partners=partners[mine])
+    if case in PARTNERED:
+        return PARTNERED[case](image, text, scale, partners=partners[mine])
     if case == "relative":
         terms, telemetry = relative_eqsim_loss(image, text, partners=partners[mine])
         return terms | {f"telemetry {name}": value for name, value in telemetry.items()}

@@ -9,7 +9,14 @@ import torch
 from torch.nn.functional import normalize
 
 from eqlib.errors import InputError
-from eqlib.losses import contrastive_loss, cyclip_loss, negclip_loss, pairwise_loss
+from eqlib.losses import (
+    contrastive_loss,
+    cyclip_loss,
+    negclip_loss,
+    pairwise_loss,
+    rank_loss,
+    separate_loss,
+)
 
 
 def features(size=5, width=3, seed=0):
@@ -76,12 +83,72 @@ def test_pairwise_is_the_contrastive_loss_of_each_pair_alone():
     torch.testing.assert_close(pairwise_loss(image, text, 20.0, partners=partners)["pairwise"], sum(alone) / 3)
 
 
+def test_two_sided_negatives_are_the_contrastive_loss_of_a_batch_of_minimal_pairs():
+    """VisMin's form: both pictures and both captions of a pair stand in one softmax, as they do in its batch."""
+    image, text, _ = features(6)
+    first, second = slice(0, None, 2), slice(1, None, 2)
+    sides = [
+        negclip_loss(a[own], b[own], 20.0, negative_text_features=b[other])["negclip"]
+        for own, other in ((first, second), (second, first))
+        for a, b in ((image, text), (text, image))
+    ]
+    # each contrasts 3 rows with 6 candidates one way, and with 3 the other way
+    alone = [contrastive_loss(image[own], text[own], 20.0)["contrastive"] for own in (first, second)]
+    torch.testing.assert_close(contrastive_loss(image, text, 20.0)["contrastive"], (sum(sides) - sum(alone)) / 2)
+
+
+def test_separate_by_hand():
+    # Own caption 1, partner's 0 at scale s: p = sigmoid(s) and 1 - p, as in a pair of orthogonal rows.
+    eye = torch.eye(2, dtype=torch.float64)
+    partners = torch.tensor([[1], [0]])
+    p = 1 / (1 + math.exp(-2))
+    loss = separate_loss(eye, eye, 2.0, partners=partners, weight=3.0, focal=2.0, smoothing=0.1)["separate"].item()
+    own, other = (1 - p) ** 2 * -math.log(p), p**2 * -math.log(1 - p)
+    assert loss == pytest.approx(3 * (0.95 * own + 0.05 * other))
+
+
+def test_separate_without_focus_and_smoothing_is_a_softmax_over_the_captions():
+    image, text, _ = features(5)
+    partners = torch.tensor([[1, 2], [2, 3], [3, 4], [4, 0], [0, 1]])
+    found = separate_loss(image, text, 20.0, partners=partners, weight=1.0, focal=0.0, smoothing=0.0)["separate"]
+    logits = 20 * (image @ text.T)
+    rows = [torch.log_softmax(logits[i, [i, *partners[i]]], dim=0)[0] for i in range(5)]
+    torch.testing.assert_close(found, -torch.stack(rows).mean())
+
+
+def test_rank_by_hand():
+    # Leads of .4 and 1.0 at scale 10: 4 and 10, their mean 7. Only the first is behind it, by 3.
+    image = torch.eye(2, dtype=torch.float64)
+    text = torch.tensor([[1.0, 0.0], [0.6, 1.0]], dtype=torch.float64)
+    partners = torch.tensor([[1], [0]])
+    assert rank_loss(image, text, 10.0, partners=partners, weight=2.0)["rank"].item() == pytest.approx(2 * 3 / 2)
+    # bounded at 5, by 1; and with wrong leads the threshold is 0: the hinge of the lead itself
+    assert rank_loss(image, text, 10.0, partners=partners, weight=2.0, bound=5)["rank"].item() == pytest.approx(1)
+    wrong = rank_loss(image, text.flip(0), 10.0, partners=partners, weight=1.0)["rank"].item()
+    assert wrong == pytest.approx((4 + 10) / 2)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [({"focal": 0.5}, "focal"), ({"smoothing": 1.5}, "1 - smoothing"), ({"weight": -1.0}, "weight")],
+)
+def test_separate_refuses(change, said):
+    eye = torch.eye(2)
+    with pytest.raises(InputError, match=said):
+        separate_loss(eye, eye, partners=torch.tensor([[1], [0]]), **change)
+
+
 def test_gradients():
     image, text, negatives = features(4)
     scale = torch.tensor(7.0, dtype=torch.float64, requires_grad=True)
     assert torch.autograd.gradcheck(lambda *args: sum(cyclip_loss(*args).values()), (image, text))
     negclip = lambda i, t, s, n: negclip_loss(i, t, s, negative_text_features=n)["negclip"]  # noqa: E731
     assert torch.autograd.gradcheck(negclip, (image, text, scale, negatives))
+    partners = torch.tensor([[1], [0], [3], [2]])
+    separate = lambda i, t, s: separate_loss(i, t, s, partners=partners)["separate"]  # noqa: E731
+    rank = lambda i, t, s: rank_loss(i, t, s, partners=partners, bound=0.0)["rank"]  # noqa: E731
+    assert torch.autograd.gradcheck(separate, (image, text, scale))
+    assert torch.autograd.gradcheck(rank, (image, text, scale))  # bound 0: the threshold itself has no gradient
 
 
 def test_autocast_computes_in_float32():
@@ -89,7 +156,10 @@ def test_autocast_computes_in_float32():
     for loss, more in (
         (cyclip_loss, {}),
         (negclip_loss, {"negative_text_features": wrong}),
-        (pairwise_loss, {"partners": torch.tensor([[1], [0], [3], [2]])}),
+        *(
+            (loss, {"partners": torch.tensor([[1], [0], [3], [2]])})
+            for loss in (pairwise_loss, separate_loss, rank_loss)
+        ),
     ):
         wanted = loss(image, text, 20.0, **more)  # the features as float32
         with torch.autocast("cpu", dtype=torch.bfloat16):

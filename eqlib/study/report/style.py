@@ -29,6 +29,8 @@ METHODS = {
     "pairwise": ("Pairwise", "#6B1F73", "X"),
     "eqsim": ("EqSim", "#D55E00", "D"),
     "relative": ("Relative EqSim", "#24520F", "^"),
+    "separate": ("Separate term", "#007A8A", "d"),
+    "rank": ("Rank hinge", "#9C5A1E", "H"),
     "cyclip": ("CyCLIP", "#009E73", "h"),
     "negclip": ("NegCLIP", "#CC79A7", "v"),
     "eqsim_negclip": ("EqSim + NegCLIP", "#8C4A6B", "*"),
@@ -67,9 +69,9 @@ def colours(methods: Iterable[str]) -> dict[str, str]:
     return {method: METHODS[method][1] if method in METHODS else next(spare) for method in in_order(methods)}
 
 
-def markers(methods: Iterable[str]) -> dict[str, str]:
+def markers(methods: Iterable[str]) -> dict[str, str | tuple]:
     """Method to marker, so that no figure speaks by colour alone."""
-    spare = (marker for _ in range(100) for marker in "d8H")
+    spare = (marker for _ in range(100) for marker in ("8", (7, 0, 0), (4, 1, 45)))
     return {method: METHODS[method][2] if method in METHODS else next(spare) for method in in_order(methods)}
 
 

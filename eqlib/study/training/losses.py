@@ -27,7 +27,9 @@ from eqlib.losses import (
     cyclip_loss,
     negclip_loss,
     pairwise_loss,
+    rank_loss,
     relative_eqsim_loss,
+    separate_loss,
 )
 from eqlib.losses import eqsim_itm as itm_criterion
 from eqlib.losses.ranks import Ranks
@@ -128,6 +130,8 @@ LOSSES: dict[str, Callable] = {
     "cyclip": cyclip_loss,
     "pairwise": pairwise_loss,
     "relative": relative_eqsim_loss,
+    "separate": separate_loss,
+    "rank": rank_loss,
     "negclip": negclip_loss,
     "itm": Matching,
     "eqsim_itm": partial(Matching, eqsim=True),

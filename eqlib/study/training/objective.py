@@ -16,6 +16,8 @@ METHODS = {
     "cyclip": ("contrastive", "cyclip"),
     "pairwise": ("contrastive", "pairwise"),
     "relative": ("contrastive", "relative"),
+    "separate": ("contrastive", "separate"),
+    "rank": ("contrastive", "rank"),
     "negclip": ("negclip",),
     "eqsim_negclip": ("negclip", "eqsim"),
     "itm": ("contrastive", "itm"),

@@ -238,7 +238,7 @@ def test_an_impossible_recipe_is_refused(name, value):
 
 
 def test_an_unknown_method_is_named():
-    with pytest.raises(InputError, match="contrastive, siglip, eqsim, cyclip, pairwise, relative, negclip"):
+    with pytest.raises(InputError, match="eqsim, cyclip, pairwise, relative, separate, rank, negclip"):
         Objective("simclr")
 
 
@@ -248,6 +248,8 @@ TERMS = {
     "cyclip": {"contrastive", "cyclip_in_modal", "cyclip_cross_modal"},
     "pairwise": {"contrastive", "pairwise"},
     "relative": {"contrastive", "relative"},
+    "separate": {"contrastive", "separate"},
+    "rank": {"contrastive", "rank"},
     "negclip": {"negclip"},
     "eqsim_negclip": {"negclip", "eqsim_all_pairs"},
     "itm": {"contrastive", "matching"},
