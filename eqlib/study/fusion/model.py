@@ -1,7 +1,8 @@
 """Fusion layers over the tokens of both towers, and a matching head on top: what FIBER, ALBEF and BLIP score with.
 
 The towers are open_clip's. The fusion layers read the caption's tokens, each with attention to the picture's, and the
-head reads the caption's end token. `load_fused` is a plug-in for `eqlib.models.opening`: ``model``
+head reads the caption's end token. BLIP, of transformers, brings fusion layers and head of its own, which train on.
+`load_fused` is a plug-in for `eqlib.models.opening`: ``model``
 ``eqlib.study.fusion.model:load_fused``, ``head`` the folder that `save_fused` left.
 """
 
@@ -16,6 +17,7 @@ from PIL import Image
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
+from torch.nn import functional
 
 from eqlib.errors import InputError
 from eqlib.files import reading, whole
@@ -34,13 +36,18 @@ class Encoded(NamedTuple):
 
     image_features: Tensor  # (n, d)
     text_features: Tensor  # (m, d)
-    image: Tensor  # (n, places, channels): the feature map before attention pooling
-    text: Tensor  # (m, length, width): token states before pooling, cut behind the longest caption
+    image: Tensor  # (n, places, channels): the feature map before attention pooling; BLIP's patches
+    text: Tensor  # (m, length, width): token states before pooling, cut behind the longest; BLIP's ids (m, length)
     end: Tensor  # (m,) int64, the end token's place
 
 
 def encode(model: nn.Module, pixels: Tensor, tokens: Tensor) -> Encoded:
-    """Both towers of open_clip's ``model`` on images (n, 3, H, W) and token ids (m, context)."""
+    """Both towers of open_clip's ``model``, or of BLIP, on images (n, 3, H, W) and token ids (m, context)."""
+    if _is_blip(model):
+        patches = model.hf.vision_model(pixels).last_hidden_state
+        image = functional.normalize(model.hf.vision_proj(patches[:, 0]), dim=-1)
+        end = (tokens != model.padding).sum(1) - 1
+        return Encoded(image, model.encode_text(tokens, normalize=True), patches, tokens[:, : int(end.max()) + 1], end)
     found = model.forward_intermediates(pixels, tokens, image_indices=1, text_indices=1, normalize_intermediates=True)
     end = tokens.argmax(1)  # the end token has the highest id
     image = found["image_intermediates"][-1].flatten(2).transpose(1, 2)
@@ -77,16 +84,47 @@ class FusionHead(nn.Module):
         return self.score(fused[torch.arange(len(fused), device=fused.device), end])[:, 0]
 
 
+class BlipHead(nn.Module):
+    """``head(image, text, end)`` of BLIP: patches (n, places, channels), ids (n, length), (n,) int64 to logits (n,).
+
+    The log-odds of a match: the cross-entropy of BLIP's two classes is the binary one of these.
+    """
+
+    def __init__(self, hf: nn.Module):
+        from eqlib.models.itm import ENC  # needs transformers, which other models do without
+
+        super().__init__()
+        self.text_encoder, self.itm_head, self.first = (
+            hf.text_encoder,
+            hf.itm_head,
+            ENC,
+        )  # the model's own: they train on
+
+    def forward(self, image: Tensor, text: Tensor, end: Tensor) -> Tensor:
+        mask = torch.arange(text.shape[1], device=text.device) <= end[:, None]
+        text = torch.cat([torch.full_like(text[:, :1], self.first), text[:, 1:]], dim=1)
+        states = self.text_encoder(input_ids=text, attention_mask=mask.long(), encoder_hidden_states=image)
+        no, yes = self.itm_head(states.last_hidden_state[:, 0]).unbind(1)
+        return yes - no
+
+
+def _is_blip(model: nn.Module) -> bool:
+    return getattr(model, "family", None) == "blip"
+
+
 @dataclass(frozen=True, eq=False)
 class Fused:
     """A dual encoder with fusion layers, and a scorer of pairs (`eqlib.models.scorer`): the matching logit."""
 
     bundle: CLIP
-    head: FusionHead
+    head: FusionHead | BlipHead
 
     @classmethod
     def on(cls, bundle: CLIP, *, layers: int = 2, seed: int = 0) -> "Fused":
-        """New layers, drawn from ``seed``, on ``bundle``; the global random state is left as it was."""
+        """New layers, drawn from ``seed``, on ``bundle``; the global random state is left as it was. BLIP's own layers
+        are kept, whatever ``layers`` and ``seed`` say."""
+        if _is_blip(bundle.model):
+            return cls(bundle, BlipHead(bundle.model.hf))
         size = bundle.model.visual.preprocess_cfg["size"]
         blank = torch.zeros(1, 3, *((size, size) if isinstance(size, int) else size))
         with torch.inference_mode():
@@ -138,8 +176,10 @@ def score_quads(fused: Fused, pixels: Tensor, tokens: Tensor, *, batch: int = 64
 
 
 def save_fused(fused: Fused, folder: str | Path) -> Path:
-    """The model as `eqlib.models.clip.save` writes it, with layers and head beside it."""
+    """The model as `eqlib.models.clip.save` writes it, with layers and head beside it; BLIP holds its own."""
     save(fused.bundle, folder)
+    if _is_blip(fused.bundle.model):
+        return Path(folder)
     with whole(Path(folder) / FUSION) as draft:
         save_file({name: tensor.detach().cpu().contiguous() for name, tensor in fused.head.state_dict().items()}, draft)
         draft.chmod(0o644)  # safetensors writes for the owner alone
@@ -151,6 +191,8 @@ def load_fused(head: str | Path, *, device: str | torch.device = "cpu", precisio
     path = Path(head) / FUSION
     if precision != "fp32":
         raise InputError("fp32 for a model with fusion layers", precision, where=head)
+    if (Path(head) / "config.json").is_file() and _is_blip((bundle := load(head, device=device)).model):
+        return Fused.on(bundle)
     with reading(path, "the weights of fusion layers", SafetensorError, KeyError, ValueError, RuntimeError):
         tensors = load_file(path, device=str(device))
         layers = 1 + max(int(name.split(".")[2]) for name in tensors if name.startswith("layers.layers."))
