@@ -46,6 +46,7 @@ def equivariance(items: pd.DataFrame) -> np.ndarray:
         ax.set(xlim=(0, right), ylim=(bottom, top), xlabel=r"threshold $|a| + |b|$", ylabel=r"evidence $I$")
         ax.set_title(label(method), color=shades[method])
         ax.xaxis.set_major_locator(MaxNLocator(4, prune="upper"))
+        ax.xaxis.set_major_formatter("{x:g}")  # a short 0: the panel beside ends with a number
         ax.grid(False)
     return axes
 
