@@ -256,6 +256,11 @@ def settings_in_words(study: Study) -> str:
 
 def abstract(study: Study) -> list[str]:
     """The paragraphs of the abstract."""
+    return [text for text, _ in paragraphs(study)]
+
+
+def paragraphs(study: Study) -> list[tuple[str, list[str]]]:
+    """The abstract, each paragraph with the names of the tables that its numbers stand in."""
     items = study.of()
     quads, parts = items["quad"].nunique(), items["subset"].nunique()
     setting = (
@@ -269,8 +274,14 @@ def abstract(study: Study) -> list[str]:
         if row is not None:
             scores.append(f"{label(method)} {percent(row['point'])} {between(row)}")
     listed = f"Group score with its {100 * study.level:g} % interval: {', '.join(scores)}." if scores else ""
-    told = [headline(study), others(study), f"{setting} {listed}", mechanism(study), cost(study)]
-    return [text.strip() for text in told if text]
+    told = [
+        (headline(study), ["differences"]),
+        (others(study), ["differences"]),
+        (f"{setting} {listed}", ["main"]),
+        (mechanism(study), ["equivariance", "decomposition"]),
+        (cost(study), ["kept"]),
+    ]
+    return [(text.strip(), tables) for text, tables in told if text]
 
 
 def _start(study: Study) -> str:

@@ -38,6 +38,9 @@ large.addEventListener("click", () => large.close());
 addEventListener("hashchange", open);
 function open() {
   const target = location.hash && document.getElementById(decodeURIComponent(location.hash.slice(1)));
-  if (target?.tagName === "DETAILS") target.open = true;
+  for (let fold = target?.closest("details"); fold; fold = fold.parentElement.closest("details")) fold.open = true;
+  const code = target?.matches(".cell") && target.querySelector(".source");
+  if (code) code.open = true;
+  if (location.hash) target?.scrollIntoView();
 }
 open();
