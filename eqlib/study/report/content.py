@@ -1,7 +1,7 @@
 """What the report says: words, numbers, figures and tables, gathered once for the page and for the paper."""
 
 import re
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from ruamel.yaml import YAML
@@ -71,6 +71,7 @@ CHAPTERS = {
         ("main", "kept", "subsets", "aspects", "differences", "equivariance", "decomposition", "suites", "models",
          "ablation", "conformance"),
     ),
+    "maps": Chapter("Apart from the study: frozen features, and matching at test time", (), ("maps", "maps_matching")),
 }  # fmt: skip
 
 
@@ -123,12 +124,11 @@ def gather(
     settings = YAML(typ="safe", pure=True).load(parameters) or {}
     edition = facts.get("data edition", "")
     sections = methods(study, settings, edition=edition if edition.startswith("scenes") else "")
-    there = {table["name"] for table in shown["tables"]}
     told = paragraphs(study)
     return Content(
         [text for text, _ in told],
         caveats(study),
-        [tile if tile.table in there else replace(tile, table="") for tile in tiles(study)],
+        tiles(study),
         **shown,
         methods=[paragraph | {"text": runs(paragraph["text"])} for paragraph in sections],
         losses=losses(study),
@@ -136,7 +136,7 @@ def gather(
         elsewhere=elsewhere(study, profiles),
         facts=facts,
         parameters=parameters,
-        sources=[[name for name in names if name in there] for _, names in told],
+        sources=[names for _, names in told],
     )
 
 

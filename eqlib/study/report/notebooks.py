@@ -70,7 +70,7 @@ def mathml(tex: str, *, display: str = "inline") -> str:
 
 def body(path: str | Path, name: str, shown: Mapping[str, str] | None = None) -> Body:
     """The notebook at ``path`` (executed) as HTML without scripts or foreign addresses. Ids are those of its code cells
-    alone, ``cell-NAME-ID``.
+    alone, ``code-NAME-ID``.
 
     ``shown``: anchor to title of what the page shows already (``figure-forest``). An output whose metadata name one
     (``anchor``) becomes a link to it, or the page would hold every figure and table twice.
@@ -126,7 +126,7 @@ def _fit(html: str) -> str:
     html = re.sub(r"<style scoped[^>]*>.*?</style>", "", html, flags=re.DOTALL)
     html = re.sub(r"<(/?)h([1-4])\b[^>]*>", lambda tag: f"<{tag[1]}h{min(int(tag[2]) + 2, 6)}>", html)
     html = re.sub(r'<table border="1" class="dataframe">', '<table class="dataframe">', html)
-    html = re.sub(r"""(<[a-z][^<>]*?)\s+id=(?:"(?!cell-)[^"]*"|'[^']*')""", r"\1", html)
+    html = re.sub(r"""(<[a-z][^<>]*?)\s+id=(?:"(?!code-)[^"]*"|'[^']*')""", r"\1", html)
     html = re.sub(r"<img(?![^>]*\balt=)", '<img alt=""', html)
     html = html.replace("<table", '<div class="wide"><table').replace("</table>", "</table></div>")
     html = re.sub(r"data:image/(png|jpeg);base64,([^\"]+)", _lighter, html)

@@ -135,9 +135,9 @@ def test_formulas_are_set_and_repeated_figures_are_links(visit):
 def test_a_figure_leads_to_the_open_code_of_its_cell(visit):
     tab = visit("index.html")
     tab.locator("#figure-motivation .made a").first.click()
-    cell = tab.locator("#cell-wide-b")
+    cell = tab.locator("#code-wide-b")
     assert cell.locator(".source pre").is_visible()
-    tab.wait_for_function("Math.abs(document.getElementById('cell-wide-b').getBoundingClientRect().top) < 400")
+    tab.wait_for_function("Math.abs(document.getElementById('code-wide-b').getBoundingClientRect().top) < 400")
 
 
 def test_figures_keep_one_size_of_letters_on_a_phone(visit):

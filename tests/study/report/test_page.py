@@ -207,7 +207,7 @@ def test_a_notebook_becomes_prose_folded_code_and_results(tmp_path):
     assert made.html.count("<details") == 1  # the empty cell has no fold
     assert "<td>7</td>" in made.html
     assert "<h1" not in made.html
-    assert re.findall(r'id="([^"]*)"', made.html) == ["cell-n-code", "cell-n-empty"]
+    assert re.findall(r'id="([^"]*)"', made.html) == ["code-n-code", "code-n-empty"]
     assert "In&nbsp;[" not in made.html
 
 
@@ -310,14 +310,14 @@ def test_a_figure_and_a_table_link_to_the_cell_that_made_them_and_numbers_to_the
     page = Page(text)
     tree = json.loads((tmp_path / "reports" / "provenance.json").read_text())["git tree of eqlib"]
     made = (
-        '<span class="made">Made by <a href="#cell-60_figures-code">60_figures, cell code</a>, '
+        '<span class="made">Made by <a href="#code-60_figures-code">60_figures, cell code</a>, '
         f'code <a href="#provenance"><code>{tree[:7]}</code></a></span></figcaption>'
     )
     assert text.count(made) == text.count('class="made"') == 2
     for anchor in ("figure-forest", "table-main"):
         inside = text[text.index(f'id="{anchor}"') :]
         assert made in inside[: inside.index("</figure>")]
-    assert "cell-60_figures-code" in page.ids
+    assert "code-60_figures-code" in page.ids
     number = re.findall(r'<figure class="table" id="table-(\w+)">', text).index("differences") + 1
     lead = text[text.index('<p class="lead">') :]
     assert f'<a class="file" href="#table-differences">Table {number}</a></p>' in lead[: lead.index("</p>") + 4]
