@@ -221,8 +221,12 @@ def _named_alone(study: Study) -> str:
     if found is None:
         return ""
     seeds = study.path["seed"].nunique()
-    said = ", ".join(f"{label(method)} {percent(found.loc[method].mean())}" for method in found.index.unique())
-    return f"Zero-shot accuracy ({'one seed, no interval' if seeds == 1 else f'mean over {seeds} seeds'}): {said}."
+    said = []
+    for method, of in found.groupby(level=0, sort=False):
+        ends = f" ({100 * of.min():.1f} to {100 * of.max():.1f})" if of.nunique() > 1 else ""
+        said.append(f"{label(method)} {percent(of.mean())}{ends}")
+    told = "one seed, no interval" if seeds == 1 else f"mean over {seeds} seeds, from the lowest to the highest"
+    return f"Zero-shot accuracy ({told}): {', '.join(said)}."
 
 
 def frontier_in_words(study: Study) -> str:
