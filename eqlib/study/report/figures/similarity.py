@@ -38,7 +38,7 @@ def equivariance(items: pd.DataFrame) -> np.ndarray:
         zero = -bottom / (top - bottom)
         for text, y, va, colour in (
             (f"group right {group:.1f} %", 0.97, "top", INK),
-            (f"headroom {match - group:.1f} %", zero + 0.03, "bottom", "#8a5a00"),
+            (f"headroom {100 * (of['group_match'] > of['group']).mean():.1f} %", zero + 0.03, "bottom", "#8a5a00"),
             (f"assignment wrong {100 - match:.1f} %", 0.03, "bottom", QUIET),
         ):
             box = {"facecolor": "white", "alpha": 0.82, "edgecolor": "none", "pad": 1.2}
