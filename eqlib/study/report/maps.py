@@ -73,7 +73,7 @@ def findings(
     moved = differences.set_index("method").loc["map"]
     before, after = tried.loc["same"], tried.loc[f"weight {weight:g}"]
     recall = " and ".join(
-        f"{title} from {percent(before[side])} to {percent(after[side])}" for side, title in SIDES.items()
+        f"{title} goes from {percent(before[side])} to {percent(after[side])}" for side, title in SIDES.items()
     )
     first, last = (rounds[rounds["share"] == end].mean() for end in (rounds["share"].min(), rounds["share"].max()))
     also = " (which also chose the weight)" if suite == validation else ""

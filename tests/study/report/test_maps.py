@@ -57,7 +57,7 @@ def test_the_tables_by_hand(tmp_path):
 def test_the_sentences_name_the_choice_the_kind_and_every_look():
     said = findings(SCORES, DIFFERENCES, TRIED, ROUNDS, weight=5.0, validation="val")
     assert "group score on test by +6.5 [+5.0, +8.0] points" in said[0]
-    assert "I→T R@1 from 60.0 % to 58.0 % and T→I R@1 from 50.0 % to 49.0 %" in said[0]
+    assert "I→T R@1 goes from 60.0 % to 58.0 % and T→I R@1 goes from 50.0 % to 49.0 %" in said[0]
     assert said[1].startswith("Transductive")
     assert "puts 92.0 % of them together rightly" in said[1]
     assert "goes from 41.0 % to 52.0 %, on validation quads, which no round sees, from 40.0 % to 38.0 %" in said[1]
