@@ -3,12 +3,12 @@ result. Tables and sentences of what the notebook of the maps found."""
 
 import pandas as pd
 
+from eqlib.study.evaluation.kinds import SIDES
 from eqlib.study.report.headline import between, percent, points
 from eqlib.study.report.study import rows
 from eqlib.study.report.typeset import Cell, Table
 
 MAPS = {"pretrained": "the model as it is", "contrastive": "map, contrastive term alone", "map": "map, chosen weight"}
-SIDES = {"text_retrieval": "I→T R@1", "image_retrieval": "T→I R@1"}
 
 
 def tables(scores: pd.DataFrame, differences: pd.DataFrame, rounds: pd.DataFrame) -> list[Table]:
@@ -37,7 +37,12 @@ def tables(scores: pd.DataFrame, differences: pd.DataFrame, rounds: pd.DataFrame
         scores,
     )
     means = rounds.groupby("share").mean()
-    shown = {"told": "Rightly told", "group": f"Group, {first['suite']}", "outside": "Group, outside", **SIDES}
+    shown = {
+        "told": "Rightly told",
+        "group": f"Group, {first['suite']}",
+        "outside": "Group, outside",
+        **{side: f"{title} R@1" for side, title in SIDES.items()},
+    }
     shown = {name: title for name, title in shown.items() if name in rounds}
     body = [
         [Cell(percent(share) if share else "none", value=float(share)), *(_ends(of[name]) for name in shown)]
@@ -73,7 +78,7 @@ def findings(
     moved = differences.set_index("method").loc["map"]
     before, after = tried.loc["same"], tried.loc[f"weight {weight:g}"]
     recall = " and ".join(
-        f"{title} goes from {percent(before[side])} to {percent(after[side])}" for side, title in SIDES.items()
+        f"{title} R@1 goes from {percent(before[side])} to {percent(after[side])}" for side, title in SIDES.items()
     )
     first, last = (rounds[rounds["share"] == end].mean() for end in (rounds["share"].min(), rounds["share"].max()))
     also = " (which also chose the weight)" if suite == validation else ""

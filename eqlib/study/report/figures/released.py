@@ -93,9 +93,8 @@ def decided(ax: Axes, overview: pd.DataFrame) -> Axes:
                     fontsize=5.6, color=QUIET)  # fmt: skip
     path = wide[wide["family"] == "trajectory"].sort_values("model")
     ax.plot(path["decided"], path["right"], color=FAMILIES["trajectory"][1], linewidth=0.5, zorder=1)
-    for row, end, side in ((path.iloc[0], "first", "right"), (path.iloc[-1], "last", "left")):
-        away = (4 if side == "left" else -4, -7)
-        ax.annotate(end, (row["decided"], row["right"]), xytext=away, textcoords="offset points", fontsize=6, ha=side)
+    for row, end, away in ((path.iloc[0], "first", (-6, -10)), (path.iloc[-1], "last", (4, -7))):
+        ax.annotate(end, (row["decided"], row["right"]), xytext=away, textcoords="offset points", fontsize=6)
     marks = {family: mark.replace(".", "o") for family, (_, _, mark) in FAMILIES.items()}
     sns.scatterplot(wide, x="decided", y="right", hue="family", style="family", markers=marks, s=22, zorder=2, ax=ax,
                     palette={family: colour for family, (_, colour, _) in FAMILIES.items()},
