@@ -95,6 +95,7 @@ def main_result(summary: pd.DataFrame, items: pd.DataFrame) -> Axes:
     ax.set(ylim=(0, min(104, ax.get_ylim()[1] + 3)), ylabel="Group score (%)")
     for drawn in ax.collections:
         drawn.set_clip_on(False)  # or the axis cuts a mark at 0 in half
+    ax.tick_params(axis="x", pad=4.5)  # below such a mark
     _chance(ax)
     if shown[0] == "micro" and len(shown) > 1:
         ax.axvspan(-0.5, 0.5, color="#f3f4f6", zorder=0, linewidth=0)
