@@ -65,6 +65,9 @@ def test_the_sentences_name_the_choice_the_kind_and_every_look():
     assert "7 in all" in said[2]
     chosen = findings(SCORES.assign(suite="val"), DIFFERENCES, TRIED, ROUNDS, weight=5.0, validation="val")
     assert "on val (which also chose the weight)" in chosen[0]
+    assert "fitted on the minimal pairs of the training set (weight 5, seeds: 2)" in chosen[0]
+    none = findings(SCORES, DIFFERENCES, TRIED, ROUNDS, weight=0.0, validation="val")
+    assert "fitted on the training set (weight 0, seeds: 2)" in none[0]
 
 
 @pytest.mark.parametrize("lost", [-0.065, 0.0])
