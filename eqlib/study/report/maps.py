@@ -83,9 +83,10 @@ def findings(
     first, last = (rounds[rounds["share"] == end].mean() for end in (rounds["share"].min(), rounds["share"].max()))
     also = " (which also chose the weight)" if suite == validation else ""
     return [
-        f"Where only the features of the pretrained model are at hand, one matrix a tower, fitted on "
-        f"{'the minimal pairs of ' * (weight > 0)}the training set (weight {weight:g}, seeds: {seeds}), changes the group score on {suite}{also} by "
-        f"{points(moved['point'])} {between(moved, sign='+')} points. On the validation captions {recall}.",
+        "Where only the features of the pretrained model are at hand, one matrix a tower, fitted on "
+        f"{'the minimal pairs of ' * (weight > 0)}the training set (weight {weight:g}, seeds: {seeds}), changes the "
+        f"group score on {suite}{also} by {points(moved['point'])} {between(moved, sign='+')} points. On the validation "
+        f"captions {recall}.",
         f"Transductive, and to be set beside no other result: test-time matching is fitted on the quads of {suite} "
         f"themselves, without their labels. The last round puts {percent(last['told'])} of them together rightly; the "
         f"group score on these quads goes from {percent(first['group'])} to {percent(last['group'])}, on validation "
