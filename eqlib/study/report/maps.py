@@ -85,8 +85,8 @@ def findings(
     return [
         "Where only the features of the pretrained model are at hand, one matrix a tower, fitted on "
         f"{'the minimal pairs of ' * (weight > 0)}the training set (weight {weight:g}, seeds: {seeds}), changes the "
-        f"group score on {suite}{also} by {points(moved['point'])} {between(moved, sign='+')} points. On the validation "
-        f"captions {recall}.",
+        f"group score on {suite}{also} by {points(moved['point'])} {between(moved, sign='+')} points. On the "
+        f"validation captions {recall}.",
         f"Transductive, and to be set beside no other result: test-time matching is fitted on the quads of {suite} "
         f"themselves, without their labels. The last round puts {percent(last['told'])} of them together rightly; the "
         f"group score on these quads goes from {percent(first['group'])} to {percent(last['group'])}, on validation "
