@@ -62,6 +62,7 @@ site: .venv/ready  ## the documentation, into site/
 	@echo "site: site/index.html"
 
 release: .venv/ready  ## wheel, report and models of an up-to-date study, with checksums, into dist/
+	python -m eqlib.study.report.fresh
 	python -m eqlib.study.release
 
 .venv/ready: requirements.lock pyproject.toml

@@ -10,6 +10,7 @@ from pathlib import Path
 import griffe
 from mkdocs.structure.files import File
 
+from eqlib.study.report.fresh import mark
 from eqlib.study.report.notebooks import Body, body, highlight_css, linked
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -32,7 +33,7 @@ def on_files(files, config):
         BODIES[page] = body(path, path.stem)
         files.append(File.generated(config, page, content=f"# {BODIES[page].title}\n"))
     listed = [f"- [{found.title}]({page}) {found.question}\n" for page, found in BODIES.items()]
-    files.append(File.generated(config, "report.md", content=REPORT + "".join(listed)))
+    files.append(File.generated(config, "report.md", content=f"{REPORT}{mark(ROOT)[1]}\n\n{''.join(listed)}"))
     files.append(File.generated(config, "CITATION.cff", abs_src_path=str(ROOT / "CITATION.cff")))
     guide = (ROOT / "README.md").read_text(encoding="utf-8").replace("](docs/", "](")
     files.append(File.generated(config, "guide.md", content=guide))

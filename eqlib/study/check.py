@@ -198,6 +198,19 @@ class Tradeoff:
 
 
 @record
+class Maps:
+    """Linear maps on frozen features: ``weights`` of the contrast inside minimal pairs, one chosen on validation; then
+    ``shares`` of the quads of ``test``, most confident first, round by round in test-time matching."""
+
+    test: Text
+    seeds: Annotated[list[Seed], Some, Distinct]
+    weights: Annotated[list[Annotated[float, Field(ge=0)]], Some, Distinct]
+    steps: Positive
+    batch: Annotated[int, Field(ge=2)]
+    shares: Annotated[list[Annotated[float, Field(gt=0, le=1)]], Some, Distinct]
+
+
+@record
 class Compare:
     """``controls`` are methods that the others are compared with beside the baseline; ``primary`` is the suite whose
     group score is the endpoint, or empty."""
@@ -226,8 +239,8 @@ class Launch:
 
 SECTIONS = {
     "study": Study, "data": Data, "scenes": Scenes, "released": Released, "pretrain": Run, "finetune": Run,
-    "fusion": Fusion, "select": Select, "evaluate": Evaluate, "tradeoff": Tradeoff, "compare": Compare,
-    "conformance": Conformance,
+    "fusion": Fusion, "select": Select, "evaluate": Evaluate, "tradeoff": Tradeoff, "maps": Maps,
+    "compare": Compare, "conformance": Conformance,
 }  # fmt: skip
 
 

@@ -201,7 +201,7 @@ def times(params: dict[str, Any], speed: Speed, every: tuple[int, int], watched:
         "select": (1 + settings) * training(finetune),
         "finetune": runs * training(finetune, finetune.get("validate_every")),
         "evaluate": (starts + runs) * score,
-        "tradeoff": len(study["methods"]) * len(params["tradeoff"]["alphas"]) * look,
+        "tradeoff": runs * len(params["tradeoff"]["alphas"]) * look,
     }
 
 

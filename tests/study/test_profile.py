@@ -21,6 +21,7 @@ SECTIONS = {
     "fusion": ["data", "fusion"],
     "evaluate": ["data", "evaluate"],
     "tradeoff": ["study", "data", "tradeoff"],
+    "maps": ["data", "maps"],
     "compare": ["study", "compare"],
     "conformance": ["conformance"],
     "figures": ["study", "data"],

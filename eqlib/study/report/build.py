@@ -1,7 +1,8 @@
 """Write the report from what the stages left: ``python -m eqlib.study.report.build``.
 
-Under ``--output`` (default reports/): index.html, report.pdf, browser.html, metrics.json, headline.json, figures/,
-tables/, scenes/, notebooks/. Each is written whole; run twice on the same input it gives the same bytes.
+Under ``--output`` (default reports/): index.html, report.pdf, browser.html, metrics.json, headline.json,
+provenance.json, figures/, tables/, scenes/, notebooks/. Each is written whole; run twice on the same input it gives the
+same bytes.
 """
 
 import argparse
@@ -49,7 +50,8 @@ def build(
     executed = notebooks(build, sources, study)
     compared = [build / "compare" / f"{name}.csv" for name in ("summary", "differences", "models")]
     tables = [*sorted((build / "compare" / "items").glob("*.parquet")), *compared]
-    facts = provenance(code=[Path(__file__).parents[2], sources], data=data, tables=tables)
+    code = {"eqlib": Path(__file__).parents[2], "notebooks": sources, "profiles": profiles, "params.yaml": params}
+    facts = provenance(code=code, data=data, tables=tables)
     pages = {name: f"browser-{name}.html" for name in study.others if name in study.suites}
     pages = ({study.main: "browser.html"} if study.main in study.suites else {}) | pages
     parameters = params.read_text(encoding="utf-8") if params else ""
@@ -62,6 +64,8 @@ def build(
     places = {name: f"notebooks/{name}.ipynb" for name in executed}
     bodies = [body(path, name, shown) for name, path in executed.items()]
     bodies = [replace(one, html=linked(one.html, places)) for one in bodies]
+    cells = {anchor: (one.name, cell) for one in bodies for anchor, cell in one.made.items()}
+    content = replace(content, cells={anchor: cells[anchor] for anchor in shown if anchor in cells})
     printed = render.pdf(content, build)
     _write(
         output / "index.html",
@@ -79,6 +83,7 @@ def build(
         )
     write_json(output / "metrics.json", metrics(study.summary))
     write_json(output / "headline.json", headline_of(study))
+    write_json(output / "provenance.json", facts)
     for name, kinds in KINDS.items():
         with whole(output / name, replace_folder=True) as draft:
             draft.mkdir()

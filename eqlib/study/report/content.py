@@ -10,10 +10,10 @@ from eqlib.errors import InputError
 from eqlib.files import read_json
 from eqlib.study.report.elsewhere import elsewhere
 from eqlib.study.report.headline import (
-    abstract,
     difference,
     evidence,
     interval,
+    paragraphs,
     percent,
     points,
     seeds_in_words,
@@ -71,17 +71,19 @@ CHAPTERS = {
         ("main", "kept", "subsets", "aspects", "differences", "equivariance", "decomposition", "suites", "models",
          "ablation", "conformance"),
     ),
+    "maps": Chapter("Apart from the study: frozen features, and matching at test time", (), ("maps", "maps_matching")),
 }  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Tile:
-    """A number at the top: what, how much, how sure."""
+    """A number at the top: what, how much, how sure; ``table``: the name of the one that it stands in."""
 
     name: str
     figure: str
     evidence: str
     kind: str  # higher, lower, none, or "" for a number that is no difference
+    table: str
 
 
 @dataclass(frozen=True)
@@ -89,7 +91,9 @@ class Content:
     """``figures`` and ``tables``: what ``typeset.publish`` and ``typeset.write`` left, in order, each with its
     ``chapter`` and ``file`` (under build/, without suffix); ``findings``: a chapter's title to what its notebook found,
     in sentences; ``methods``: title and text (``runs``) of each paragraph; ``losses``: whose formulas the paper shows;
-    ``elsewhere``: see there; ``facts``: label to value; ``parameters``: the text of params.yaml; ``prose``: see there.
+    ``elsewhere``: see there; ``facts``: label to value; ``parameters``: the text of params.yaml; ``sources``: for each
+    paragraph of the abstract the tables that it quotes; ``cells``: which notebook and cell of it made what stands at an
+    anchor (``figure-forest``); ``prose``: see there.
     """
 
     abstract: list[str]
@@ -104,6 +108,8 @@ class Content:
     elsewhere: list[dict[str, str]]
     facts: dict[str, str]
     parameters: str
+    sources: list[list[str]] = field(default_factory=list)
+    cells: dict[str, tuple[str, str]] = field(default_factory=dict)
     prose: dict = field(default_factory=prose)
 
 
@@ -117,18 +123,20 @@ def gather(
     shown["findings"] = {title: read_json(path) for title, path in left.items() if path.is_file()}
     settings = YAML(typ="safe", pure=True).load(parameters) or {}
     edition = facts.get("data edition", "")
-    paragraphs = methods(study, settings, edition=edition if edition.startswith("scenes") else "")
+    sections = methods(study, settings, edition=edition if edition.startswith("scenes") else "")
+    told = paragraphs(study)
     return Content(
-        abstract(study),
+        [text for text, _ in told],
         caveats(study),
         tiles(study),
         **shown,
-        methods=[paragraph | {"text": runs(paragraph["text"])} for paragraph in paragraphs],
+        methods=[paragraph | {"text": runs(paragraph["text"])} for paragraph in sections],
         losses=losses(study),
         discussion=discussion(study),
         elsewhere=elsewhere(study, profiles),
         facts=facts,
         parameters=parameters,
+        sources=[names for _, names in told],
     )
 
 
@@ -176,7 +184,7 @@ def tiles(study: Study) -> list[Tile]:
     row = value(study, study.treatment) if study.treatment else None
     if row is not None and CONTROL not in study.methods:
         name = f"Group score, {label(study.treatment)}"
-        made.append(Tile(name, percent(float(row["point"])), interval(row, sign=""), ""))
+        made.append(Tile(name, percent(float(row["point"])), interval(row, sign=""), "", "main"))
     against = f"to {label(study.baseline).lower()}" if study.baseline else ""
     wanted = [("group", "group score", method) for method in tuned(study)]
     wanted += [("headroom", "headroom", study.treatment)]
@@ -184,14 +192,14 @@ def tiles(study: Study) -> list[Tile]:
         row = difference(study, score, method=method) if method else None
         if row is not None:
             named = f"{label(method)}, {name}, difference {against}"
-            made.append(Tile(named, f"{points(row['point'])} pt", evidence(row), verdict(row)))
+            made.append(Tile(named, f"{points(row['point'])} pt", evidence(row), verdict(row), "differences"))
     moved, start = difference(study, "abs_b"), value(study, study.baseline, "abs_b") if study.baseline else None
     if moved is not None and start is not None and float(start["point"]) > 0:
         relative = moved.copy()
         relative[["point", "low", "high"]] = moved[["point", "low", "high"]].astype(float) / float(start["point"])
         figure = f"{100 * relative['point']:+.0f} %".replace("-", "−")
         name = f"{label(study.treatment)}, mean |b|, relative {against}"
-        made.append(Tile(name, figure, evidence(relative), verdict(moved)))
+        made.append(Tile(name, figure, evidence(relative), verdict(moved), "equivariance"))
     return made[: max(4, len(tuned(study)))]
 
 

@@ -221,8 +221,12 @@ def _named_alone(study: Study) -> str:
     if found is None:
         return ""
     seeds = study.path["seed"].nunique()
-    said = ", ".join(f"{label(method)} {percent(found.loc[method].mean())}" for method in found.index.unique())
-    return f"Zero-shot accuracy ({'one seed, no interval' if seeds == 1 else f'mean over {seeds} seeds'}): {said}."
+    said = []
+    for method, of in found.groupby(level=0, sort=False):
+        ends = f" ({100 * of.min():.1f} to {100 * of.max():.1f})" if of.nunique() > 1 else ""
+        said.append(f"{label(method)} {percent(of.mean())}{ends}")
+    told = "one seed, no interval" if seeds == 1 else f"mean over {seeds} seeds, from the lowest to the highest"
+    return f"Zero-shot accuracy ({told}): {', '.join(said)}."
 
 
 def frontier_in_words(study: Study) -> str:
@@ -256,6 +260,11 @@ def settings_in_words(study: Study) -> str:
 
 def abstract(study: Study) -> list[str]:
     """The paragraphs of the abstract."""
+    return [text for text, _ in paragraphs(study)]
+
+
+def paragraphs(study: Study) -> list[tuple[str, list[str]]]:
+    """The abstract, each paragraph with the names of the tables that its numbers stand in."""
     items = study.of()
     quads, parts = items["quad"].nunique(), items["subset"].nunique()
     setting = (
@@ -269,8 +278,14 @@ def abstract(study: Study) -> list[str]:
         if row is not None:
             scores.append(f"{label(method)} {percent(row['point'])} {between(row)}")
     listed = f"Group score with its {100 * study.level:g} % interval: {', '.join(scores)}." if scores else ""
-    told = [headline(study), others(study), f"{setting} {listed}", mechanism(study), cost(study)]
-    return [text.strip() for text in told if text]
+    told = [
+        (headline(study), ["differences"]),
+        (others(study), ["differences"]),
+        (f"{setting} {listed}", ["main"]),
+        (mechanism(study), ["equivariance", "decomposition"]),
+        (cost(study), ["kept"]),
+    ]
+    return [(text.strip(), tables) for text, tables in told if text]
 
 
 def _start(study: Study) -> str:

@@ -27,12 +27,14 @@ _UNDESCRIBED = 'alt="No description has been provided for this image"'
 
 @dataclass(frozen=True)
 class Body:
-    """One notebook in the page. ``name``: its file's; ``title``: its first heading; ``question``: what it asks."""
+    """One notebook in the page. ``name``: its file's; ``title``: its first heading; ``question``: what it asks;
+    ``made``: anchor of what the page shows to the id of the cell that made it."""
 
     name: str
     title: str
     question: str
     html: str
+    made: Mapping[str, str]
 
 
 class _Exporter(HTMLExporter):
@@ -67,7 +69,8 @@ def mathml(tex: str, *, display: str = "inline") -> str:
 
 
 def body(path: str | Path, name: str, shown: Mapping[str, str] | None = None) -> Body:
-    """The notebook at ``path`` (executed) as HTML without ids, scripts or foreign addresses.
+    """The notebook at ``path`` (executed) as HTML without scripts or foreign addresses. Ids are those of its code cells
+    alone, ``code-NAME-ID``.
 
     ``shown``: anchor to title of what the page shows already (``figure-forest``). An output whose metadata name one
     (``anchor``) becomes a link to it, or the page would hold every figure and table twice.
@@ -76,9 +79,11 @@ def body(path: str | Path, name: str, shown: Mapping[str, str] | None = None) ->
         notebook = nbformat.read(path, as_version=4)
     except Exception as error:  # nbformat raises its own, jsonschema's and json's errors
         raise InputError("an executed notebook", f"{type(error).__name__}: {error}", where=path) from error
-    for output in (output for cell in notebook.cells for output in cell.get("outputs", [])):
+    made = {}
+    for cell, output in ((one, output) for one in notebook.cells for output in one.get("outputs", [])):
         anchor = output.get("metadata", {}).get("anchor")
         if isinstance(anchor, str) and anchor in (shown or {}):
+            made[anchor] = cell.id
             link = f'<p><a href="#{escape(anchor)}">{escape(shown[anchor])}</a></p>'
             output["data"] = {"text/html": link}
     first = next((cell.source for cell in notebook.cells if cell.cell_type == "markdown"), "")
@@ -93,10 +98,10 @@ def body(path: str | Path, name: str, shown: Mapping[str, str] | None = None) ->
         exclude_anchor_links=True,
     )
     exporter.log.setLevel(logging.ERROR)  # it asks for alt texts that only an author can give
-    html, _ = exporter.from_notebook_node(notebook)
+    html, _ = exporter.from_notebook_node(notebook, resources={"metadata": {"name": name}})
     heading = title[1] if title else name
     html = html.replace(_UNDESCRIBED, f'alt="A picture of the notebook {escape(heading)}"')
-    return Body(name, heading, " ".join(question[1].split()) if question else "", _fit(html))
+    return Body(name, heading, " ".join(question[1].split()) if question else "", _fit(html), made)
 
 
 def linked(html: str, places: Mapping[str, str]) -> str:
@@ -117,11 +122,11 @@ def highlight_css() -> str:
 
 
 def _fit(html: str) -> str:
-    """Headings two levels down, as the page has its own; no ids that two notebooks share; no style of pandas' own."""
+    """Headings two levels down, as the page has its own; no ids but the cells'; no style of pandas' own."""
     html = re.sub(r"<style scoped[^>]*>.*?</style>", "", html, flags=re.DOTALL)
     html = re.sub(r"<(/?)h([1-4])\b[^>]*>", lambda tag: f"<{tag[1]}h{min(int(tag[2]) + 2, 6)}>", html)
     html = re.sub(r'<table border="1" class="dataframe">', '<table class="dataframe">', html)
-    html = re.sub(r"""(<[a-z][^<>]*?)\s+id=(?:"[^"]*"|'[^']*')""", r"\1", html)
+    html = re.sub(r"""(<[a-z][^<>]*?)\s+id=(?:"(?!code-)[^"]*"|'[^']*')""", r"\1", html)
     html = re.sub(r"<img(?![^>]*\balt=)", '<img alt=""', html)
     html = html.replace("<table", '<div class="wide"><table').replace("</table>", "</table></div>")
     html = re.sub(r"data:image/(png|jpeg);base64,([^\"]+)", _lighter, html)

@@ -37,7 +37,10 @@ for (const button of document.querySelectorAll(".zoom")) {
 large.addEventListener("click", () => large.close());
 addEventListener("hashchange", open);
 function open() {
-  const target = location.hash && document.getElementById(decodeURIComponent(location.hash.slice(1)));
-  if (target?.tagName === "DETAILS") target.open = true;
+  const target = document.getElementById(decodeURIComponent(location.hash.slice(1)));
+  for (let fold = target?.closest("details"); fold; fold = fold.parentElement.closest("details")) fold.open = true;
+  const code = target?.matches(".cell") && target.querySelector(".source");
+  if (code) code.open = true;
+  target?.scrollIntoView();
 }
 open();

@@ -1,6 +1,7 @@
 """What a report was made from: hashes and versions, nothing that differs between two runs of the same code and data."""
 
 import platform
+from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -32,9 +33,12 @@ def _runs(path: Path) -> bool:
     return bool(path.stat().st_mode & 0o111)
 
 
-def provenance(*, code: list[Path], data: Path | None, tables: list[Path]) -> dict[str, str]:
-    """Label to value: trees of ``code`` folders, the ``data`` manifest's hash, one hash of ``tables``, versions."""
-    facts = {f"git tree of {folder.name}/": git_tree(folder) for folder in code if folder.is_dir()}
+def provenance(*, code: Mapping[str, Path | None], data: Path | None, tables: list[Path]) -> dict[str, str]:
+    """Label to value: git's ids of ``code`` (name in the repository: where its folder or file lies), the ``data``
+    manifest's hash, one hash of ``tables``, versions."""
+    facts = {f"git tree of {name}": git_tree(path) for name, path in code.items() if path and path.is_dir()}
+    blobs = {name: Blob.from_string(path.read_bytes()) for name, path in code.items() if path and path.is_file()}
+    facts |= {f"git blob of {name}": blob.id.decode() for name, blob in blobs.items()}
     if data is not None and (data / "manifest.json").is_file():
         manifest = read_json(data / "manifest.json")
         for key in ("edition", "seed", "content"):

@@ -28,6 +28,7 @@ def html(content: Content, build: str | Path, *, notebooks: list[Body], browser:
     return environment().get_template("page.html.j2").render(
         content=content,
         figures=[words | {"data": _figure(words, build)} for words in content.figures],
+        numbers={table["name"]: number for number, table in enumerate(content.tables, 1)},
         notebooks=notebooks,
         browser=browser,
         paper=paper,

@@ -112,7 +112,8 @@ def tradeoff(study: Study) -> Words:
     zero_shot = "Zero-shot accuracy: pictures of one thing alone, by name. " * ("zero_shot_top1" in study.path)
     names = " and ".join(name.removesuffix(" (%)") for column, name in KEPT.items() if column in study.path)
     one = study.path["seed"].nunique() == 1
-    seeds = "One seed a method and no intervals: exploratory." if one else "Thin lines: seeds."
+    several = f"Marks: mean over {seeds_in_words(study)}; thin lines: single seeds."
+    seeds = "One seed a method and no intervals: exploratory." if one else several
     return _words("tradeoff", zero_shot=zero_shot, names=names, seeds=seeds)
 
 

@@ -7,6 +7,7 @@ import io
 import json
 import os
 import shutil
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -38,6 +39,7 @@ def pages(study, tmp_path_factory) -> Path:
         write(table, root / "figures" / "tables")
     facts = {"tables (SHA-256)": 64 * "a"}
     content = gather(study, root, facts=facts, parameters=f"long: {80 * 'x'}")
+    content = replace(content, cells={"figure-motivation": ("wide", "b")})
     text = html(content, root, notebooks=[_notebook(root)], browser="browser.html", paper="r.pdf")
     (root / "index.html").write_text(text)
     (root / "browser.html").write_text(render(study.pictures(), study.of(), report="index.html"))
@@ -128,6 +130,14 @@ def test_formulas_are_set_and_repeated_figures_are_links(visit):
     tab.locator("#notebook-wide a", has_text="Figure 1. Motivation").click()
     tab.wait_for_function("location.hash === '#figure-motivation'")
     assert tab.locator("#figure-motivation").is_visible()
+
+
+def test_a_figure_leads_to_the_open_code_of_its_cell(visit):
+    tab = visit("index.html")
+    tab.locator("#figure-motivation .made a").first.click()
+    cell = tab.locator("#code-wide-b")
+    assert cell.locator(".source pre").is_visible()
+    tab.wait_for_function("Math.abs(document.getElementById('code-wide-b').getBoundingClientRect().top) < 400")
 
 
 def test_figures_keep_one_size_of_letters_on_a_phone(visit):

@@ -17,7 +17,7 @@ from matplotlib.legend import Legend
 
 from eqlib.scoring import summarise
 from eqlib.study.report.figures.examples import example, examples, lines
-from eqlib.study.report.figures.runs import frontier, logged
+from eqlib.study.report.figures.runs import frontier, logged, note
 from eqlib.study.report.figures.scores import by_size, dose, forest, main_result, sizes
 from eqlib.study.report.figures.similarity import MASS, density, equivariance
 from eqlib.study.report.study import with_measures
@@ -88,6 +88,38 @@ def test_nothing_written_lies_on_something_else_written(full, name):
     for number, (first, box) in enumerate(boxes):
         for second, other in boxes[number + 1 :]:
             assert not box.shrunk(0.98, 0.9).overlaps(other.shrunk(0.98, 0.9)), (first, second)
+
+
+@pytest.mark.parametrize("name", ["tradeoff", "frontier"])
+def test_words_beside_a_point_lie_on_no_line_and_inside(full, name):
+    """With zero-shot accuracy beside recall, as in the study: two narrow panels."""
+    path = full.path.assign(zero_shot_top1=full.path["recall"] / 2)
+    figure, _ = draw(replace(full, path=path), name)
+    with style():
+        figure.draw_without_rendering()
+    for ax in figure.axes:
+        lines = [line.get_path().transformed(line.get_transform()) for line in ax.lines]
+        for text in ax.texts:
+            box = text.get_window_extent()
+            assert not any(line.intersects_bbox(box, filled=False) for line in lines), text.get_text()
+            assert ax.bbox.count_contains(box.corners()) == 4, text.get_text()
+
+
+def test_words_go_to_the_first_side_that_is_free(ax):
+    """A line leaves (1, 1) upward to the right, and a mark stands above: the words go below, in the middle."""
+    ax.plot([1, 2], [1, 2])
+    ax.plot(1, 1.15, "o")
+    ax.set(xlim=(0, 2), ylim=(0, 2))
+    note(ax, [(1, 1, "words", "black")])
+    [text] = ax.texts
+    assert (text.get_ha(), text.get_va(), text.xyann) == ("center", "top", (0, -5))
+
+
+def test_a_mark_at_zero_is_whole(study):
+    wrong = study.of().assign(group=False)
+    ax = main_result(study.summary.assign(point=0.0, low=0.0, high=0.1), wrong)
+    assert ax.get_ylim()[0] == 0
+    assert all(not drawn.get_clip_on() for drawn in ax.collections)
 
 
 @pytest.mark.parametrize("name", FIGURES)

@@ -146,7 +146,8 @@ def test_twice_the_same_bytes(stages, report, tmp_path):
 
 def test_what_is_written(report):
     assert sorted(path.name for path in report.iterdir()) == sorted(
-        ["index.html", "report.pdf", "browser.html", "metrics.json", "headline.json", "figures", "tables", "notebooks"]
+        ["index.html", "report.pdf", "browser.html", "figures", "tables", "notebooks"]
+        + [f"{name}.json" for name in ("metrics", "headline", "provenance")]
     )
     assert sorted(path.name for path in (report / "figures").iterdir()) == sorted(
         f"{name}.{kind}" for name in ("main_result", "forest", "motivation") for kind in ("pdf", "png")
@@ -192,7 +193,9 @@ def test_a_longer_run_of_another_profile_is_quoted_and_linked(report, stages, st
 
 def test_the_page_says_what_it_was_made_from(report, stages):
     text = (report / "index.html").read_text()
-    assert "git tree of eqlib/" in text
+    facts = json.loads((report / "provenance.json").read_text())
+    for name in ("git tree of eqlib", "git tree of notebooks", "git blob of params.yaml"):
+        assert f"{name}</th><td><code>{facts[name]}</code>" in text
     assert "summary.csv" in text
     assert "validation: val" in text
     assert str(stages.parent) not in text.replace(str(stages / "build" / "data"), "")
@@ -204,7 +207,7 @@ def test_a_notebook_becomes_prose_folded_code_and_results(tmp_path):
     assert made.html.count("<details") == 1  # the empty cell has no fold
     assert "<td>7</td>" in made.html
     assert "<h1" not in made.html
-    assert "id=" not in made.html
+    assert re.findall(r'id="([^"]*)"', made.html) == ["code-n-code", "code-n-empty"]
     assert "In&nbsp;[" not in made.html
 
 
@@ -289,3 +292,33 @@ def test_a_figure_of_the_page_is_a_link_in_the_notebook(tmp_path):
     assert '<a href="#figure-forest">Figure 1. A &amp; &lt;b&gt;</a>' in made
     assert made.count("<img") == 1
     assert 'alt="A picture of the notebook Draw"' in made
+
+
+def test_a_figure_and_a_table_link_to_the_cell_that_made_them_and_numbers_to_their_table(report, stages, tmp_path):
+    """The notebook of the figures drew one figure and one table here; of what no notebook shows nothing is claimed."""
+    assert 'class="made"' not in (report / "index.html").read_text()
+    shutil.copytree(stages, tmp_path / "stages")
+    path = notebook(tmp_path / "stages" / "build" / "figures" / "notebook.ipynb", "Figures")
+    read = nbformat.read(path, as_version=4)
+    read.cells[1].outputs = [
+        nbformat.v4.new_output("display_data", {"text/plain": "x"}, metadata={"anchor": anchor})
+        for anchor in ("figure-forest", "table-main", "figure-not-in-the-report")
+    ]
+    nbformat.write(read, path)
+    assert make(tmp_path / "stages", tmp_path / "reports") == 0
+    text = (tmp_path / "reports" / "index.html").read_text()
+    page = Page(text)
+    tree = json.loads((tmp_path / "reports" / "provenance.json").read_text())["git tree of eqlib"]
+    made = (
+        '<span class="made">Made by <a href="#code-60_figures-code">60_figures, cell code</a>, '
+        f'code <a href="#provenance"><code>{tree[:7]}</code></a></span></figcaption>'
+    )
+    assert text.count(made) == text.count('class="made"') == 2
+    for anchor in ("figure-forest", "table-main"):
+        inside = text[text.index(f'id="{anchor}"') :]
+        assert made in inside[: inside.index("</figure>")]
+    assert "code-60_figures-code" in page.ids
+    number = re.findall(r'<figure class="table" id="table-(\w+)">', text).index("differences") + 1
+    lead = text[text.index('<p class="lead">') :]
+    assert f'<a class="file" href="#table-differences">Table {number}</a></p>' in lead[: lead.index("</p>") + 4]
+    assert re.search(r'<dd class="evidence">[^<]*<a class="file" href="#table-differences">', text)

@@ -106,6 +106,17 @@ def test_every_figure_and_table_is_there_with_its_words(content, folder_of):
     assert [table["label"] for table in found] == [f"<table-{table['name']}>" for table in content.tables]
 
 
+def test_numbers_name_their_table_and_figures_their_cell(content, folder_of):
+    """The abstract's and the tiles' tables by number; what a cell made, in a list behind the ids of the code."""
+    made = replace(content, cells={"figure-frontier": ("60_#figures", "frontier"), "table-main": ("60_#figures", "t")})
+    found = [element["target"] for element in render.query(made, folder_of, "ref")]
+    there = {table["name"] for table in content.tables}
+    shown = [*(name for names in content.sources for name in names), *(tile.table for tile in content.tiles)]
+    shown = [name for name in shown if name in there]
+    assert {"differences", "main", "equivariance"} <= set(shown)
+    assert sorted(found) == sorted([f"<table-{name}>" for name in shown] + ["<figure-frontier>", "<table-main>"])
+
+
 def test_hostile_letters_stay_letters(content, folder_of):
     table = Table("bad", HOSTILE, HOSTILE, ["a", HOSTILE], [[Cell(HOSTILE, HOSTILE), Cell("1", value=1.0)]], None)
     rows = [[vars(cell) for cell in row] for row in table.rows]

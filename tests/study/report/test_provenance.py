@@ -35,9 +35,9 @@ def test_the_tree_is_the_one_git_names(tmp_path):
 def test_facts_name_the_tables_and_change_with_them(tmp_path):
     table = tmp_path / "summary.csv"
     table.write_text("a\n1\n")
-    first = provenance(code=[], data=None, tables=[table, tmp_path / "absent.csv"])
+    first = provenance(code={}, data=None, tables=[table, tmp_path / "absent.csv"])
     table.write_text("a\n2\n")
-    second = provenance(code=[], data=None, tables=[table])
+    second = provenance(code={}, data=None, tables=[table])
     assert {name for name in first if first[name] != second[name]} == {"tables: summary.csv (SHA-256)"}
     assert "matplotlib" in first
 

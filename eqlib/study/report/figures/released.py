@@ -93,8 +93,8 @@ def decided(ax: Axes, overview: pd.DataFrame) -> Axes:
                     fontsize=5.6, color=QUIET)  # fmt: skip
     path = wide[wide["family"] == "trajectory"].sort_values("model")
     ax.plot(path["decided"], path["right"], color=FAMILIES["trajectory"][1], linewidth=0.5, zorder=1)
-    for row, end in ((path.iloc[0], "first"), (path.iloc[-1], "last")):
-        ax.annotate(end, (row["decided"], row["right"]), xytext=(4, -7), textcoords="offset points", fontsize=6)
+    for row, end, away in ((path.iloc[0], "first", (-6, -10)), (path.iloc[-1], "last", (4, -7))):
+        ax.annotate(end, (row["decided"], row["right"]), xytext=away, textcoords="offset points", fontsize=6)
     marks = {family: mark.replace(".", "o") for family, (_, _, mark) in FAMILIES.items()}
     sns.scatterplot(wide, x="decided", y="right", hue="family", style="family", markers=marks, s=22, zorder=2, ax=ax,
                     palette={family: colour for family, (_, colour, _) in FAMILIES.items()},
@@ -111,7 +111,10 @@ def trajectory(axes: Sequence[Axes], overview: pd.DataFrame, bars: pd.DataFrame)
     """Left: outcomes by epoch with intervals; middle: the median ratio; right: ``bars`` (state, score, value)."""
     epochs = overview.assign(epoch=overview["model"].str.extract(r"(\d+)$")[0].astype(int)).sort_values("epoch")
     for ax, score, colour, scale, chance in (
-        *((axes[0], score, colour, 100, 100 * CHANCE.get(score, 0)) for score, (_, colour) in OUTCOMES.items()),
+        *(
+            (axes[0], score, colour, 100, 100 * CHANCE.get(score, CHANCE["group"]))
+            for score, (_, colour) in OUTCOMES.items()
+        ),
         (axes[1], "ratio", QUIET, 1, 1.55),
     ):
         rows = epochs[epochs["score"] == score]

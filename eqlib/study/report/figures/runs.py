@@ -8,6 +8,7 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
+from matplotlib.path import Path
 from matplotlib.ticker import MaxNLocator
 
 from eqlib.study.report.style import INK, PAGE, QUIET, colours, in_order, label, legend, markers, panels
@@ -30,6 +31,10 @@ KEPT = {"recall": "R@1 (%)", "zero_shot_top1": "Zero-shot accuracy (%)"}
 
 FILLS = ("full", "none", "left", "top", "right", "bottom")
 """How the marks of a method's forms are filled."""
+
+AROUND = [(1, 1), (0, 1), (0, -1), (-1, 1), (1, -1), (-1, -1), (1, 0), (-1, 0)]
+HORIZONTAL, VERTICAL = {-1: "right", 0: "center", 1: "left"}, {-1: "top", 0: "center", 1: "bottom"}
+"""Sides of a point, in the order in which words look for room."""
 
 
 def logged(histories: pd.DataFrame) -> list[str]:
@@ -67,14 +72,15 @@ def tradeoff(path: pd.DataFrame) -> np.ndarray:
     """Group score against what is KEPT along ``path`` (method, seed, alpha in 0..1, group and the columns of KEPT, as
     proportions), from the pretrained model on."""
     axes = against(path.assign(form=""), along="alpha")
-    first = path[path["alpha"] == path["alpha"].min()]
+    legend(axes[0].figure, path["method"], line="-")
+    first, last = (path[path["alpha"] == end] for end in (path["alpha"].min(), path["alpha"].max()))
     for ax, kept in zip(axes, shown(path), strict=True):
         start = 100 * first[kept].mean(), 100 * first["group"].mean()
         ax.plot(*start, marker="o", color=colours(["pretrained"])["pretrained"], zorder=4)
-        note(ax, *start, "pretrained", below=True)
-        for _, of in path[path["alpha"] == path["alpha"].max()].groupby("method"):
-            note(ax, 100 * of[kept].mean(), 100 * of["group"].mean(), f"α = {of['alpha'].iloc[0]:g}")
-    legend(axes[0].figure, path["method"], line="-")
+        ends = 100 * last.groupby("method")[[kept, "group"]].mean()
+        note(
+            ax, [(*start, "pretrained", INK), *((x, y, f"α = {path['alpha'].max():g}", QUIET) for x, y in ends.values)]
+        )
     return axes
 
 
@@ -83,24 +89,23 @@ def frontier(runs: pd.DataFrame, *, baseline: str) -> np.ndarray:
     and form over its weights. ``baseline``, without a weight, is a cross; shaded: at most WITHIN below its own."""
     lines = runs[runs["method"] != baseline]
     axes = against(lines, along="weight")
-    start = runs[runs["method"] == baseline].mean(numeric_only=True)
-    for ax, kept in zip(axes, shown(runs), strict=True):
-        for _, of in means(lines).groupby(["method", "form"], sort=False):
-            end = of.loc[of["weight"].idxmax()] if of["weight"].notna().any() else of.iloc[-1]
-            if len(of) > 1:
-                note(ax, 100 * end[kept], 100 * end["group"], f"weight {end['weight']:g}")
-        if len(start.dropna()):
-            ax.plot(100 * start[kept], 100 * start["group"], "P", color=colours([baseline])[baseline], markersize=6,
-                    zorder=4)  # fmt: skip
-            note(ax, 100 * start[kept], 100 * start["group"], label(baseline).lower(), below=True)
-            ends = ax.get_xlim()
-            ax.axvspan(100 * (start[kept] - WITHIN), ends[1] + 100, color="#f3f4f6", zorder=0, linewidth=0)
-            ax.set_xlim(ends)
     handles = [
         Line2D([], [], **look, label=": ".join(filter(None, [label(method), form])))
         for (method, form), look in _look(lines).items()
     ]
     legend(axes[0].figure, [], also=handles, loc="outside upper left", ncols=2)
+    start = runs[runs["method"] == baseline].mean(numeric_only=True)
+    for ax, kept in zip(axes, shown(runs), strict=True):
+        ends = [of.loc[of["weight"].idxmax()] for _, of in means(lines).groupby(["method", "form"]) if len(of) > 1]
+        said = [(100 * end[kept], 100 * end["group"], f"weight {end['weight']:g}", QUIET) for end in ends]
+        if len(start.dropna()):
+            ax.plot(100 * start[kept], 100 * start["group"], "P", color=colours([baseline])[baseline], markersize=6,
+                    zorder=4)  # fmt: skip
+            said.append((100 * start[kept], 100 * start["group"], label(baseline).lower(), INK))
+            ends = ax.get_xlim()
+            ax.axvspan(100 * (start[kept] - WITHIN), ends[1] + 100, color="#f3f4f6", zorder=0, linewidth=0)
+            ax.set_xlim(ends)
+        note(ax, said)
     return axes
 
 
@@ -142,7 +147,22 @@ def _look(table: pd.DataFrame) -> dict[tuple[str, str], dict]:
     }  # fmt: skip
 
 
-def note(ax: Axes, x: float, y: float, text: str, *, below: bool = False) -> None:
-    """A few words beside a point."""
-    ax.annotate(text, (x, y), xytext=(5, -3 if below else 3), textcoords="offset points", fontsize=5.8,
-                va="top" if below else "bottom", color=INK if below else QUIET)  # fmt: skip
+def note(ax: Axes, said: list[tuple[float, float, str, str]]) -> None:
+    """A few words beside each point (x, y, words, colour) of a finished ``ax``, inside, and on the side where they lie
+    on no line, mark or other words, or on the fewest."""
+    ax.figure.draw_without_rendering()  # where the layout puts the axes
+    paths = [line.get_path().transformed(line.get_transform()) for line in ax.lines]
+    points = np.concatenate([line.get_transform().transform(line.get_xydata()) for line in ax.lines])
+    for x, y, words, colour in said:
+        tried = []
+        for across, up in AROUND:
+            made = ax.annotate(words, (x, y), xytext=(5 * across, 5 * up), textcoords="offset points", fontsize=5.8,
+                               ha=HORIZONTAL[across], va=VERTICAL[up], color=colour)  # fmt: skip
+            box = made.get_window_extent()
+            made.remove()
+            hits = sum(path.intersects_bbox(box.padded(4), filled=False) for path in paths)
+            outside = 4 - ax.bbox.count_contains(box.corners())
+            tried.append((hits + box.padded(5).count_contains(points) + outside, made, box))
+        _, made, box = min(tried, key=lambda one: one[0])
+        ax.add_artist(made)
+        paths.append(Path(box.corners()[[0, 1, 3, 2, 0]]))

@@ -93,6 +93,9 @@ def main_result(summary: pd.DataFrame, items: pd.DataFrame) -> Axes:
     table = pd.concat([table, seeds.assign(part=seeds["subset"].map(part_label))])
     marks(ax, table[table["subset"].isin(shown)], "part", [part_label(name) for name in shown])
     ax.set(ylim=(0, min(104, ax.get_ylim()[1] + 3)), ylabel="Group score (%)")
+    for drawn in ax.collections:
+        drawn.set_clip_on(False)  # or the axis cuts a mark at 0 in half
+    ax.tick_params(axis="x", pad=4.5)  # below such a mark
     _chance(ax)
     if shown[0] == "micro" and len(shown) > 1:
         ax.axvspan(-0.5, 0.5, color="#f3f4f6", zorder=0, linewidth=0)
@@ -107,7 +110,7 @@ def _chance(ax: Axes, *, lying: bool = False) -> None:
     if lying:
         ax.annotate("chance", (at, 1), xycoords=("data", "axes fraction"), xytext=(2, -1), va="top", **quiet)
     else:
-        ax.annotate("chance", (1, at), xycoords=("axes fraction", "data"), xytext=(-1, 2), ha="right", **quiet)
+        ax.annotate("chance", (1, at), xycoords=("axes fraction", "data"), xytext=(2, 0), va="center", **quiet)
 
 
 def forest(differences: pd.DataFrame, *, baseline: str) -> Axes:
@@ -213,7 +216,7 @@ def dose(table: pd.DataFrame) -> np.ndarray:
         part = part.assign(change=part["change"] + aside - aside.mean())
         sns.lineplot(part, x="change", y="point", hue="method", style="method", hue_order=methods, style_order=methods,
                      palette=shade, markers=mark, dashes=False, markeredgewidth=0, markersize=3.4, linewidth=0.9,
-                     legend=False, ax=ax)  # fmt: skip
+                     legend=False, clip_on=False, ax=ax)  # fmt: skip
         ax.vlines(part["change"], part["low"], part["high"], color=part["method"].map(shade), linewidth=0.8, alpha=0.7)
         ax.set(title=name, xlabel="size of the change", ylabel="Group score (%)", ylim=(0, 103))
         ax.xaxis.set_major_locator(MaxNLocator(4))
@@ -246,15 +249,16 @@ def retrieval(summary: pd.DataFrame) -> np.ndarray:
 def published(table: pd.DataFrame, summary: pd.DataFrame | None = None) -> Axes:
     """Published group scores of EqBen in percent (``table``: subset, model, value), a grey mark a model; the study's
     own methods in colour where ``summary`` holds them. Up to eight models have each a mark, more share one."""
-    [ax] = panels(1, 2.3)
+    [ax] = panels(1, 2.9)
     if summary is not None:
         own = percent(summary[(summary["score"] == "group") & summary["subset"].isin(EQBEN)])
         marks(ax, own.assign(part=own["subset"].map(EQBEN)), "part", list(EQBEN.values()), lying=True)
     means = table.groupby("model")["value"].mean().sort_values(ascending=False, kind="stable")
     shown = list(means.index) if len(means) <= 8 else [None]
-    for mark, model in zip("os^vDPX*", shown, strict=False):
+    aside = np.linspace(-0.36, 0.36, len(shown)) if len(shown) > 1 else [0]  # or near scores hide each other
+    for mark, model, shift in zip("os^vDPX*", shown, aside, strict=False):
         of = table if model is None else rows(table, model=model)
-        ax.scatter(of["value"], of["subset"].map(list(EQBEN).index), s=15, marker=mark, facecolors="none",
+        ax.scatter(of["value"], of["subset"].map(list(EQBEN).index) + shift, s=15, marker=mark, facecolors="none",
                    edgecolors=QUIET, linewidths=0.7, label=model or f"{len(means)} published models")  # fmt: skip
     _chance(ax, lying=True)
     ax.set(xlabel="Group score (%)", xlim=(0, 100), ylim=(len(EQBEN) - 0.5, -0.5))

@@ -38,7 +38,7 @@ def equivariance(items: pd.DataFrame) -> np.ndarray:
         zero = -bottom / (top - bottom)
         for text, y, va, colour in (
             (f"group right {group:.1f} %", 0.97, "top", INK),
-            (f"headroom {match - group:.1f} %", zero + 0.03, "bottom", "#8a5a00"),
+            (f"headroom {100 * (of['group_match'] > of['group']).mean():.1f} %", zero + 0.03, "bottom", "#8a5a00"),
             (f"assignment wrong {100 - match:.1f} %", 0.03, "bottom", QUIET),
         ):
             box = {"facecolor": "white", "alpha": 0.82, "edgecolor": "none", "pad": 1.2}
@@ -46,6 +46,7 @@ def equivariance(items: pd.DataFrame) -> np.ndarray:
         ax.set(xlim=(0, right), ylim=(bottom, top), xlabel=r"threshold $|a| + |b|$", ylabel=r"evidence $I$")
         ax.set_title(label(method), color=shades[method])
         ax.xaxis.set_major_locator(MaxNLocator(4, prune="upper"))
+        ax.xaxis.set_major_formatter("{x:g}")  # a short 0: the panel beside ends with a number
         ax.grid(False)
     return axes
 
