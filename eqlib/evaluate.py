@@ -123,15 +123,14 @@ def _models(options, suite):
 
 
 def _head(suite, limit: int):
+    import numpy as np
+
     from eqlib.suites import RetrievalSuite
 
     edition = f"first {limit:,} of {suite.edition}"
     if not isinstance(suite, RetrievalSuite):
         return replace(suite, edition=edition, records=suite.records.head(limit))
-    kept = suite.image_of_caption < limit
-    captions = [text for text, keep in zip(suite.captions, kept, strict=True) if keep]
-    shown = {"captions": captions, "image_of_caption": suite.image_of_caption[kept], "images": suite.images[:limit]}
-    return replace(suite, edition=edition, groups=None, negatives=None, **shown)
+    return replace(suite.keep(np.arange(len(suite.images)) < limit), edition=edition)
 
 
 def _table(options, suite, judge, first):
