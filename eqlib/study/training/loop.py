@@ -105,8 +105,15 @@ def fit(
             workers=recipe.workers_of(max(1, torch.cuda.device_count()) if world > 1 else 1),
             partners="partners" in objective.needs,
         )  # fmt: skip
+
+        def log(step: int, row: dict[str, float]) -> None:
+            history.append({"step": step, **row})
+            accelerator.log(row, step=step)
+            if on_log and main:
+                on_log(pd.DataFrame(history))
+
         if validate is not None and recipe.validate_every and not first:
-            history.append({"step": 0, **_on_main(accelerator, validate, bare)})
+            log(0, _on_main(accelerator, validate, bare))
         step, started = first, time.perf_counter()
         saved, failed = started, torch.zeros((), dtype=torch.long, device=device)
         bar = progress(desc="training", initial=first, total=recipe.steps, disable=not main)
@@ -162,11 +169,8 @@ def fit(
                     if validating:
                         row |= _on_main(accelerator, validate, bare)
                         _keep_best(best, row, recipe, bare, objective)
-                history.append({"step": step, **row})
-                accelerator.log(row, step=step)
+                log(step, row)
                 bar.set_postfix({name: f"{row[name]:.3f}" for name in terms})
-                if on_log and main:
-                    on_log(pd.DataFrame(history))
                 if recipe.checkpoint_minutes:
                     late = time.perf_counter() - saved > 60 * recipe.checkpoint_minutes
                     saving = broadcast_object_list([saving or late])[0]  # clocks differ, and all must save together
