@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 import sys
 import time
@@ -17,11 +16,11 @@ import pandas as pd
 import torch
 from accelerate import Accelerator
 from accelerate.utils import broadcast_object_list
-from safetensors.torch import save
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from eqlib.errors import InputError
 from eqlib.losses import GradientCache
+from eqlib.models.clip import weights_digest
 from eqlib.progress import progress
 from eqlib.study.training.batches import CaptionedImages, batches
 from eqlib.study.training.checkpoint import Checkpoint
@@ -84,7 +83,8 @@ def fit(
         keeping = recipe.checkpoint_every or recipe.checkpoint_minutes
         experiment = keeping and {
             "recipe": asdict(recipe), "method": objective.method, "settings": objective.settings, "more": settings,
-            "data": data.digest, "weights": _digest(several), "processes": world,
+            "data": data.digest, "processes": world,
+            "weights": weights_digest(torch.nn.ModuleList(filter(None, [model, objective.head])), ""),
         }  # fmt: skip
         bare = model
         model, optimizer = accelerator.prepare(model, optimizer)
@@ -240,12 +240,6 @@ def _seed(seed: int, step: int, rank: int, device: torch.device) -> None:
     torch.default_generator.manual_seed(value)
     if device.type == "cuda":
         torch.cuda.manual_seed(value)
-
-
-def _digest(module: torch.nn.Module) -> str:
-    """SHA-256 (hex) of the weights."""
-    weights = {name: value.clone().contiguous() for name, value in module.named_parameters()}
-    return hashlib.sha256(save(weights | {name: value.clone() for name, value in module.named_buffers()})).hexdigest()
 
 
 def _due(step: int, every: int) -> bool:
