@@ -86,9 +86,9 @@ class Format(NamedTuple):
     options: tuple[str, ...] = ()
 
 
-FILE = {"type": Path, "metavar": "FILE"}
+FILE: dict = {"type": Path, "metavar": "FILE"}
 ROWS = ("annotation", "index", "info", "layout", "clusters")
-OPTIONS = {
+OPTIONS: dict[str, dict] = {
     "also": {
         "action": "append",
         "default": [],

@@ -112,9 +112,10 @@ def _models(options, suite):
         if not isinstance(first, CLIP):
             raise InputError("a dual encoder that finds the candidates", "a scorer of pairs", where="--first")
     if options.probabilities:
-        if not hasattr(model, "probability"):
+        probability = getattr(model, "probability", None)
+        if probability is None:
             raise InputError("a model with probabilities (SigLIP, VQAScore)", options.model, where="--probabilities")
-        model.probability(np.zeros(1))  # raises where a model of its kind has none
+        probability(np.zeros(1))  # raises where a model of its kind has none
     return as_asked(model, **kept), first and as_asked(first, **kept)
 
 
