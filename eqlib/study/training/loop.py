@@ -137,9 +137,7 @@ def fit(
             loss = sum(terms.values(), 0 * sum(output.sum() for output in outputs[2:]))
             failed = torch.where((failed == 0) & ~loss.detach().isfinite(), step, failed)
             accelerator.backward(loss)
-            for (
-                parameter
-            ) in objective.parameters():  # a matching head; the model's gradients are averaged by its wrapper
+            for parameter in objective.parameters():  # a head's; the wrapper averages the model's
                 parameter.grad = accelerator.reduce(parameter.grad, "mean")
             norm = accelerator.clip_grad_norm_(
                 [*model.parameters(), *objective.parameters()], recipe.max_norm or math.inf
