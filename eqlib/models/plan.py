@@ -34,7 +34,7 @@ def plan(judge: Embedder | PairScorer, suite: AnySuite, *, first: Embedder | Non
     found: dict = {"items": len(suite), "pictures": pictures, "captions": len(texts), "passes": {}}
     found |= {"bytes": 0, "seconds": 0.0}
 
-    def add(kind: str, todo: int, width: int, do: Callable[..., object], parts: Sequence[Sequence]) -> None:
+    def add(kind: str, todo: int, width: int, do: Callable[[list], object], parts: Sequence[list]) -> None:
         found["passes"][kind] = todo
         found["bytes"] += todo * width
         if todo:
@@ -68,7 +68,7 @@ def plan(judge: Embedder | PairScorer, suite: AnySuite, *, first: Embedder | Non
     return found
 
 
-def _seconds_each(do: Callable[..., object], parts: Sequence[Sequence]) -> float:
+def _seconds_each(do: Callable[[list], object], parts: Sequence[list]) -> float:
     """The time that ``do`` takes for one entry of ``parts``, of a few parts from all over."""
     chosen = [parts[n * len(parts) // (TIMED + 1)] for n in range(TIMED + 1)] if len(parts) > TIMED else list(parts)
     if len(chosen) > 1:
