@@ -46,6 +46,7 @@ chaos: .venv/ready  ## faults at random moments of a small study, and what becam
 lint: .venv/ready
 	ruff check .
 	ruff format --check .
+	mypy
 
 bench: .venv/ready  ## speed, as ratios in one run
 	pytest tests/speed --benchmark-only --benchmark-disable-gc --benchmark-columns=median,min,max,rounds -p no:xdist

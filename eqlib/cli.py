@@ -11,6 +11,7 @@ from typing import NamedTuple, NoReturn
 
 from eqlib import evaluate
 from eqlib.errors import InputError, UnclusteredWarning
+from eqlib.options import level, positive
 
 # What each suite of `eqlib score` needs is imported when it is asked for: help and errors answer at once.
 
@@ -61,7 +62,7 @@ def _parser() -> argparse.ArgumentParser:
         how = "how the scores came about, printed beside them; probabilities are checked to be in [0, 1]"
         suite.add_argument("--protocol", choices=PROTOCOLS, help=how)
         suite.add_argument("--json", action="store_true", help="print JSON, proportions in 0..1")
-        suite.add_argument("--level", type=_level, default=0.95, help="level of the intervals (default 0.95)")
+        suite.add_argument("--level", type=level, default=0.95, help="level of the intervals (default 0.95)")
         suite.set_defaults(run=_score, suite=name)
     evaluate.arguments(commands.add_parser("evaluate", help="a model on a suite: scores, intervals, what was run"))
     doctor = commands.add_parser("doctor", help="check a downloaded set: counts, pictures, suffixes, edition")
@@ -71,7 +72,7 @@ def _parser() -> argparse.ArgumentParser:
     doctor.add_argument("--suffix", help="suffix of the pictures where it is not the annotation's (.jpg)")
     doctor.add_argument("--split", help="split to check, for sets that have several")
     doctor.add_argument("--fast", action="store_true", help="look at both ends of each picture instead of decoding it")
-    doctor.add_argument("--workers", type=_positive, help="threads")
+    doctor.add_argument("--workers", type=positive, help="threads")
     doctor.add_argument("--quiet", action="store_true", help="no progress")
     doctor.set_defaults(run=_doctor)
     return parser
@@ -85,9 +86,9 @@ class Format(NamedTuple):
     options: tuple[str, ...] = ()
 
 
-FILE = {"type": Path, "metavar": "FILE"}
+FILE: dict = {"type": Path, "metavar": "FILE"}
 ROWS = ("annotation", "index", "info", "layout", "clusters")
-OPTIONS = {
+OPTIONS: dict[str, dict] = {
     "also": {
         "action": "append",
         "default": [],
@@ -278,24 +279,10 @@ def _doctor(options: argparse.Namespace) -> int:
     return 0 if report.ok else 1
 
 
-def _positive(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"expected a positive number, got {text}")
-    return value
-
-
 def _name(text: str) -> str:
     if not text.isprintable():
         raise argparse.ArgumentTypeError(f"expected a name of one line, got {text!r}")
     return text
-
-
-def _level(text: str) -> float:
-    value = float(text)
-    if not 0 < value < 1:
-        raise argparse.ArgumentTypeError(f"expected a level between 0 and 1, got {text}")
-    return value
 
 
 if __name__ == "__main__":

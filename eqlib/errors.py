@@ -45,7 +45,7 @@ def _clipped(text: str, most: int = LONGEST) -> str:
     return text if len(text) <= most else text[: most - 3] + "..."
 
 
-def _rebuilt(expected: str, got: object, where: object, row: object) -> InputError:
+def _rebuilt(expected: str, got: object, where: str | Path | None, row: object) -> InputError:
     return InputError(expected, got, where=where, row=row)
 
 

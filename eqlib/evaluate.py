@@ -12,6 +12,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from eqlib.errors import InputError
+from eqlib.options import count, level, positive
 
 # Models, and torch with them, are imported when a run starts: help and errors answer at once.
 
@@ -30,18 +31,18 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--root", "--images", dest="root", type=Path, help="folder of the pictures")
     parser.add_argument("--suffix", help="suffix of the pictures where it is not the annotation's (.jpg)")
     parser.add_argument("--split", help="split, for sets that have several")
-    parser.add_argument("--limit", type=int, metavar="N", help="the first N items, or pictures of a retrieval set")
+    parser.add_argument("--limit", type=positive, metavar="N", help="the first N items, or pictures of a retrieval set")
     parser.add_argument("--by", metavar="COLUMN", help="also by this column of the suite: Winoground's collapsed_tag")
     parser.add_argument("--probabilities", action="store_true", help="also probabilities, of models that have them")
     parser.add_argument("--first", metavar="MODEL", help="retrieval with --head: finds the candidates, default MODEL")
-    parser.add_argument("--candidates", type=int, default=128, metavar="K", help="how many of them (default 128)")
-    parser.add_argument("--batch", type=int, default=64, help="pictures, captions or pairs a forward pass (default 64)")
+    parser.add_argument("--candidates", type=positive, default=128, metavar="K", help="how many of them (default 128)")
+    parser.add_argument("--batch", type=positive, default=64, help="pictures, captions or pairs a pass (default 64)")
     parser.add_argument("--device", default="auto", help="cpu, cuda, mps; default: an accelerator where there is one")
     precisions = ("fp32", "bf16", "fp16", "pure_bf16", "pure_fp16", "amp", "amp_bf16")
     parser.add_argument("--precision", default="fp32", choices=precisions, help="open_clip's name (default fp32)")
-    parser.add_argument("--workers", type=int, help="that decode pictures")
+    parser.add_argument("--workers", type=count, help="that decode pictures")
     parser.add_argument("--cache", type=Path, help="folder of what was answered before, default FOLDER/cache")
-    parser.add_argument("--level", type=float, default=0.95, help="level of the intervals (default 0.95)")
+    parser.add_argument("--level", type=level, default=0.95, help="level of the intervals (default 0.95)")
     parser.add_argument("--plan", action="store_true", help="say what it will cost, and stop")
     parser.set_defaults(run=run)
 
@@ -82,11 +83,6 @@ def run(options: argparse.Namespace) -> int:
 
 def _check(options, suite) -> None:
     """What would stop the run only at its end."""
-    for name, least in (("limit", 1), ("candidates", 1), ("batch", 1), ("workers", 0)):
-        if (value := getattr(options, name)) is not None and value < least:
-            raise InputError(f"a number of at least {least}", value, where=f"--{name}")
-    if not 0 < options.level < 1:
-        raise InputError("a level between 0 and 1", options.level, where="--level")
     records = getattr(suite, "records", None)
     if records is None and options.probabilities:
         raise InputError("a suite of quads or foils", suite.name, where="--probabilities")
@@ -116,22 +112,22 @@ def _models(options, suite):
         if not isinstance(first, CLIP):
             raise InputError("a dual encoder that finds the candidates", "a scorer of pairs", where="--first")
     if options.probabilities:
-        if not hasattr(model, "probability"):
+        probability = getattr(model, "probability", None)
+        if probability is None:
             raise InputError("a model with probabilities (SigLIP, VQAScore)", options.model, where="--probabilities")
-        model.probability(np.zeros(1))  # raises where a model of its kind has none
+        probability(np.zeros(1))  # raises where a model of its kind has none
     return as_asked(model, **kept), first and as_asked(first, **kept)
 
 
 def _head(suite, limit: int):
+    import numpy as np
+
     from eqlib.suites import RetrievalSuite
 
     edition = f"first {limit:,} of {suite.edition}"
     if not isinstance(suite, RetrievalSuite):
         return replace(suite, edition=edition, records=suite.records.head(limit))
-    kept = suite.image_of_caption < limit
-    captions = [text for text, keep in zip(suite.captions, kept, strict=True) if keep]
-    shown = {"captions": captions, "image_of_caption": suite.image_of_caption[kept], "images": suite.images[:limit]}
-    return replace(suite, edition=edition, groups=None, negatives=None, **shown)
+    return replace(suite.keep(np.arange(len(suite.images)) < limit), edition=edition)
 
 
 def _table(options, suite, judge, first):

@@ -7,6 +7,10 @@ import shutil
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+settings.register_profile("eqlib", deadline=None)  # on a busy machine the smallest example takes a second
+settings.load_profile("eqlib")
 
 ROOT = Path(__file__).resolve().parent.parent
 

@@ -283,8 +283,6 @@ def test_a_matching_head_orders_what_its_contrastive_head_finds(capsys, root, su
     ("more", "expected"),
     [
         (["--by", "nothing"], "--by: expected a column of the suite (quad, subset, cluster, image0,"),
-        (["--limit", "0"], "--limit: expected a number of at least 1, got 0"),
-        (["--level", "1"], "--level: expected a level between 0 and 1, got 1.0"),
         (["--first", "x"], "--first: expected a retrieval set, got winoground"),
         (["--split", "test"], "expected an option of the reader winoground"),
         (["--head", "itm"], "expected hf:ID or a folder with config.json"),
@@ -301,22 +299,20 @@ def test_a_model_that_is_not_there(capsys, suites, tmp_path, name):
     assert name.partition("/")[0] in refused(capsys, name, reader, path, "--out", tmp_path / "out")
 
 
-def test_a_precision_that_is_none_is_refused(capsys, model, suites, tmp_path):
-    """open_clip would take it for float32."""
+@pytest.mark.parametrize(
+    ("option", "value", "expected"),
+    [
+        ("--precision", "fp17", "fp17"),  # open_clip would take it for float32
+        ("--limit", "0", "expected a number of at least 1, got 0"),
+        ("--workers", "-1", "expected a number of at least 0, got -1"),
+        ("--level", "1", "expected a level between 0 and 1, got 1"),
+        ("--batch", "many", "'many'"),
+    ],
+)
+def test_a_value_that_is_none_is_refused_before_anything_is_read(capsys, tmp_path, option, value, expected):
     with pytest.raises(SystemExit, match="2"):
-        main(
-            [
-                "evaluate",
-                str(model),
-                "winoground",
-                str(suites["quads"][1]),
-                "--out",
-                str(tmp_path),
-                "--precision",
-                "fp17",
-            ]
-        )
-    assert "fp17" in capsys.readouterr().err
+        main(["evaluate", "none", "winoground", "none", "--out", str(tmp_path), option, value])
+    assert re.search(f"{option}.*{expected}", capsys.readouterr().err)
 
 
 def test_without_torch_the_command_says_what_to_install(model, suites, tmp_path):

@@ -10,7 +10,7 @@ from ruamel.yaml import YAML
 
 # A room may import itself and the rooms above it in this list. The core never imports the workshop.
 CORE = (
-    ("errors", "progress"),
+    ("errors", "options", "progress"),
     ("files",),
     ("quads",),
     ("losses", "scoring", "suites"),

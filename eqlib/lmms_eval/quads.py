@@ -62,7 +62,7 @@ def _of(doc, name, number):
 
 def _outcomes(items, name):
     """The score ``name`` of each quad with four cells, and its cluster: with ``--limit`` the last may lack some."""
-    quads = {}
+    quads: dict = {}
     for cell in items:
         quads.setdefault(cell["id"], {})[cell["image"], cell["caption"]] = cell
     whole = [quad for quad in quads.values() if len(quad) == 4]

@@ -28,7 +28,7 @@ def tensor(values: Tensor, expected: str, *shape: int | None, dtypes: tuple[torc
 
 def similarity(sim: Tensor) -> Tensor:
     """``sim`` as a float32 or float64 matrix (B, B), B >= 2; half precision becomes float32."""
-    size = sim.shape[0] if isinstance(sim, Tensor) and sim.ndim else None
+    size = sim.shape[0] if isinstance(sim, Tensor) and sim.ndim else 0
     tensor(sim, "sim (B, B) = similarity of image i with caption j, floating-point", size, size)
     batch(size)
     return at_least_float32(sim)

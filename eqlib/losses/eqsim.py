@@ -177,7 +177,7 @@ def eqsim_itm(
 
 
 def loss_of_quads(
-    quads: tuple[Tensor, Tensor, Tensor, Tensor], options: Criterion, count: int, ranks: Ranks = ALONE
+    quads: tuple[Tensor, ...], options: Criterion, count: int, ranks: Ranks = ALONE
 ) -> tuple[Tensor, Tensor]:
     """This rank's share of the loss over the ``count`` quads of all ranks; the share of quads with an active hinge."""
     c0_i0, c1_i0, c0_i1, c1_i1 = quads

@@ -139,8 +139,8 @@ class EqSimLoss(nn.Module):
             elif self.variant != "all_pairs":
                 partners = self._draw(cosine, logit_scale)
             share, telemetry = pairs_share(similarity, self.criterion, partners)
-            shares = {"eqsim_all_pairs" if partners is None else "eqsim_hard": share}
-            if self.variant == "hard_easy":
+            shares: dict = {"eqsim_all_pairs" if partners is None else "eqsim_hard": share}
+            if self.variant == "hard_easy" and partners is not None:
                 settings = (self.easy_weight, self.easy_proportion, self.easy_margin)
                 shares["eqsim_easy"] = easy_share(similarity, partners, *settings)
             if checks.readable(image_features):

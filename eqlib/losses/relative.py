@@ -39,5 +39,5 @@ def relative_eqsim_loss(
         a2, b2, change = parts_of(Rows.of_features(image, text, ranks).of_partners(partners))
         inconsistency = a2 + b2 + floor
         lost = (inconsistency / (change.square() + inconsistency)).log()
-    shares = (values.mean() / ranks.world for values in (a2, b2, change))
-    return {"relative": checks.finite(weight * lost.mean(), "finite features")}, telemetry(*shares, ranks)
+    a2, b2, change = (values.mean() / ranks.world for values in (a2, b2, change))
+    return {"relative": checks.finite(weight * lost.mean(), "finite features")}, telemetry(a2, b2, change, ranks)

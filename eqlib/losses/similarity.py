@@ -45,10 +45,10 @@ class Rows:
     def offset(self) -> int:
         return self.ranks.rank * len(self.rows)
 
-    def times(self, scale: Tensor | float) -> Self:
+    def times(self, scale: Tensor | float) -> "Rows":
         return Rows(scale * self.rows, scale * self.cols, scale * self.diagonal, self.ranks)
 
-    def softmax(self) -> Self:
+    def softmax(self) -> "Rows":
         """Row softmax of the whole matrix. A column needs the normaliser of every row, so these are gathered."""
         own = self.rows.logsumexp(1)
         every = self.ranks.all_gather(own)

@@ -15,6 +15,7 @@ import uuid
 import warnings
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from safetensors import SafetensorError
@@ -109,8 +110,8 @@ class Kept:
 
     def __init__(
         self,
-        model: object,
-        key_of: Callable[[object], str],
+        model: Any,
+        key_of: Callable[[Any], str],
         kinds: Sequence[str],
         *,
         cache: str | Path | None = None,
@@ -121,9 +122,12 @@ class Kept:
         if batch_size < 1:
             raise InputError("a batch size of at least 1", batch_size)
         self.model, self.batch_size, self.workers, self.progress = model, batch_size, workers, progress
-        self._temporary = tempfile.TemporaryDirectory(prefix="answers-") if cache is None else None
-        self.key = None if cache is None else key_of(model)
-        folder = Path(self._temporary.name) if cache is None else Path(cache) / self.key
+        if cache is None:
+            self._temporary = tempfile.TemporaryDirectory(prefix="answers-")
+            self.key, folder = None, Path(self._temporary.name)
+        else:
+            self.key = key_of(model)
+            folder = Path(cache) / self.key
         self.caches = [FeatureCache(folder, kind) for kind in kinds]
 
 

@@ -30,6 +30,7 @@ from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import open_clip
@@ -51,17 +52,17 @@ class QuickGELUWarning(UserWarning):
 
 @dataclass(frozen=True, eq=False)
 class CLIP:
-    """A model with all that belongs to it.
+    """A model, a ``torch.nn.Module`` with ``encode_image`` and ``encode_text``, and all that belongs to it.
 
     ``preprocess_train`` and ``preprocess_val`` take a PIL image to a float tensor (3, H, W); ``tokenizer`` takes a list
     of texts to token ids (n, context_length). ``config`` is open_clip's ``{"model_cfg": .., "preprocess_cfg": ..}``, or
     those of a model and an image processor of transformers; ``embed_dim`` is in both.
     """
 
-    model: torch.nn.Module
+    model: Any
     preprocess_train: Callable
-    preprocess_val: Callable
-    tokenizer: Callable
+    preprocess_val: Any
+    tokenizer: Any
     name: str
     config: dict
     precision: str = "fp32"
@@ -308,7 +309,7 @@ def _resolve(spec: str | Path | dict) -> tuple[str, str | None, str | None, dict
     raise InputError(expected, repr(text), where="model")
 
 
-def _full_config(config: object, where: str | Path) -> dict:
+def _full_config(config: Any, where: str | Path) -> dict:
     """``{"model_cfg", "preprocess_cfg"}`` from that form, or from a bare model config."""
     if isinstance(config, dict) and "model_cfg" not in config:
         config = {"model_cfg": config}

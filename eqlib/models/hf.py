@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import warnings
 from pathlib import Path
+from typing import Any
 
 import open_clip
 import torch
@@ -49,7 +50,7 @@ class DualEncoder(torch.nn.Module):
     ``hf`` is the model of transformers. Its scale and bias have shape (1,) or (); here they are scalars.
     """
 
-    def __init__(self, hf: torch.nn.Module, padding: int):
+    def __init__(self, hf: Any, padding: int):
         super().__init__()
         self.hf, self.padding, self.family = hf, padding, hf.config.model_type
 
@@ -184,12 +185,12 @@ def pretrained(kind: str, folder: Path, name: str, *, device=None, precision: st
         ) from error
 
 
-def require_folder(spec: str | Path) -> tuple[Path, str, str | None]:
+def require_folder(spec: str | Path) -> tuple[Path, str, str]:
     """(folder, shown name, model_type) of ``spec``. Raises InputError where it names no model of transformers."""
     found = transformers_folder(spec)
     if found is None:
         raise InputError("hf:ID or a folder with config.json", repr(str(spec)), where="model")
-    return *found, read_json(found[0] / "config.json").get("model_type")
+    return *found, str(read_json(found[0] / "config.json").get("model_type"))
 
 
 def load_folder(folder: Path, name: str, *, device, precision: str, aug_cfg: dict | None) -> CLIP:

@@ -19,7 +19,7 @@ def snapshot(name: str, weights: str, where: str) -> tuple[Path, str]:
     once where there is no network, for a model that is neither cached nor to be had, and for weights in a pickle.
     """
     repository, _, revision = name.partition("@")
-    asked = {
+    asked: dict = {
         "repo_id": repository,
         "revision": revision or None,
         "allow_patterns": ["*.json", "*.txt", "*.model", "*.jinja", weights],
@@ -31,7 +31,8 @@ def snapshot(name: str, weights: str, where: str) -> tuple[Path, str]:
     except (LocalEntryNotFoundError, ValueError):
         try:
             # one question without retries: the download itself would try for the better part of a minute
-            files = [file.rfilename for file in model_info(repository, revision=revision or None, timeout=10).siblings]
+            info = model_info(repository, revision=revision or None, timeout=10)
+            files = [file.rfilename for file in info.siblings or []]
             if fnmatch.filter(files, weights):
                 folder = Path(snapshot_download(**asked))
                 return folder, folder.name

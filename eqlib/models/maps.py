@@ -74,8 +74,8 @@ def fit_map(
         if len(order) < batch:
             order = draws.permutation(len(pairs))
         rows, order = torch.from_numpy(pairs[order[:batch]].ravel()), order[batch:]
-        sides = [normalize(side[rows] @ own.T, dim=-1) for side, own in zip((image, text), maps, strict=True)]
-        terms = contrastive_loss(*sides, scale) | pairwise_loss(*sides, scale, partners=partners, weight=weight)
+        a, b = (normalize(side[rows] @ own.T, dim=-1) for side, own in zip((image, text), maps, strict=True))
+        terms: dict = contrastive_loss(a, b, scale) | pairwise_loss(a, b, scale, partners=partners, weight=weight)
         loss = sum(terms.values()) + ridge * sum((own - one).square().sum() for own in maps)
         optimizer.zero_grad()
         loss.backward()

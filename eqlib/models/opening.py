@@ -40,7 +40,7 @@ def open_model(
     Raises InputError for a name, head or plug-in that is not there, and what the loaders raise.
     """
     device = best_device() if device == "auto" else device
-    how = {"device": device, "precision": precision}
+    how: dict = {"device": device, "precision": precision}
     if (plug_in := _plug_in(str(spec))) is not None:
         made = plug_in(**how, **({"head": head} if head else {}))
         if not callable(made) and not isinstance(made, CLIP):

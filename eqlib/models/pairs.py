@@ -20,6 +20,6 @@ def distinct(
     return [item for _, item in found.values()], places
 
 
-def batches(items: Sequence[Item], size: int) -> list[Sequence[Item]]:
+def batches(items: Sequence, size: int) -> list:
     """``items`` in slices of ``size``, the last of what is left."""
     return [items[start : start + size] for start in range(0, len(items), size)]

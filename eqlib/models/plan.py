@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Callable, Sequence
-from itertools import chain
 
 from eqlib.models.embed import Embedder, digests
 from eqlib.models.pairs import batches
@@ -26,10 +25,13 @@ def plan(judge: Embedder | PairScorer, suite: AnySuite, *, first: Embedder | Non
     """
     asked = suite.pictures().drop_duplicates("picture")
     paths, rows = [suite.root / name for name in asked["picture"]], asked["record"].tolist()
-    retrieval = isinstance(suite, RetrievalSuite)
-    texts = suite.captions if retrieval else chain(*(suite.records[column] for column in suite.CAPTIONS))
+    if isinstance(suite, RetrievalSuite):
+        texts = suite.captions
+    else:
+        texts = [text for column in suite.CAPTIONS for text in suite.records[column]]
     texts = list(dict.fromkeys(texts))
-    found = {"items": len(suite), "pictures": len(set(digests(paths, rows))), "captions": len(texts), "passes": {}}
+    pictures = len(set(digests(paths, rows)))
+    found: dict = {"items": len(suite), "pictures": pictures, "captions": len(texts), "passes": {}}
     found |= {"bytes": 0, "seconds": 0.0}
 
     def add(kind: str, todo: int, width: int, do: Callable[[list], object], parts: Sequence[list]) -> None:
@@ -44,7 +46,7 @@ def plan(judge: Embedder | PairScorer, suite: AnySuite, *, first: Embedder | Non
         width = 32 + 4 * encoder.model.config["model_cfg"]["embed_dim"]
         add("picture", len(new_paths), width, trial.images, batches(new_paths, trial.batch_size))
         add("caption", len(new_texts), width, trial.captions, batches(new_texts, trial.batch_size))
-    if retrieval:
+    if isinstance(suite, RetrievalSuite):
         found["pairs"] = found["pictures"] * found["captions"]
         own = [
             (suite.root / suite.images[n], text, n)
@@ -57,7 +59,7 @@ def plan(judge: Embedder | PairScorer, suite: AnySuite, *, first: Embedder | Non
         keys, _, calls = judge.calls(*zip(*own, strict=True))
         calls = judge.unknown(keys, calls)
         todo = sum(map(len, calls))
-        if retrieval:
+        if isinstance(suite, RetrievalSuite):
             todo = min(found["pairs"], k * (len(suite.images) + len(suite.captions)))
         else:
             found["pairs"] = len(set(keys))

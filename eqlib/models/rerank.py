@@ -21,7 +21,7 @@ def rerank(
     answer (NaN) stands behind those with one; ``table.attrs["unanswered"]`` lists the queries that had such.
     """
     paths = [suite.root / name for name in suite.images]
-    unanswered = []
+    unanswered: list[str] = []
 
     def rescore(direction: str, rows: np.ndarray, similarity: np.ndarray) -> np.ndarray:
         similarity = similarity.astype(np.float64)
@@ -39,7 +39,7 @@ def rerank(
         np.put_along_axis(behind, top, np.where(missing, lowest - 0.5, answers), axis=1)
         return behind
 
-    how = {"suite": suite.name, "edition": suite.edition, "rescore": rescore}
+    how: dict = {"suite": suite.name, "edition": suite.edition, "rescore": rescore}
     table = retrieval_table(*features, suite.image_of_caption, **how)
     table.attrs["unanswered"] = unanswered
     return table

@@ -70,7 +70,7 @@ def as_asked(model: CLIP | Embedder | Scorer | PairScorer, **how) -> Embedder | 
     """``model`` with its cache: a CLIP as an Embedder, a function as a PairScorer; ``how`` are their settings."""
     if isinstance(model, Embedder | PairScorer):
         return model
-    return (Embedder if isinstance(model, CLIP) else PairScorer)(model, **how)
+    return Embedder(model, **how) if isinstance(model, CLIP) else PairScorer(model, **how)
 
 
 def retrieval_features(
@@ -125,7 +125,8 @@ def pairs_of(suite: Suite, records: pd.DataFrame) -> tuple[list[Path], list[str]
         for image in suite.IMAGES
         for caption in suite.CAPTIONS
     ]
-    return tuple(map(list, zip(*wanted, strict=True)))
+    paths, captions, names = map(list, zip(*wanted, strict=True))
+    return paths, captions, names
 
 
 def _table(suite: Suite, scores: np.ndarray) -> pd.DataFrame:

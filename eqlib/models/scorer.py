@@ -86,9 +86,9 @@ class PairScorer(Kept):
                 first = {pictures[n]: n for n in reversed(call)}
                 return {picture: pool.submit(open_image, paths[n], row=rows[n]) for picture, n in first.items()}
 
-            coming = read(asked[0]) if asked else None
-            for call, after in zip(asked, [*asked[1:], None], strict=False):
-                reading, coming = coming, read(after) if after else None
+            coming = read(asked[0] if asked else [])
+            for call, after in zip(asked, [*asked[1:], []], strict=False):
+                reading, coming = coming, read(after)
                 images = {picture: future.result() for picture, future in reading.items()}
                 got = self._ask([images[pictures[n]] for n in call], [captions[n] for n in call], rows[call[0]])
                 bar.update(len(call))

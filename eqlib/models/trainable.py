@@ -1,6 +1,7 @@
 """Which parameters of a model a fine-tuning may change: all, one tower, the last blocks, or LoRA adapters."""
 
 import re
+from typing import Any
 
 import torch
 from open_clip.modified_resnet import ModifiedResNet
@@ -55,7 +56,7 @@ def _towers(model: torch.nn.Module) -> dict[str, dict[str, torch.nn.Parameter]]:
     return towers
 
 
-def _unlock_last(model: torch.nn.Module, tower: str, parameters: dict[str, torch.nn.Parameter], last: int) -> None:
+def _unlock_last(model: Any, tower: str, parameters: dict[str, torch.nn.Parameter], last: int) -> None:
     if hasattr(model, "hf") or (tower == "image" and isinstance(model.visual, ModifiedResNet)):
         # what open_clip cannot lock in part: models of transformers, and its own ResNet
         numbers = {name: int(found[1]) for name in parameters if (found := BLOCK.search(name))}
@@ -89,7 +90,7 @@ def _keep_statistics(norm: torch.nn.Module, _: tuple) -> None:
         norm.eval()
 
 
-def add_lora(model: torch.nn.Module, *, rank: int = 8, alpha: float | None = None, dropout: float = 0.0, seed: int = 0):
+def add_lora(model: torch.nn.Module, *, rank: int = 8, alpha: int | None = None, dropout: float = 0.0, seed: int = 0):
     """Freeze ``model`` and give each block's attention, linear and convolution layers LoRA adapters (arXiv 2106.09685).
 
     Returns peft's tuner; ``merge_lora(tuner)`` puts the adapters into the weights, after which ``save`` writes a plain

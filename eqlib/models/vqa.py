@@ -28,6 +28,7 @@ from collections.abc import Callable, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
 from itertools import takewhile
+from typing import Any
 
 import numpy as np
 import torch
@@ -68,7 +69,7 @@ class Asked:
     the tokens between the prompt and the last that is drawn, ``answer`` those whose logits count.
     """
 
-    model: torch.nn.Module
+    model: Any
     processor: Callable
     form: str
     given: list[int]
@@ -79,7 +80,7 @@ class Asked:
     @torch.inference_mode()
     def __call__(self, images: Sequence[Image.Image], captions: Sequence[str]) -> list[float]:
         pictures, rows = distinct(images, key=id)
-        asked_of = [[] for _ in pictures]
+        asked_of: list[list[int]] = [[] for _ in pictures]
         for k, row in enumerate(rows):
             asked_of[row].append(k)
         scores = torch.empty(len(rows), dtype=torch.float64)
@@ -180,7 +181,7 @@ def _tokens(processor, text: str) -> list[int]:
     return processor.tokenizer(text, add_special_tokens=_special(processor, text), verbose=False)["input_ids"]
 
 
-def _inputs(processor, text: str, picture: Image.Image) -> dict[str, Tensor]:
+def _inputs(processor, text: str, picture: Image.Image) -> Any:
     special = _special(processor, text)
     if processor.chat_template is None:  # PaliGemma's processor writes the start token and the line's end itself
         text = processor.image_token + text.removeprefix(processor.tokenizer.bos_token).removesuffix("\n")

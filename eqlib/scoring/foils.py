@@ -51,7 +51,7 @@ def foil_table(
     """
     caption, foil = _scores(caption, foil)
     item = np.arange(len(caption)).astype(str) if item is None else item
-    keys = {"suite": suite, "edition": edition, "subset": subset, "quad": item, "cluster": cluster}
+    keys: dict = {"suite": suite, "edition": edition, "subset": subset, "quad": item, "cluster": cluster}
     return item_table(**keys, s_caption=caption, s_foil=foil, pairwise=caption > foil, tied=caption == foil)
 
 

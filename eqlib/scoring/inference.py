@@ -45,9 +45,9 @@ def interval(
 
     Where every quad came out alike no design effect can be seen: then each cluster counts as one quad.
     """
-    groups = [(1, ours)] if theirs is None else [(1, ours), (-1, theirs)]
-    if paired:
-        groups = [(1, ours.astype(np.float64) - theirs)]
+    groups = [(1, ours)]
+    if theirs is not None:
+        groups = [(1, ours.astype(np.float64) - theirs)] if paired else [(1, ours), (-1, theirs)]
     point, parts = _parts(cell, groups)
     if not cell.freedom:
         return Interval(point, np.nan, np.nan, np.nan, "none")
@@ -99,7 +99,7 @@ def _parts(cell: Cell, groups: list[tuple[int, np.ndarray]]) -> tuple[float, lis
             between, share = float(means[mine].var(ddof=1)), 1 / size + (1 in sizes)
             parts.append(Part(share * max(0.0, between - noise), share * between, size - 1))
     rounding = 1e-24 * max(1.0, float(np.abs(means).max())) ** 2  # what is left where no quad differs
-    return point, [Part(*(x if x > rounding else 0.0 for x in part[:2]), part.freedom) for part in parts]
+    return point, [Part(v if v > rounding else 0.0, w if w > rounding else 0.0, freedom) for v, w, freedom in parts]
 
 
 def _worth(spread: float, variance: float, cell: Cell, seeds: int) -> float:

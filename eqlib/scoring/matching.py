@@ -70,7 +70,7 @@ def tie_split(scores: object) -> dict[str, np.ndarray]:
     ties = np.flatnonzero(tied(s))
     if len(ties):
         distinct, where = np.unique(s[ties].reshape(-1, 4), axis=0, return_inverse=True)
-        total = dict.fromkeys(("text", "image", "group"), 0.0)
+        total = dict.fromkeys(("text", "image", "group"), np.zeros(len(distinct)))
         for order in permutations(range(4)):
             broken = np.argsort(np.lexsort((np.broadcast_to(order, distinct.shape), distinct)), axis=1)
             right = matching(broken.reshape(-1, 2, 2))

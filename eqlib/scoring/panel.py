@@ -32,7 +32,7 @@ def measure(scores: np.ndarray, names: tuple[str, ...] = SCORES) -> dict[str, np
     known = [name for group, _ in MEASURES for name in group]
     if unknown := [name for name in names if name not in known]:
         raise InputError(f"scores among {', '.join(known)}", ", ".join(unknown))
-    values = {}
+    values: dict[str, np.ndarray] = {}
     for group, function in MEASURES:
         if not set(names).isdisjoint(group):
             values |= function(scores)
@@ -79,13 +79,15 @@ def panels(table: pd.DataFrame, names: tuple[str, ...], *, where: str | Path | N
         raise InputError(f"a value in every row of {', '.join((*KEYS, *extra))}", f"empty {empty[0]}", where=where)
     found = []
     for (suite, edition), part in table.groupby(["suite", "edition"], sort=False):
-        labels, measured, first = [], [], None
+        labels: list[tuple[str, int]] = []
+        measured = []
         for key, run in part.groupby(extra, sort=False) if extra else [((), part)]:
             label = dict(zip(extra, key, strict=True))
             place = ", ".join(map(str, (suite, *key)))
             if (twice := run["quad"].duplicated()).any():
                 raise InputError("each quad once", f"{run['quad'][twice].iloc[0]!r} twice", where=where, row=place)
-            first = run if first is None else first
+            if not labels:
+                first = run
             run = _on_the_quads_of(first, run, where, place)
             labels.append((str(label.get("method", "")), int(label.get("seed", 0))))
             measured.append(_values(run, names, where, place))

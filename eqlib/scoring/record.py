@@ -60,9 +60,9 @@ def score_record(
 
 
 def _add_ties(subsets: dict[str, dict], table: pd.DataFrame, ties: np.ndarray, split: dict[str, np.ndarray]) -> int:
-    split = pd.DataFrame(split)
+    shares = pd.DataFrame(split)
     for name, rows in table.reset_index(drop=True).groupby(table["subset"].astype(str).to_numpy()).indices.items():
         subsets[name]["ties"] = int(ties[rows].sum())
         if subsets[name]["ties"]:
-            subsets[name]["tie_split"] = split.iloc[rows].mean().to_dict()
+            subsets[name]["tie_split"] = shares.iloc[rows].mean().to_dict()
     return int(ties.sum())

@@ -70,7 +70,7 @@ def retrieval_table(
     )
 
 
-def _checked(images, captions, image_of_caption):
+def _checked(images, captions, image_of_caption) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     images, captions, of = np.asarray(images), np.asarray(captions), np.asarray(image_of_caption)
     if images.ndim != 2 or captions.ndim != 2 or images.shape[1] != captions.shape[1]:
         raise InputError("features (n, d) and (m, d)", f"{images.shape} and {captions.shape}")

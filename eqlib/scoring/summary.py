@@ -70,17 +70,17 @@ def compare(
         raise InputError(f"a score table with method {baseline!r}", got, where=where)
     rows = []
     for panel in panels(table, tuple(scores), where=where):
-        theirs = panel.methods.get(baseline)
-        for method, ours in panel.methods.items() if theirs else ():
-            if method == baseline:
+        theirs = panel.methods.get(baseline, [])
+        for method, ours in panel.methods.items():
+            if method == baseline or not theirs:
                 continue
             paired = [panel.runs[run][1] for run in ours] == [panel.runs[run][1] for run in theirs]
             for cell in cells(panel):
                 for score, values in panel.values.items():
                     found = interval(cell, values[ours], values[theirs], paired=paired, level=level)
                     row = (method, baseline, panel.suite, panel.edition, cell.name, score)
-                    row += (found.point, found.low, found.high, found.p, found.p, cell.n, cell.clusters)
-                    rows.append((*row, max(len(ours), len(theirs)), found.kind, cell.average))
+                    told = (found.point, found.low, found.high, found.p, found.p, cell.n, cell.clusters)
+                    rows.append((*row, *told, max(len(ours), len(theirs)), found.kind, cell.average))
     columns = ["method", "baseline", "suite", "edition", "subset", "score", "point", "low", "high", "p", "p_holm"]
     result = pd.DataFrame(rows, columns=[*columns, "n", "clusters", "seeds", "test", "average"])
     subsets = result[~result["average"]]

@@ -19,7 +19,6 @@ from typing import Any
 
 from eqlib.errors import InputError
 from eqlib.files import write_json
-from eqlib.study.evaluation.kinds import RETRIEVAL
 from eqlib.study.parameters import section
 from eqlib.study.training.data import read_captions, read_suites
 from eqlib.suites import QuadSuite, RetrievalSuite
@@ -32,10 +31,6 @@ def records(data: dict[str, Any]) -> dict[str, dict[str, Any]]:
     suites = read_suites(data["data_root"], data["suites"])
     if not isinstance(suites.get(data["validation"]), QuadSuite):
         raise InputError("a suite of quads (data.suites)", repr(data["validation"]), where="data.validation")
-    if RETRIEVAL in suites:
-        raise InputError(
-            f"another name than {RETRIEVAL}, the validation captions'", repr(RETRIEVAL), where="data.suites"
-        )
 
     @cache  # the same captions are asked for by several records
     def captions(role: str, *held_out: str) -> RetrievalSuite:

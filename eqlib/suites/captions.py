@@ -66,7 +66,7 @@ def read_captions(
     if path.is_dir() or path.suffix == ".tar":
         base = Path(root or (path if path.is_dir() else path.parent))
         inside = split is not None and (path / split).is_dir()
-        files = [path] if path.is_file() else sorted((path / split if inside else path).glob("*.tar"))
+        files = [path] if path.is_file() else sorted((path / str(split) if inside else path).glob("*.tar"))
         if not files:
             got = "no *.tar" if split is None else f"none of split {split!r}"
             raise InputError("a tar file, or a folder of them", got, where=path)

@@ -7,9 +7,10 @@ caption then image (``c1i0`` is ``scores[:, 0, 1]``).
 
 import warnings
 from array import array
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -47,8 +48,8 @@ class Rows:
     place: np.ndarray  # (rows,) 4 * quad + cell
     quad: np.ndarray  # (quads,) sample_cnt
     subset: np.ndarray  # (quads,) names
-    image: list[str] | None = None  # (rows,)
-    caption: list[object] | None = None  # (rows,) unchecked
+    image: list[str] = field(default_factory=list)  # (rows,)
+    caption: list[object] = field(default_factory=list)  # (rows,) unchecked
 
     def blocks(self, column: list) -> np.ndarray:
         """A column of the rows as [quad, image, caption]."""
@@ -59,7 +60,7 @@ class Rows:
     @cached_property
     def first(self) -> list[str]:
         """(quads,) the first picture of each; none without an annotation."""
-        return [] if self.image is None else self.blocks(self.image)[:, 0, 0].tolist()
+        return self.blocks(self.image)[:, 0, 0].tolist() if self.image else []
 
     @property
     def cluster(self) -> list[str] | None:
@@ -107,7 +108,7 @@ def eqben_table(
         expected, shapes = f"an array ({quads}, 4), as in {Path(layout).name}", [(quads, 4)]
     else:
         rows = read_rows(annotation, index, info)
-        expected = f"{len(rows.place):,} scores, one a row of {Path(annotation or info).name}"
+        expected = f"{len(rows.place):,} scores, one a row of {Path(str(annotation or info)).name}"
         shapes = [(len(rows.place),), (len(rows.place), 1)]
     if values.shape not in shapes:
         raise InputError(expected, f"shape {values.shape}", where=scores)
@@ -152,7 +153,9 @@ def _clusters(path: Path, quads: list[str]) -> list[str]:
 def read_rows(annotation: str | Path | None, index: str | Path | None, info: str | Path | None) -> Rows:
     """The rows of an annotation with ``private_info``; or by ``index`` and ``info``, with an older annotation beside
     them or without. Raises InputError as ``eqben_table``."""
-    if index is None:
+    if index is None or info is None:
+        if annotation is None or index is not info:
+            raise InputError("an annotation, or index and info files", "index or info alone", where=annotation)
         keys, image, caption = _stream(Path(annotation), keyed=True, texts=True)
         return replace(_placed(keys, Path(annotation)), image=image, caption=caption)
     natural = _placed(_stream(Path(info), keyed=True, texts=False)[0], Path(info))
@@ -173,7 +176,8 @@ def _stream(path: Path, *, keyed: bool, texts: bool) -> tuple[np.ndarray, list[s
     """Keys (28 * sample_cnt + 4 * subset + cell), pictures and captions of the rows of an annotation (``texts``), or of
     bare ``private_info`` records; ``keyed`` where the rows say where they belong."""
     codes = {name: 4 * code for code, name in enumerate(QUADS)}
-    keys, images, captions, known = array("q"), [], [], {}
+    keys, images, captions = array("q"), [], []
+    known: dict[object, Any] = {}
     for number, row in enumerate(stream_json(path)):
         try:  # a million rows: one lookup a field, and one object a text, for the set repeats each of them
             if keyed:
@@ -227,7 +231,7 @@ def _placed(keys: np.ndarray, path: Path) -> Rows:
     return Rows(place, quad, np.array(names, dtype=object)[subset])
 
 
-def cluster_of(image: str, subset: str, quad: int) -> str:
+def cluster_of(image: str, subset: str, quad: int | str) -> str:
     folder = image.rpartition("/")[0]
     return folder if subset in VIDEOS and folder.strip("/") not in ("", subset) else f"{subset}/{quad}"
 

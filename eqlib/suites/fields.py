@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -20,7 +21,7 @@ class Row:
             raise InputError("a record (JSON object)", shown(record), where=where, row=row)
         self.record, self.where, self.row = record, where, row
 
-    def get(self, key: str) -> object:
+    def get(self, key: str) -> Any:
         if key not in self.record:
             raise InputError(f"the key {key!r}", f"keys {shown(list(self.record))}", **self.place)
         return self.record[key]
@@ -32,7 +33,7 @@ class Row:
     def fail(self, expected: str, got: object) -> InputError:
         return InputError(expected, shown(got), **self.place)
 
-    def _checked(self, key: str, good: bool, expected: str) -> object:
+    def _checked(self, key: str, good: bool, expected: str) -> Any:
         if not good:
             raise self.fail(f"{expected} under {key!r}", self.record[key])
         return self.record[key]
@@ -80,7 +81,7 @@ class Row:
                 return Row({key: float(value)}, **self.place).finite(key)
         return self.finite(key)
 
-    def one_of(self, key: str, known: Sequence) -> object:
+    def one_of(self, key: str, known: Sequence) -> Any:
         """The value under ``key``, one of ``known`` (all of them numbers, or texts)."""
         value = self.get(key)
         good = type(value) is type(known[0]) and value in known
@@ -114,12 +115,12 @@ def records_of(value: object, where: str | Path) -> list:
     return value
 
 
-def joined(found: Iterable[tuple[Row, object, str, object]], cells: Sequence[str], where: Path) -> dict[object, list]:
+def joined(found: Iterable[tuple[Row, Any, str, object]], cells: Sequence[str], where: Path) -> dict[Any, list]:
     """``{item: the values of its cells, in the order of cells}`` from (row, item, cell, value) in any order.
 
     Raises InputError where a cell of an item comes twice, or is missing.
     """
-    items: dict[object, dict] = {}
+    items: dict[Any, dict] = {}
     for row, item, cell, value in found:
         known = items.setdefault(item, {})
         if cell in known:
@@ -133,7 +134,6 @@ def joined(found: Iterable[tuple[Row, object, str, object]], cells: Sequence[str
 
 def unique(values: Sequence[str], what: str, where: str | Path) -> None:
     """Raise InputError naming the first value that comes twice."""
-    values = pd.Series(values, dtype=object)
-    if len(again := np.flatnonzero(values.duplicated())):
+    if len(again := np.flatnonzero(pd.Series(values, dtype=object).duplicated())):
         got = f"{shown(values[again[0]])} again"
         raise InputError(f"a {what} of its own for every record", got, where=where, row=int(again[0]))

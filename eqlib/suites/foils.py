@@ -45,10 +45,11 @@ def read_valse(
     pictures come from several sets. Raises InputError naming file and item.
     """
     files, base = _files(Path(path), root)
+    folders = folders or {}
     items = []
     for file, row in _rows(files):
         source, name = row.text("dataset"), row.image("image_file")
-        image = image_path(f"{folders[source]}/{name}", **row.place) if source in (folders or {}) else name
+        image = image_path(f"{folders[source]}/{name}", **row.place) if source in folders else name
         more = {"phenomenon": row.text("linguistic_phenomena"), "dataset": source}
         valid = Row(row.get("mturk"), file, row.row).number("caption") >= 2
         items.append(_item(file, row, image, "foil") | more | {"valid": valid})
@@ -94,6 +95,6 @@ def _rows(files: list[Path]) -> list[tuple[Path, Row]]:
     return rows
 
 
-def _item(file: Path, row: Row, image: str, foil: str) -> dict[str, object]:
+def _item(file: Path, row: Row, image: str, foil: str) -> dict[str, str]:
     item = {"item": f"{file.stem}/{row.row}", "subset": file.stem, "cluster": image, "image": image}
     return item | {"caption": row.text("caption"), "foil": row.text(foil)}

@@ -5,7 +5,6 @@ import io
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import BinaryIO
 
 import numpy as np
 from PIL import Image
@@ -49,7 +48,7 @@ def open_image(path: str | Path, *, row: object = None) -> Image.Image:
         raise InputError("a readable image", f"{type(error).__name__}: {error}", where=path, row=row) from error
 
 
-def image_file(path: str | Path) -> BinaryIO:
+def image_file(path: str | Path) -> io.BytesIO | io.BufferedReader:
     """The bytes behind ``path``, a file or a tar's member, as an open binary file. Raises OSError, and InputError for a
     damaged tar."""
     member = member_of(path)

@@ -94,7 +94,7 @@ def statement_answers(path: str | Path, *, suite: str = "vsr") -> pd.DataFrame:
         found.append((row, row.label("index"), "answer", (said == {answer}, len(said) != 1)))
     items = joined(found, ("answer",), path)
     right, unparsed = np.array([pair for [pair] in items.values()]).T
-    keys = {"suite": suite, "edition": f"{len(items)} items", "quad": list(items)}
+    keys: dict = {"suite": suite, "edition": f"{len(items)} items", "quad": list(items)}
     return item_table(**keys, accuracy=right, unparsed=unparsed)
 
 
@@ -135,7 +135,7 @@ def colorswap_outcomes(text_answers: str | Path, image_answers: str | Path) -> p
     found = [*_tasks(of_text, "text", "image", _option), *_tasks(of_image, "image", "caption", _ordinal)]
     items = joined(found, ("text", "image"), of_image)
     text, image = np.array([*items.values()]).T
-    keys = {"suite": "colorswap", "edition": f"{len(items)} items", "quad": list(map(str, items))}
+    keys: dict = {"suite": "colorswap", "edition": f"{len(items)} items", "quad": list(map(str, items))}
     return item_table(**keys, text=text, image=image, group=text & image)
 
 

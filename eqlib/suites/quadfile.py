@@ -12,9 +12,10 @@ or to ``root``.
 
 import csv
 import io
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pyarrow.parquet as pq
@@ -129,7 +130,8 @@ def _as_text(cell: object) -> str:
 def _named(rows: Iterable[tuple[int, list[str]]], path: Path) -> list[dict[str, str]]:
     """(line, cells) under the names of the first. Every cell stays text: "None" and "NA" are captions, the id "007" is
     no number. An empty cell is absent."""
-    names, records, cells = None, [], 0
+    names, cells = None, 0
+    records: list[dict[str, str]] = []
     for line, row in rows:
         if names is None:
             names = row
@@ -159,14 +161,14 @@ def _parquet(path: Path) -> list[dict]:
     return records
 
 
-def check_cells(rows: int, cells: int, path: Path) -> None:
+def check_cells(rows: int, cells: int, path: str | Path) -> None:
     """Raises InputError for a table of more than CELLS, counting at least eight a row: a row costs as much."""
     if max(8 * rows, cells) > CELLS:
         expected, got = f"at most {CELLS // 8:,} rows and {CELLS:,} cells", f"{rows:,} rows, {cells:,} cells"
         raise InputError(expected, got, where=path)
 
 
-FORMS = {
+FORMS: dict[str, Callable[[Path], Any]] = {
     ".json": read_json,
     ".jsonl": lambda path: [record for _, record in _json_lines(path)],
     ".csv": _csv,

@@ -59,7 +59,7 @@ def reader_of(name: str) -> Callable[..., AnySuite]:
         reader, why = getattr(import_module(module), function), "no function"
         inspect.signature(reader)
     except Exception as error:  # whatever the module raises
-        reader, why = None, error
+        reader, why = None, str(error)
     if not callable(reader):
         raise InputError(f"a reader ({', '.join(READERS)}, or module:function)", f"{name!r} ({why})")
     return reader

@@ -85,13 +85,14 @@ def read_table(path: str | Path, *, foils_of: str = "") -> pd.DataFrame:
     path = Path(path)
     rows = rows_of(path)
     there = {name for row in rows for name in row.record}
-    scores, names, default = SCORE_COLUMNS, {}, {}
+    scores, names = SCORE_COLUMNS, {}
+    default: dict[str, str | list[str]] = {}
     if foils_of or "s_foil" in there:
         scores, names = ("s_caption", "s_foil"), {"s_caption": "caption", "s_foil": "foil", "quad": "item"}
     if foils_of:
         default = {"suite": foils_of, "edition": f"{len(rows)} items", "subset": "all"}
         default |= {"quad": [str(number) for number in range(len(rows))]}
-    columns = {}
+    columns: dict[str, list | str] = {}
     for name in (*KEYS, *scores):
         key = names.get(name, name) if name not in there else name
         if key in there:

@@ -22,7 +22,7 @@ from eqlib.suites.score_files import array_quads, quad_array, read_table
 from eqlib.suites.score_lines import first_keys, foil_lines, sample_quads, statement_lines, winoground_table
 
 
-def _eqben(path: Path, annotation: Path | None = None, **beside: Path | None) -> pd.DataFrame:
+def _eqben(path: Path, annotation: Path | None = None, **beside) -> pd.DataFrame:
     """A submission; or, beside a list of quads (the 10 % and mini editions), their scores in its order."""
     if annotation is None or not _lists_quads(annotation):
         return eqben_table(path, annotation=annotation, **beside)

@@ -49,7 +49,7 @@ def sample_quads(path: str | Path, *, suite: str) -> pd.DataFrame:
         found.append((row, item, f"c{caption}_i{image}", (row.finite("value"), bool(row.record.get("unparsed")))))
         names[item] = (row.optional_label("subset", "all"), row.optional_label("cluster", item))
     cells = np.array([*joined(found, OFFICIAL_COLUMNS, path).values()])  # (n, 4, value and unparsed)
-    keys = {"suite": suite, "edition": f"{len(cells)} items", "quad": list(names)}
+    keys: dict = {"suite": suite, "edition": f"{len(cells)} items", "quad": list(names)}
     keys |= dict(zip(("subset", "cluster"), map(list, zip(*names.values(), strict=True)), strict=True))
     return score_table(cells[:, :, 0].reshape(-1, 2, 2), **keys).assign(unparsed=cells[:, :, 1].sum(axis=1).astype(int))
 
@@ -68,7 +68,7 @@ def foil_lines(path: str | Path, *, suite: str = "valse") -> pd.DataFrame:
         subset[item] = instrument
         found.append((row, item, {"c": "caption", "f": "foil"}[side], row.finite("score")))
     caption, foil = np.array([*joined(found, ("caption", "foil"), path).values()]).T
-    keys = {"suite": suite, "edition": f"{len(subset)} items", "quad": list(subset)}
+    keys: dict = {"suite": suite, "edition": f"{len(subset)} items", "quad": list(subset)}
     return item_table(**keys, subset=list(subset.values()), s_caption=caption, s_foil=foil)
 
 
@@ -84,7 +84,7 @@ def statement_lines(path: str | Path, *, suite: str = "vsr") -> pd.DataFrame:
         found.append((row, row.label("id"), "score", (row.one_of("label", (0, 1)), row.finite("score"))))
     items = joined(found, ("score",), path)
     label, score = (np.array(values) for values in zip(*(pair for [pair] in items.values()), strict=True))
-    keys = {"suite": suite, "edition": f"{len(items)} items", "quad": list(items)}
+    keys: dict = {"suite": suite, "edition": f"{len(items)} items", "quad": list(items)}
     return item_table(**keys, label=label, score=score, accuracy=(score >= 0.5) == (label == 1))
 
 
@@ -104,4 +104,4 @@ def _labelled(path: Path, labels: re.Pattern, like: str) -> Iterator[tuple[Row, 
         label = labels.fullmatch(row.text("label"))
         if not label:
             raise row.fail(f"a label like {like}", row.get("label"))
-        yield row, *label.groups()
+        yield row, label[1], label[2]

@@ -5,7 +5,8 @@ QuadSuite) is unique within the suite, ``subset`` names the part that is reporte
 sampling (items cut from one video or one picture share it). Image paths are relative to ``root``.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import compress
 from pathlib import Path
 from typing import ClassVar
 
@@ -109,6 +110,18 @@ class RetrievalSuite:
         """As ``Suite.pictures``."""
         record = [f"image {n}" for n in range(len(self.images))]
         return pd.DataFrame({"subset": "all", "record": record, "picture": self.images})
+
+    def keep(self, kept: np.ndarray) -> "RetrievalSuite":
+        """The images with True in ``kept`` (n,) bool, and with them their captions, groups and negatives."""
+        place, said = kept.cumsum() - 1, kept[self.image_of_caption]
+        return replace(
+            self,
+            images=list(compress(self.images, kept)),
+            captions=list(compress(self.captions, said)),
+            image_of_caption=place[self.image_of_caption[said]],
+            groups=None if self.groups is None else self.groups[kept],
+            negatives=self.negatives and list(compress(self.negatives, said)),
+        )
 
 
 AnySuite = Suite | RetrievalSuite

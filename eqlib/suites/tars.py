@@ -44,7 +44,7 @@ def _index(path: str, _changed: int, size: int) -> dict[str, tuple[int, int]]:
                 if member.name in members:
                     raise InputError("each name once", f"{shown(member.name)} again", where=path)
                 members[member.name] = (member.offset_data, member.size)
-            tar.members = []  # tarfile would keep an object a member, ten times what is kept here
+            tar.members = []  # type: ignore[attr-defined]  # else an object a member stays, ten times what is kept
         file.seek(end)
         mark = file.read(BLOCK)
     if mark != bytes(BLOCK):  # tarfile takes damage behind the first member for the end

@@ -373,7 +373,7 @@ def test_a_stream_is_read_like_a_file(tmp_path):
 SURROGATES = st.text(st.characters(categories=["L", "Cs", "N", "P", "Cf"]), max_size=6)
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(SURROGATES, st.booleans())
 def test_texts_are_read_whole_or_refused(tmp_path, text, escaped):
     """Half a pair of surrogates is refused however it is written; any other text comes back as it was."""
@@ -399,7 +399,7 @@ ANY = st.recursive(
 )
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(ANY)
 def test_whatever_json_writes_is_read_as_it_was(value):
     assert parse_json(json.dumps(value), "x") == value

@@ -122,7 +122,7 @@ sizes, seeds = st.integers(2, 9), st.integers(0, 2**31)
 
 
 @given(sizes, seeds, st.sampled_from(OPTIONS))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_all_pairs_is_the_mean_over_explicit_quads(size, seed, options):
     sim = matrix(size, seed)
     explicit = eqsim_criterion(*quads_of(sim, all_of(size)), **options)
@@ -130,7 +130,7 @@ def test_all_pairs_is_the_mean_over_explicit_quads(size, seed, options):
 
 
 @given(sizes, seeds, st.sampled_from([o for o in OPTIONS if not (o.get("normalize") and o.get("group_side"))]))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_a_common_permutation_changes_nothing(size, seed, options):
     # Normalised, the group side has two hinges, one in units of each pair: which is which is the order's choice.
     sim = matrix(size, seed)
@@ -142,7 +142,7 @@ def test_a_common_permutation_changes_nothing(size, seed, options):
 
 
 @given(sizes, seeds, st.floats(-5, 5), st.floats(-5, 5))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_a_perfectly_equivariant_matrix_costs_nothing(size, seed, diagonal, shift):
     # a = 0: one score for every match; b = 0: symmetric.
     sim = matrix(size, seed) + shift
@@ -155,7 +155,7 @@ def test_a_perfectly_equivariant_matrix_costs_nothing(size, seed, diagonal, shif
 
 
 @given(seeds)
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_text_and_image_side_are_two_a2_and_two_b2_quad_by_quad(seed):
     sim = matrix(2, seed)
     a, b = sim[0, 0] - sim[1, 1], sim[1, 0] - sim[0, 1]

@@ -61,7 +61,7 @@ def test_p_of_a_difference_is_that_of_mcnemar():
     assert interval(cell, ours, theirs, paired=True).p == pytest.approx(chi2.sf(4.8, 1), rel=0.01)  # t of 999
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.tuples(*[st.integers(0, 30)] * 4).filter(lambda counts: sum(counts) > 1), st.sampled_from([0.5, 0.9, 0.95]))
 def test_interval_and_p_of_a_difference_agree(counts, level):
     ours, theirs, cell = pair(*counts)
@@ -94,7 +94,6 @@ def test_holm_by_hand():
     assert holm([]).shape == (0,)
 
 
-@settings(deadline=None)
 @given(st.integers(1, 500).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))), st.floats(0.5, 0.999))
 def test_wilson_is_that_of_scipy(counts, level):
     from scipy.stats import binomtest
@@ -103,7 +102,7 @@ def test_wilson_is_that_of_scipy(counts, level):
     assert wilson(*counts, level) == pytest.approx((expected.low, expected.high), abs=1e-9)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=9))
 def test_holm_is_that_of_statsmodels(p):
     from statsmodels.stats.multitest import multipletests
@@ -135,7 +134,7 @@ def test_published_averages_of_one_model():
     assert rows["macro5"] @ list(group.values()) == pytest.approx(26.49, abs=0.01)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.lists(st.integers(1, 5), min_size=2, max_size=8), st.integers(0, 10**6))
 def test_covariance_over_clusters_is_that_of_a_slow_loop(sizes, seed):
     """G / (G - 1) times the sum over clusters of the squared sums of residuals; of statsmodels, but for n / (n - 1)."""

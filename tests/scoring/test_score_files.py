@@ -239,7 +239,7 @@ junk = st.recursive(
 )
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.integers(0, 11), st.sampled_from(["row", "image", "private_info", "dataset", "name", "sample_cnt"]), junk)
 def test_any_spoiled_field_is_an_input_error_naming_the_row(mini, number, field, value):
     """A junk value either is the right one by luck or raises InputError with file (and, but for counts, row)."""
@@ -264,7 +264,7 @@ def test_any_spoiled_field_is_an_input_error_naming_the_row(mini, number, field,
         assert "row " in str(caught.value)
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.binary(max_size=60))
 def test_any_bytes_are_refused_as_annotation_scores_and_lines(mini, content):
     for name, read in (

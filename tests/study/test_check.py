@@ -28,6 +28,7 @@ def changed(params, assignments):
 
 
 GRID = {"weight": [1.0]}
+QUADS = {"reader": "quads", "path": "quads.json"}
 
 
 @pytest.mark.parametrize(
@@ -84,6 +85,7 @@ GRID = {"weight": [1.0]}
         ("data.splits", {"pretrain": "pretrain", "train": "train"}, "at least 3 items"),
         ("data.validation", "dev", "a suite of data.suites (val, test, compositional), got 'dev'"),
         ("data.suites", {}, "at least 1 item"),
+        ("data.suites", {name: QUADS for name in ("val", "retrieval")}, "another name: the validation captions"),
         ("data.suites.val.colour", "red", "an option of its reader (columns, edition, name, root, suffix)"),
         ("data.suites.val.reader", "nobody", "a reader (eqben, winoground"),
         ("study.methods", "contrastive", "a valid list, got 'contrastive'"),

@@ -102,8 +102,6 @@ def test_foils_and_captions_are_suites_too(data, tmp_path):
     assert changed(data, before) == {"evaluate", "suites/test", "suites/found"}
     with pytest.raises(InputError, match=r"data\.validation.*quads"):
         records(data | {"validation": "foils"})
-    with pytest.raises(InputError, match=r"data\.suites.*another name than retrieval"):
-        records(data | {"suites": data["suites"] | {"retrieval": data["suites"]["found"]}})
 
 
 def test_the_runner_reads_a_record(data, tmp_path, monkeypatch, capfd):

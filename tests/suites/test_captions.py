@@ -2,6 +2,7 @@
 
 import json
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -130,3 +131,19 @@ def test_pairs_and_negatives_come_with_their_captions(tmp_path):
         read("captions", write(tmp_path / "t.csv", [ROWS[0] | {"negative": "x"}, ROWS[1] | {"negative": " "}]))
     with pytest.raises(InputError, match=r"t\.csv, 1: expected a/1\.png in one group \('p'\)"):
         read("captions", write(tmp_path / "t.csv", [ROWS[0] | {"group": "p"}, ROWS[3] | {"group": "q"}]))
+
+
+def test_kept_images_bring_what_is_theirs(tmp_path):
+    rows = [
+        {"path": "1.png", "caption": "a cup", "group": "x", "negative": "a dog"},
+        {"path": "2.png", "caption": "a cat", "group": "y"},
+        {"path": "3.png", "caption": "two cups", "group": "x"},
+        {"path": "1.png", "caption": "one cup", "group": "x"},
+    ]
+    suite = read("captions", write(tmp_path / "t.jsonl", rows))
+    kept = suite.keep(np.array([True, False, True]))
+    assert (kept.images, kept.captions) == (["1.png", "3.png"], ["a cup", "one cup", "two cups"])
+    assert (kept.image_of_caption.tolist(), kept.groups.tolist()) == ([0, 0, 1], [0, 0])
+    assert kept.negatives == ["a dog", "", ""]
+    plain = read("captions", write(tmp_path / "p.jsonl", ROWS)).keep(np.array([False, True, False]))
+    assert (plain.captions, plain.groups, plain.negatives) == (["None"], None, None)

@@ -127,7 +127,7 @@ def test_the_valid_content_is_read(tmp_path, case):
 
 
 @CASES
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_any_value_anywhere(tmp_path, case, data):
     content = VALID[case][1]
@@ -136,7 +136,7 @@ def test_any_value_anywhere(tmp_path, case, data):
 
 
 @CASES
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(cut=st.floats(0, 1), noise=st.binary(max_size=4))
 def test_cut_files(tmp_path, case, cut, noise):
     path = write(tmp_path, case, VALID[case][1])

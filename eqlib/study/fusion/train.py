@@ -7,8 +7,6 @@ dropped out: it is looked up. So every method costs the same.
 """
 
 from collections.abc import Callable
-from dataclasses import replace
-from itertools import compress
 
 import numpy as np
 import pandas as pd
@@ -33,16 +31,7 @@ def with_mates(suite: RetrievalSuite) -> RetrievalSuite:
     if suite.groups is None:
         return suite
     _, group, count = np.unique(suite.groups, return_inverse=True, return_counts=True)
-    keep = count[group] > 1
-    place, said = keep.cumsum() - 1, keep[suite.image_of_caption]
-    return replace(
-        suite,
-        images=list(compress(suite.images, keep)),
-        captions=list(compress(suite.captions, said)),
-        image_of_caption=place[suite.image_of_caption[said]],
-        groups=suite.groups[keep],
-        negatives=suite.negatives and list(compress(suite.negatives, said)),
-    )
+    return suite.keep(count[group] > 1)
 
 
 def hard_partners(similarity: Tensor, tokens: Tensor, *, generator: torch.Generator) -> Tensor:

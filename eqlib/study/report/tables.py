@@ -244,7 +244,7 @@ def ablation_table(study: Study) -> Table | None:
     """The settings of the loss that were tried, on validation: one row a setting, the plain baseline first."""
     if study.selection is None:
         return None
-    every = study.selection.join(tried(study.selection)[["form"]])
+    every = study.selection.assign(form=tried(study.selection)["form"])
     results = {name: form for name, form in TRIED.items() if name in every}
     keys = [name for name in ("method", "form", "weight") if name in every]
     found = every.groupby(keys, dropna=False, sort=True)[list(results)].mean().reset_index()

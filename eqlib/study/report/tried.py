@@ -1,7 +1,5 @@
 """The settings that were tried on validation: what each gains on quads, and what it leaves of retrieval."""
 
-import re
-
 import pandas as pd
 
 from eqlib.study.report.style import label
@@ -11,17 +9,11 @@ WITHIN = 0.01
 
 
 def tried(selection: pd.DataFrame) -> pd.DataFrame:
-    """One row a run of the select stage's table: method, ``form`` (its setting without the weight, as printed),
+    """One row a run of the select stage's table: method, ``form`` (its settings but the weight, in words, "" for none),
     weight, seed, point, ``group``, ``recall`` (R@1, mean of both directions) and perhaps ``zero_shot_top1``."""
-    plain = selection["setting"].str.replace("_", " ").str.replace(" True", "")
-    plain = plain.str.replace(r"\d+\.\d+", lambda found: f"{float(found[0]):g}", regex=True)
-    forms = [
-        re.sub(r"(^|,) *weight [^,]+", "", said.removeprefix(method.replace("_", " ")).strip()).strip(", ")
-        for said, method in zip(plain, selection["method"], strict=True)
-    ]
     sides = selection[["val_image_to_text_r1", "val_text_to_image_r1"]]
-    weight = selection["weight"] if "weight" in selection else float("nan")
-    found = selection.assign(form=forms, weight=weight, group=selection["val_group"], recall=sides.mean(axis=1))
+    form = selection["form"].astype(object).fillna("")  # of a file in which no setting has one they are numbers
+    found = selection.assign(form=form, group=selection["val_group"], recall=sides.mean(axis=1))
     columns = ["method", "form", "weight", "seed", "point", "group", "recall", "zero_shot_top1"]
     return found[[name for name in columns if name in found]]
 

@@ -10,6 +10,7 @@ import hashlib
 import json
 import shutil
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -50,11 +51,12 @@ class Checkpoint:
         main = self.accelerator.is_main_process
         if not found:
             return None
-        if not broadcast_object_list([main and _as_written(found[-1], set(names))])[0]:
+        state = _as_written(found[-1], set(names)) if main else None
+        if not broadcast_object_list([state is not None])[0]:
             self.remove()  # its folder would stand in the way of the next of that step
             return None
         self.accelerator.load_state(str(found[-1]))
-        return _state(found[-1])
+        return state if main else _state(found[-1])
 
     def remove(self) -> None:
         self._on_one(shutil.rmtree, self.folder, ignore_errors=True)
@@ -82,14 +84,13 @@ def _state(folder: Path) -> dict[str, Any]:
     return torch.load(folder / "state.pt", map_location="cpu", weights_only=True)
 
 
-def _as_written(folder: Path, names: set[str]) -> bool:
-    try:
-        if read_json(folder / SUMS) == _sums(folder) and names <= _state(folder).keys():
-            return True
-    except InputError:
-        pass
+def _as_written(folder: Path, names: set[str]) -> dict[str, Any] | None:
+    """The state in ``folder``; None where a file is not as it was written, or the state lacks one of ``names``."""
+    with suppress(InputError):
+        if read_json(folder / SUMS) == _sums(folder) and names <= (state := _state(folder)).keys():
+            return state
     print(f"{folder}: a damaged checkpoint, or one of another version, left out; training begins anew", file=sys.stderr)
-    return False
+    return None
 
 
 def _sums(folder: Path) -> dict[str, str]:

@@ -55,14 +55,5 @@ def read_captions(
         return suite
     if not keep.any():
         raise InputError("images that no suite of data.suites shows", f"none of {len(keep)}", where=captions, row=split)
-    new_index = np.cumsum(keep) - 1
-    of_kept = keep[suite.image_of_caption]
-    return replace(
-        suite,
-        images=[image for image, kept in zip(suite.images, keep, strict=True) if kept],
-        captions=[caption for caption, kept in zip(suite.captions, of_kept, strict=True) if kept],
-        image_of_caption=new_index[suite.image_of_caption[of_kept]],
-        groups=None if suite.groups is None else suite.groups[keep],
-        negatives=suite.negatives and [n for n, kept in zip(suite.negatives, of_kept, strict=True) if kept],
-        notes=(*suite.notes, f"{int((~keep).sum())} of {len(keep)} images held out: suites show them"),
-    )
+    left_out = f"{int((~keep).sum())} of {len(keep)} images held out: suites show them"
+    return replace(suite.keep(keep), notes=(*suite.notes, left_out))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 import sys
 import time
@@ -17,11 +16,11 @@ import pandas as pd
 import torch
 from accelerate import Accelerator
 from accelerate.utils import broadcast_object_list
-from safetensors.torch import save
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from eqlib.errors import InputError
 from eqlib.losses import GradientCache
+from eqlib.models.clip import weights_digest
 from eqlib.progress import progress
 from eqlib.study.training.batches import CaptionedImages, batches
 from eqlib.study.training.checkpoint import Checkpoint
@@ -84,7 +83,8 @@ def fit(
         keeping = recipe.checkpoint_every or recipe.checkpoint_minutes
         experiment = keeping and {
             "recipe": asdict(recipe), "method": objective.method, "settings": objective.settings, "more": settings,
-            "data": data.digest, "weights": _digest(several), "processes": world,
+            "data": data.digest, "processes": world,
+            "weights": weights_digest(torch.nn.ModuleList(filter(None, [model, objective.head])), ""),
         }  # fmt: skip
         bare = model
         model, optimizer = accelerator.prepare(model, optimizer)
@@ -105,8 +105,15 @@ def fit(
             workers=recipe.workers_of(max(1, torch.cuda.device_count()) if world > 1 else 1),
             partners="partners" in objective.needs,
         )  # fmt: skip
+
+        def log(step: int, row: dict[str, float]) -> None:
+            history.append({"step": step, **row})
+            accelerator.log(row, step=step)
+            if on_log and main:
+                on_log(pd.DataFrame(history))
+
         if validate is not None and recipe.validate_every and not first:
-            history.append({"step": 0, **_on_main(accelerator, validate, bare)})
+            log(0, _on_main(accelerator, validate, bare))
         step, started = first, time.perf_counter()
         saved, failed = started, torch.zeros((), dtype=torch.long, device=device)
         bar = progress(desc="training", initial=first, total=recipe.steps, disable=not main)
@@ -130,9 +137,7 @@ def fit(
             loss = sum(terms.values(), 0 * sum(output.sum() for output in outputs[2:]))
             failed = torch.where((failed == 0) & ~loss.detach().isfinite(), step, failed)
             accelerator.backward(loss)
-            for (
-                parameter
-            ) in objective.parameters():  # a matching head; the model's gradients are averaged by its wrapper
+            for parameter in objective.parameters():  # a head's; the wrapper averages the model's
                 parameter.grad = accelerator.reduce(parameter.grad, "mean")
             norm = accelerator.clip_grad_norm_(
                 [*model.parameters(), *objective.parameters()], recipe.max_norm or math.inf
@@ -162,11 +167,8 @@ def fit(
                     if validating:
                         row |= _on_main(accelerator, validate, bare)
                         _keep_best(best, row, recipe, bare, objective)
-                history.append({"step": step, **row})
-                accelerator.log(row, step=step)
+                log(step, row)
                 bar.set_postfix({name: f"{row[name]:.3f}" for name in terms})
-                if on_log and main:
-                    on_log(pd.DataFrame(history))
                 if recipe.checkpoint_minutes:
                     late = time.perf_counter() - saved > 60 * recipe.checkpoint_minutes
                     saving = broadcast_object_list([saving or late])[0]  # clocks differ, and all must save together
@@ -236,12 +238,6 @@ def _seed(seed: int, step: int, rank: int, device: torch.device) -> None:
     torch.default_generator.manual_seed(value)
     if device.type == "cuda":
         torch.cuda.manual_seed(value)
-
-
-def _digest(module: torch.nn.Module) -> str:
-    """SHA-256 (hex) of the weights."""
-    weights = {name: value.clone().contiguous() for name, value in module.named_parameters()}
-    return hashlib.sha256(save(weights | {name: value.clone() for name, value in module.named_buffers()})).hexdigest()
 
 
 def _due(step: int, every: int) -> bool:

@@ -9,7 +9,7 @@ from eqlib.errors import InputError
 from eqlib.models.clip import CLIP
 from eqlib.models.embed import Pictures
 from eqlib.models.matching import MatchingHead
-from eqlib.models.pairs import distinct
+from eqlib.models.pairs import batches, distinct
 from eqlib.scoring import equivariance, matching
 from eqlib.scoring.retrieval import retrieval_table
 from eqlib.suites import QuadSuite, RetrievalSuite
@@ -56,8 +56,7 @@ def validator(
     def validate(model: torch.nn.Module) -> dict[str, float]:
         assert model is bundle.model  # the bundle's transforms and tokenizer belong to this model
         image = torch.cat([bundle.encode_images(block) for block in pixels()])[image_rows]
-        blocks = (texts[start : start + batch] for start in range(0, len(texts), batch))
-        text = torch.cat([bundle.encode_captions(block) for block in blocks])[text_rows]
+        text = torch.cat([bundle.encode_captions(block) for block in batches(texts, batch)])[text_rows]
         of_quads = [
             features[: count * len(quads.records)].unflatten(0, (count, -1)).transpose(0, 1)
             for features, count in ((image, len(quads.IMAGES)), (text, len(quads.CAPTIONS)))

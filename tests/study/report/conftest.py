@@ -151,12 +151,12 @@ def _history(folder: Path, method: str, rng: np.random.Generator) -> None:
 
 
 def _extras(folder: Path, rng: np.random.Generator) -> None:
-    tried = [("contrastive", "contrastive", None, 0.36, 0.5)]
+    tried = [("contrastive", None, None, 0.36, 0.5)]
     for weight in (0.5, 1, 2, 4, 8):
         gain = 0.01 * np.log1p(weight)
-        tried.append(("eqsim", f"eqsim all_pairs, weight {float(weight)}, margin 0.1", weight, 0.36 + gain, 0.5))
-        tried.append(("eqsim", f"eqsim hard, weight {float(weight)}", weight, 0.36 + 3 * gain, 0.5 - 0.004 * weight))
-    columns = ["method", "setting", "weight", "val_group", "val_image_to_text_r1"]
+        tried.append(("eqsim", "all pairs, margin 0.1", weight, 0.36 + gain, 0.5))
+        tried.append(("eqsim", "hard", weight, 0.36 + 3 * gain, 0.5 - 0.004 * weight))
+    columns = ["method", "form", "weight", "val_group", "val_image_to_text_r1"]
     table = pd.concat([pd.DataFrame(tried, columns=columns).assign(seed=seed) for seed in (100, 101)])
     recall = table["val_image_to_text_r1"] - 0.1
     table = table.assign(point=table["val_group"], val_text_to_image_r1=recall, zero_shot_top1=recall + 0.2)

@@ -149,11 +149,11 @@ def test_every_suite_stands_with_its_own_scores(study):
 def test_ablation_by_hand(study):
     tried = pd.DataFrame(
         [
-            ("eqsim", "eqsim all_pairs, weight 2.0", 2.0, 0.30, 0.55),
-            ("eqsim", "eqsim all_pairs, weight 0.5", 0.5, 0.25, 0.5),
-            ("contrastive", "contrastive", None, 0.2, 0.45),
+            ("eqsim", "all pairs", 2.0, 0.30, 0.55),
+            ("eqsim", "all pairs", 0.5, 0.25, 0.5),
+            ("contrastive", None, None, 0.2, 0.45),
         ],
-        columns=["method", "setting", "weight", "val_group", "val_abs_a"],
+        columns=["method", "form", "weight", "val_group", "val_abs_a"],
     ).assign(seed=100, point=0.0, val_image_to_text_r1=0.6, val_text_to_image_r1=0.5)
     table = ablation_table(replace(study, selection=tried))
     assert table.columns == ["Method", "Form", "Weight", "Group", "I→T R@1", "T→I R@1", "|a|"]

@@ -13,14 +13,14 @@ from eqlib.study.report.headline import frontier_in_words
 from eqlib.study.report.tried import at_no_loss, means, named, tried
 from eqlib.study.report.words import frontier
 
-TRIED = [  # method, setting, weight, group, recall of both directions, zero-shot
-    ("contrastive", "contrastive", np.nan, 0.32, 0.60, 0.40, 0.65),
-    ("pairwise", "pairwise weight 2.0", 2, 0.36, 0.59, 0.40, 0.60),
-    ("pairwise", "pairwise weight 10.0", 10, 0.40, 0.50, 0.38, 0.55),
-    ("eqsim", "eqsim minimal_pairs, own_change True, weight 5.0, margin 0.1", 5, 0.35, 0.60, 0.41, 0.65),
-    ("eqsim", "eqsim all_pairs, weight 0.5, margin 0.0", 0.5, 0.35, 0.60, 0.40, 0.66),
+TRIED = [  # method, form, weight, group, recall of both directions, zero-shot
+    ("contrastive", np.nan, np.nan, 0.32, 0.60, 0.40, 0.65),
+    ("pairwise", np.nan, 2, 0.36, 0.59, 0.40, 0.60),
+    ("pairwise", np.nan, 10, 0.40, 0.50, 0.38, 0.55),
+    ("eqsim", "minimal pairs, own change, margin 0.1", 5, 0.35, 0.60, 0.41, 0.65),
+    ("eqsim", "all pairs, margin 0", 0.5, 0.35, 0.60, 0.40, 0.66),
 ]
-COLUMNS = ["method", "setting", "weight", "val_group", "val_image_to_text_r1", "val_text_to_image_r1", "zero_shot_top1"]
+COLUMNS = ["method", "form", "weight", "val_group", "val_image_to_text_r1", "val_text_to_image_r1", "zero_shot_top1"]
 
 
 @pytest.fixture

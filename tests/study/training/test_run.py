@@ -134,12 +134,20 @@ def test_trackers_hold_the_history(run, tmp_path):
     pytest.importorskip("tensorboard")
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-    history = train(run("eqsim", {}, trackers=["tensorboard"]), tmp_path / "out", scratch=str(tmp_path / "scratch"))
+    plain, seen = run("eqsim", {}, trackers=["tensorboard"]), []
+    history = train(
+        replace(plain, recipe=replace(plain.recipe, validate_every=2)),
+        tmp_path / "out",
+        scratch=str(tmp_path / "scratch"),
+        on_log=lambda history: seen.append(history["step"].tolist()),
+    )
+    assert seen == [[0], [0, 1], [0, 1, 2], [0, 1, 2, 3], [0, 1, 2, 3, 4]]
     events = EventAccumulator(str(tmp_path / "out" / "logs")).Reload()
     assert set(history) - {"step"} <= set(events.Tags()["scalars"])
-    for name in ("contrastive", "lr"):
-        assert [event.step for event in events.Scalars(name)] == [1, 2, 3, 4]
-        assert [event.value for event in events.Scalars(name)] == pytest.approx(history[name].tolist(), rel=1e-6)
+    for name, steps in (("contrastive", [1, 2, 3, 4]), ("lr", [1, 2, 3, 4]), ("val_group", [0, 2, 4])):
+        assert [event.step for event in events.Scalars(name)] == steps
+        expected = history[name].dropna().tolist()
+        assert [event.value for event in events.Scalars(name)] == pytest.approx(expected, rel=1e-6)
     with pytest.raises(InputError, match="trackers that are installed"):
         train(run("eqsim", {}, trackers=["carrier pigeon"]), tmp_path / "none")
 
