@@ -29,7 +29,8 @@ def plan(judge: Embedder | PairScorer, suite: AnySuite, *, first: Embedder | Non
     retrieval = isinstance(suite, RetrievalSuite)
     texts = suite.captions if retrieval else chain(*(suite.records[column] for column in suite.CAPTIONS))
     texts = list(dict.fromkeys(texts))
-    found = {"items": len(suite), "pictures": len(set(digests(paths, rows))), "captions": len(texts), "passes": {}}
+    pictures = len(set(digests(paths, rows).values()))
+    found = {"items": len(suite), "pictures": pictures, "captions": len(texts), "passes": {}}
     found |= {"bytes": 0, "seconds": 0.0}
 
     def add(kind: str, todo: int, width: int, do: Callable[[list], object], parts: Sequence[list]) -> None:
@@ -54,13 +55,12 @@ def plan(judge: Embedder | PairScorer, suite: AnySuite, *, first: Embedder | Non
         own = list(zip(*pairs_of(suite, suite.records), strict=True))
         found["pairs"] = len({(path, text) for path, text, _ in own})
     if isinstance(judge, PairScorer):
-        keys, _, calls = judge.calls(*zip(*own, strict=True))
-        calls = judge.unknown(keys, calls)
+        calls, keys, _ = judge.calls(*zip(*own, strict=True))
         todo = sum(map(len, calls))
         if retrieval:
             todo = min(found["pairs"], k * (len(suite.images) + len(suite.captions)))
         else:
-            found["pairs"] = len(set(keys))
+            found["pairs"] = len(set(keys.values()))
         trial = PairScorer(judge.model, batch_size=judge.batch_size, workers=judge.workers, progress=False)
         add("pair", todo, 32 + 8, lambda call: trial.pairs(*zip(*(own[n] for n in call), strict=True)), calls)
     return found
