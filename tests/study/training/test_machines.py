@@ -17,7 +17,7 @@ from safetensors.torch import load_file
 from eqlib.study.training.recipe import Recipe
 from eqlib.study.training.run import Run, train, write_run
 
-PATIENCE = 240
+PATIENCE = 600
 """Seconds until what does not end is taken to hang."""
 
 
@@ -34,7 +34,7 @@ def run(folder, small, tmp_path, monkeypatch):
 
 
 @pytest.fixture
-def machines():
+def machines(tmp_path):
     """``machines(written, scratch)``: two launchers of one training; what is left of them is killed at the end."""
     started = []
 
@@ -45,10 +45,10 @@ def machines():
         command = [sys.executable, "-m", "torch.distributed.run", "--nnodes", "2", "--nproc-per-node", "1"]
         command += ["--rdzv-backend", "c10d", "--rdzv-endpoint", place, "--local-addr", "localhost"]
         command += ["-m", "eqlib.study.training.run", str(written), str(scratch)]
-        how = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE, "text": True}
-        two = [subprocess.Popen(command, **how) for _ in range(2)]
-        started.extend(two)
-        return two
+        for _ in range(2):
+            with (tmp_path / f"launcher-{len(started)}.txt").open("w") as said:
+                started.append(subprocess.Popen(command, stdout=said, stderr=said))
+        return started[-2:]
 
     yield start
     for launcher in started:
@@ -62,14 +62,12 @@ def stop(launcher):
         for process in (machine, *machine.children(recursive=True)):
             with suppress(psutil.NoSuchProcess):
                 process.kill()
-    launcher.communicate()
+    launcher.wait()
 
 
-def ended(launchers):
-    """What they say, all of which end well."""
-    said = [launcher.communicate(timeout=PATIENCE)[1] for launcher in launchers]
-    assert [launcher.returncode for launcher in launchers] == [0, 0], said
-    return said
+def end_well(launchers, folder):
+    codes = [launcher.wait(PATIENCE) for launcher in launchers]
+    assert codes == [0, 0], [path.read_text()[-3000:] for path in sorted(folder.glob("launcher-*.txt"))]
 
 
 def same(one, other, **tolerance):
@@ -81,7 +79,7 @@ def same(one, other, **tolerance):
 
 
 def test_two_machines_train_as_one_process(run, machines, tmp_path):
-    ended(machines(write_run(run, tmp_path / "two"), tmp_path / "scratch"))
+    end_well(machines(write_run(run, tmp_path / "two"), tmp_path / "scratch"), tmp_path)
     assert json.loads((tmp_path / "two" / "metrics.json").read_text())["processes"] == 2
     train(run, tmp_path / "one", scratch=str(tmp_path / "scratch"))
     same(tmp_path / "two", tmp_path / "one", rtol=2e-4, atol=1e-6)
@@ -103,10 +101,10 @@ def test_a_machine_that_dies_ends_the_training_and_both_go_on_from_its_checkpoin
             time.sleep(0.01)
         stop(two[dies])
         assert two[1 - dies].wait(PATIENCE) != 0
-        said = two[1 - dies].stderr.read()
+        said = "".join(path.read_text() for path in sorted(tmp_path.glob("launcher-*.txt"))[-2:])
         assert "ChildFailedError" in said or "RendezvousConnectionError" in said, said[-3000:]
         assert not (output / "model").exists()
         assert list(scratch.glob("*/step-*/state.pt"))
-        ended(machines(written, scratch))
+        end_well(machines(written, scratch), tmp_path)
         same(output, tmp_path / "one", check_exact=True)
         assert not list(scratch.iterdir())
