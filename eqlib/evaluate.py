@@ -47,8 +47,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--workers", type=int, help="that decode pictures")
     parser.add_argument("--cache", type=Path, help="folder of what was answered before, default FOLDER/cache")
     parser.add_argument("--level", type=float, default=0.95, help="level of the intervals (default 0.95)")
-    parser.add_argument("--plan", action="store_true", help="say what it will cost, and stop")
     cut = parser.add_mutually_exclusive_group()
+    cut.add_argument("--plan", action="store_true", help="say what it will cost, and stop")
     auto = "auto: the process of torchrun or the task of a SLURM array"
     cut.add_argument("--shard", metavar="K/N", help=f"answer the K-th of N parts of the work, and stop; {auto}")
     cut.add_argument("--merge", action="store_true", help="make the tables of shards that are all done")

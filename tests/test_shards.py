@@ -130,7 +130,11 @@ def two(evaluate, tmp_path):
     ("model", "more", "expected"),
     [
         ("small", (), "1-of-2.json: expected model 'small', as in this run and all shards, got 'drifts 1'"),
-        ("drifts:make", ("--limit", "59"), "expected edition 'first 59 of own', as in this run and all shards, got 'own'"),
+        (
+            "drifts:make",
+            ("--limit", "59"),
+            "expected edition 'first 59 of own', as in this run and all shards, got 'own'",
+        ),
         ("drifts:make", ("--batch", "5"), "expected batch 5, as in this run and all shards, got 4"),
     ],
 )
