@@ -164,7 +164,6 @@ def _check(options, suite) -> None:
 def _models(options, suite, shard):
     """The model with its cache; and for retrieval by pairs the dual encoder that finds the candidates, else None."""
     import numpy as np
-    import torch
 
     from eqlib.models.clip import CLIP, best_device
     from eqlib.models.opening import open_model
@@ -173,6 +172,8 @@ def _models(options, suite, shard):
 
     options.device = best_device() if options.device == "auto" else options.device
     if options.shard == "auto" and options.device == "cuda" and "LOCAL_RANK" in os.environ:
+        import torch
+
         torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))  # "cuda" in all records: which GPU does not matter
     how = {"device": options.device, "precision": options.precision, "batch_size": options.batch}
     kept = {"cache": options.cache or options.out / "cache", "batch_size": options.batch, "workers": options.workers}

@@ -218,6 +218,7 @@ def test_the_shard_of_a_process_or_of_a_task():
             shard_of("auto", given)
 
 
+@pytest.mark.slow
 def test_processes_of_torchrun_take_a_shard_each(evaluate, place, tmp_path):
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
     command += ["-m", "eqlib.cli", "evaluate", "drifts:make", "quads", "quads.json", "--batch", "4", "--device", "cpu"]
