@@ -2,10 +2,15 @@
 
 ``items.parquet`` has a row an item (``eqlib score table --scores`` reads it), ``scores.txt`` the printed table,
 ``run.json`` what was run and the table's numbers. The folder ``cache`` holds what was encoded or answered: a run that
-was killed goes on from it, and ends with the same bytes.
+was killed goes on from it, and ends with the same bytes. So does a run in shards, ``--shard 1/8`` to ``--shard 8/8`` in
+any order and on any machines that share the folder: each writes files of its own into ``cache``, and when it is done a
+record of what it ran into the folder ``shards``. ``--merge`` checks these and makes the tables.
 """
 
 import argparse
+import os
+import re
+from collections.abc import Mapping
 from dataclasses import replace
 from importlib.metadata import version
 from importlib.util import find_spec
@@ -43,7 +48,11 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--workers", type=count, help="that decode pictures")
     parser.add_argument("--cache", type=Path, help="folder of what was answered before, default FOLDER/cache")
     parser.add_argument("--level", type=level, default=0.95, help="level of the intervals (default 0.95)")
-    parser.add_argument("--plan", action="store_true", help="say what it will cost, and stop")
+    cut = parser.add_mutually_exclusive_group()
+    cut.add_argument("--plan", action="store_true", help="say what it will cost, and stop")
+    auto = "auto: the process of torchrun or the task of a SLURM array"
+    cut.add_argument("--shard", metavar="K/N", help=f"answer the K-th of N parts of the work, and stop; {auto}")
+    cut.add_argument("--merge", action="store_true", help="make the tables of shards that are all done")
     parser.set_defaults(run=run)
 
 
@@ -53,25 +62,35 @@ def run(options: argparse.Namespace) -> int:
     from eqlib.suites.read import read
 
     given = {name: getattr(options, name) for name in ("root", "suffix", "split") if getattr(options, name) is not None}
+    shard = None if options.shard is None else shard_of(options.shard)
     suite = read(options.suite, options.path, **given)
     _check(options, suite)
     if options.limit is not None:
         suite = _head(suite, options.limit)
-    judge, first = _models(options, suite)
+    judge, first = _models(options, suite, shard)
     if options.plan:
         from eqlib.models.plan import plan
 
         print(_plan_text(plan(judge, suite, first=first, k=options.candidates), suite, options))
         return 0
-    table = _table(options, suite, judge, first)
-    record, text = _scores(options, suite, judge, table)
-    ran = {name: getattr(options, name) for name in ("head", "precision", "device", "batch")} | {"scores": record}
+    ran = {name: getattr(options, name) for name in ("head", "precision", "device", "batch")}
     ran |= {"model": _name(options, judge), "asked_for": options.model, "key": judge.key, "suite": suite.name}
     ran |= {"edition": suite.edition, "digest": suite.digest, "notes": list(suite.notes), "items": len(suite)}
     ran |= {"versions": {name: version(package) for name, package in PACKAGES.items() if find_spec(name)}}
-    ran |= {"unanswered": table.attrs.get("unanswered", [])}
     if first is not None:
         ran |= {"first": first.model.name, "candidates": options.candidates}
+    if shard is not None:
+        from eqlib.models.score import answer_share
+
+        answer_share(judge, suite)
+        write_json(options.out / "shards" / "{}-of-{}.json".format(*shard), ran)
+        print("{}: shard {} of {} is answered; --merge makes the tables of all".format(options.out, *shard))
+        return 0
+    if options.merge:
+        ran |= {"device": _check_shards(options.out / "shards", ran)}
+    table = _table(options, suite, judge, first)
+    record, text = _scores(options, suite, judge, table)
+    ran |= {"scores": record, "unanswered": table.attrs.get("unanswered", [])}
     with whole(options.out / "items.parquet") as draft:
         table.to_parquet(draft, index=False)
     with whole(options.out / "scores.txt") as draft:
@@ -79,6 +98,51 @@ def run(options: argparse.Namespace) -> int:
     write_json(options.out / "run.json", ran)
     print(f"{text}\n\n{options.out}: items.parquet, scores.txt, run.json")
     return 0
+
+
+def shard_of(text: str, environ: Mapping[str, str] = os.environ) -> tuple[int, int]:
+    """(K, N) of "K/N", K from 1 to N; of "auto" torchrun's RANK and WORLD_SIZE or the task of a SLURM array, which
+    must be whole. Raises InputError."""
+    where, given = "--shard", text
+    if text == "auto":
+        ranks = environ.get("RANK", ""), environ.get("WORLD_SIZE", "")
+        tasks = tuple(environ.get(f"SLURM_ARRAY_TASK_{name}", "") for name in ("ID", "MIN", "MAX", "COUNT"))
+        if ("" in ranks) == ("" in tasks):
+            what = "neither" if "" in ranks else "both"
+            raise InputError("a process of torchrun or a task of a SLURM array", what, where=where)
+        if "" in tasks:
+            given = f"{int(ranks[0]) + 1}/{ranks[1]}"
+        else:
+            task, low, high, count = map(int, tasks)
+            if high - low + 1 != count or low > 1:
+                expected = "an array from 0 or 1 without gaps (of single tasks say which: --shard K/N)"
+                raise InputError(expected, f"{count} tasks from {low} to {high}", where=where)
+            given = f"{task - low + 1}/{count}"
+    found = re.fullmatch(r"(\d{1,9})/(\d{1,9})", given, re.ASCII)
+    if not found or not 1 <= int(found[1]) <= int(found[2]):
+        raise InputError("K/N with K from 1 to N, or auto", repr(given), where=where)
+    return int(found[1]), int(found[2])
+
+
+def _check_shards(folder: Path, ran: dict) -> str:
+    """That every shard of one cut is done, and ran what ``ran`` says; the device they ran on. Raises InputError."""
+    from eqlib.files import read_json
+
+    records = {path.stem: read_json(path) for path in sorted(folder.glob("[0-9]*-of-*[0-9].json"))}
+    counts = sorted({int(name.partition("-of-")[2]) for name in records})
+    if len(counts) != 1:
+        got = ", ".join(f"one of {count}" for count in counts) or "none"
+        raise InputError("records of the shards of one cut (--shard writes them)", got, where=folder)
+    missing = [name for k in range(counts[0]) if (name := f"{k + 1}-of-{counts[0]}") not in records]
+    if missing:
+        raise InputError(f"records of {counts[0]} shards", f"none of {', '.join(missing)}", where=folder)
+    expected = ran | {"device": records[f"1-of-{counts[0]}"]["device"]}
+    for name, record in records.items():
+        for key in expected:
+            if record.get(key) != expected[key]:
+                what = f"{key} {expected[key]!r}, as in this run and all shards"
+                raise InputError(what, repr(record.get(key)), where=folder / f"{name}.json")
+    return expected["device"]
 
 
 def _check(options, suite) -> None:
@@ -93,7 +157,7 @@ def _check(options, suite) -> None:
         raise InputError(f"a column of the suite ({known})", repr(options.by), where="--by")
 
 
-def _models(options, suite):
+def _models(options, suite, shard):
     """The model with its cache; and for retrieval by pairs the dual encoder that finds the candidates, else None."""
     import numpy as np
 
@@ -103,14 +167,21 @@ def _models(options, suite):
     from eqlib.suites import RetrievalSuite
 
     options.device = best_device() if options.device == "auto" else options.device
+    if options.shard == "auto" and options.device == "cuda" and "LOCAL_RANK" in os.environ:
+        import torch
+
+        torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))  # "cuda" in all records: which GPU does not matter
     how = {"device": options.device, "precision": options.precision, "batch_size": options.batch}
     kept = {"cache": options.cache or options.out / "cache", "batch_size": options.batch, "workers": options.workers}
+    kept |= {"share": shard, "asks": not options.merge}
     model = open_model(options.model, options.head, **how)
     first = None
     if isinstance(suite, RetrievalSuite) and not isinstance(model, CLIP):
         first = open_model(options.first or options.model, **how)
         if not isinstance(first, CLIP):
             raise InputError("a dual encoder that finds the candidates", "a scorer of pairs", where="--first")
+        if shard is not None or options.merge:
+            raise InputError("a dual encoder, or quads or foils", "pairs that retrieval finds", where="--shard")
     if options.probabilities:
         probability = getattr(model, "probability", None)
         if probability is None:

@@ -5,7 +5,8 @@ One folder a model key (weights, config, preprocessing, precision); in it shards
 each with ``keys`` (n, 32) uint8, the SHA-256 of the content, ``features`` (n, d), and ``digest``, the SHA-256 of both.
 A shard is written under a temporary name, renamed, and never changed after. So two writers only ever add files, a
 killed one leaves no half a shard, and what it had written counts. A shard that is damaged when the cache is opened is
-left out with a warning, and its inputs are asked for again; one that is damaged later is an InputError.
+left out with a warning, and its inputs are asked for again; one that is damaged later is an InputError. So are two that
+answer one input differently, by more than another batch or processor explains.
 """
 
 import hashlib
@@ -13,7 +14,7 @@ import tempfile
 import time
 import uuid
 import warnings
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,10 @@ from safetensors.numpy import load_file, save
 
 from eqlib.errors import InputError
 from eqlib.files import reading, whole
+from eqlib.models.pairs import batches
+
+NEAR = 0.05
+"""Two answers to one input differ by less, as a share of the largest answer, in half precision too."""
 
 
 class FeatureCache:
@@ -44,9 +49,22 @@ class FeatureCache:
             if path.name not in self._seen:
                 self._seen.add(path.name)
                 try:
-                    self._index(path, _read(path)["keys"])
+                    shard = _read(path)
                 except InputError as error:
                     warnings.warn(f"a damaged cache shard is left out: {error}", stacklevel=3)
+                    continue
+                self._agree(path, shard)
+                self._index(path, shard["keys"])
+
+    def _agree(self, path: Path, shard: dict[str, np.ndarray]) -> None:
+        keys = [key.tobytes() for key in shard["keys"]]
+        again = [row for row, key in enumerate(keys) if key in self._place]
+        if again:
+            before, now = self.get([keys[row] for row in again]), shard["features"][again]
+            off = NEAR * np.nanmax(np.abs(now), initial=0)
+            if before.shape != now.shape or not np.allclose(before, now, rtol=0, atol=off, equal_nan=True):
+                expected = f"the answers that other files beside it have to {len(again):,} of its inputs"
+                raise InputError(expected, "others: the model changed, and its fingerprint did not", where=path)
 
     def missing(self, keys: Sequence[bytes]) -> list[int]:
         """Positions in ``keys`` of the first occurrence of each key that is not here."""
@@ -106,6 +124,11 @@ class Kept:
 
     That is ``cache / key_of(model)``, or without ``cache`` a temporary one for the life of the object. Raises
     InputError for a batch of less than one, and what ``key_of`` raises.
+
+    ``share`` (k, n), k from 1: of the batches that are asked for, this object takes each n-th from the k-th, and knows
+    and writes files of that name alone. Batches are cut before what is known is left out: so an input meets the same
+    company in a run that goes on, and in a share, as in one run, and gets the same bits. ``asks=False``: the answers
+    must be there already (InputError).
     """
 
     def __init__(
@@ -118,6 +141,8 @@ class Kept:
         batch_size: int = 64,
         workers: int | None = None,
         progress: bool = True,
+        share: tuple[int, int] | None = None,
+        asks: bool = True,
     ):
         if batch_size < 1:
             raise InputError("a batch size of at least 1", batch_size)
@@ -128,7 +153,25 @@ class Kept:
         else:
             self.key = key_of(model)
             folder = Path(cache) / self.key
-        self.caches = [FeatureCache(folder, kind) for kind in kinds]
+        self.asks, self.share = asks, slice(None) if share is None else slice(share[0] - 1, None, share[1])
+        ending = "" if share is None else f"-{share[0]}-of-{share[1]}"
+        self.caches = [FeatureCache(folder, kind + ending) for kind in kinds]
+
+    def parts(self, inputs: Sequence[Any]) -> list[list[int]]:
+        """Positions of the first of equal ``inputs``, in batches, of this share."""
+        first = dict(zip(reversed(inputs), reversed(range(len(inputs))), strict=True))
+        return batches(sorted(first.values()), self.batch_size)[self.share]
+
+    def lacking(self, cache: FeatureCache, parts: list[list[int]], keys: Mapping[int, bytes]) -> list[list[int]]:
+        """``parts`` without the positions whose key is in ``cache`` or came before."""
+        cache.refresh()
+        asked = [n for part in parts for n in part]
+        new = {asked[k] for k in cache.missing([keys[n] for n in asked])}
+        if new and not self.asks:
+            what = f"no answer to {len(new):,} inputs ({cache.kind}): run the shards again"
+            raise InputError("the answers of all shards", what, where=cache.folder)
+        left = ([n for n in part if n in new] for part in parts)
+        return [part for part in left if part]
 
 
 def _read(path: Path) -> dict[str, np.ndarray]:

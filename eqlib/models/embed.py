@@ -8,9 +8,8 @@ product.
 import hashlib
 import os
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +20,6 @@ from eqlib.errors import InputError
 from eqlib.files import reading
 from eqlib.models.cache import FeatureCache, Kept
 from eqlib.models.clip import CLIP
-from eqlib.models.pairs import batches
 from eqlib.progress import progress as progress_bar
 from eqlib.suites.images import image_file, open_image
 
@@ -42,46 +40,76 @@ class Embedder(Kept):
         # A ResNet is a quarter faster on a CPU with channels last; a ViT, with its one convolution, is slower.
         self._layout = torch.channels_last if convolutions > 1 else torch.contiguous_format
 
-    def images(self, paths: Sequence[str | Path], rows: Sequence[object] | None = None) -> np.ndarray:
-        """Features (n, d) float32 of unit length. ``rows`` names the record behind each path, for an InputError.
+    def images(
+        self,
+        paths: Sequence[str | Path],
+        rows: Sequence[object] | None = None,
+        *,
+        known: Mapping[str, bytes] | None = None,
+    ) -> np.ndarray:
+        """Features (n, d) float32 of unit length. ``rows`` names the record behind each path, for an InputError;
+        ``known`` are digests of some of the files.
 
         Raises InputError naming the file where one is missing, truncated or no picture.
         """
-        rows = [None] * len(paths) if rows is None else rows
-        return self._features(self._images, list(paths), digests(paths, rows), partial(self._encode_images, rows=rows))
+        known = self.ask_images(paths, rows, known=known)
+        return self._images.get([known[str(path)] for path in paths])
 
     def captions(self, texts: Sequence[str]) -> np.ndarray:
         """Features (m, d) float32 of unit length."""
-        return self._features(self._captions, list(texts), list(map(caption_digest, texts)), self._encode_captions)
+        self.ask_captions(texts)
+        return self._captions.get(list(map(caption_digest, texts)))
+
+    def ask_images(
+        self,
+        paths: Sequence[str | Path],
+        rows: Sequence[object] | None = None,
+        *,
+        known: Mapping[str, bytes] | None = None,
+    ) -> dict[str, bytes]:
+        """Encode those pictures of this share that are not in the cache. The digests of all in the share: path ->
+        SHA-256."""
+        rows = [None] * len(paths) if rows is None else rows
+        parts = self.parts(list(map(str, paths)))
+        mine = [n for part in parts for n in part]
+        known = digests([paths[n] for n in mine], [rows[n] for n in mine], known)
+        self._ask(self._images, parts, {n: known[str(paths[n])] for n in mine}, self._encode_images, paths, rows)
+        return known
+
+    def ask_captions(self, texts: Sequence[str]) -> None:
+        """Encode those captions of this share that are not in the cache."""
+        parts = self.parts(texts)
+        keys = {n: caption_digest(texts[n]) for part in parts for n in part}
+        self._ask(self._captions, parts, keys, self._encode_captions, texts)
 
     def missing(self, paths: Sequence[Path], rows: Sequence[object], texts: Sequence[str]) -> tuple[list, list]:
         """The paths and texts that the cache does not know, equal ones once."""
+        known = digests(paths, rows)
         return (
-            [paths[n] for n in self._images.missing(digests(paths, rows))],
+            [paths[n] for n in self._images.missing([known[str(path)] for path in paths])],
             [texts[n] for n in self._captions.missing(list(map(caption_digest, texts)))],
         )
 
-    def _features(self, cache: FeatureCache, inputs: list, keys: list[bytes], encode) -> np.ndarray:
-        cache.refresh()
-        todo = cache.missing(keys)
-        with progress_bar(total=len(todo), unit=cache.kind, disable=not self.progress or not todo, leave=False) as bar:
-            cache.fill(_keyed(encode(inputs, todo), [keys[n] for n in todo], bar))
-        return cache.get(keys)
+    def _ask(self, cache: FeatureCache, parts: list[list[int]], keys: Mapping[int, bytes], encode, *inputs) -> None:
+        left = self.lacking(cache, parts, keys)
+        todo = sum(map(len, left))
+        with progress_bar(total=todo, unit=cache.kind, disable=not self.progress or not todo, leave=False) as bar:
+            cache.fill(_keyed(encode(left, *inputs), ([keys[n] for n in part] for part in left), bar))
 
-    def _encode_images(self, paths: list, todo: list[int], rows: Sequence[object]) -> Iterable[np.ndarray]:
+    def _encode_images(self, left: list[list[int]], paths: Sequence, rows: Sequence[object]) -> Iterable[np.ndarray]:
         workers = self.workers
         if workers is None:
             cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-            workers = 0 if len(todo) < 1024 or cores == 1 else min(8, cores)
-        pictures = Pictures([paths[n] for n in todo], [rows[n] for n in todo], self.model.preprocess_val)
-        loader = DataLoader(pictures, batch_size=self.batch_size, num_workers=workers, collate_fn=_stack)
+            workers = 0 if sum(map(len, left)) < 1024 or cores == 1 else min(8, cores)
+        pictures = Pictures(paths, rows, self.model.preprocess_val)
+        loader = DataLoader(pictures, batch_sampler=left, num_workers=workers, collate_fn=_stack)
         for batch in loader:
             if isinstance(batch, InputError):
                 raise batch
             yield self.model.encode_images(batch.to(memory_format=self._layout)).cpu().numpy()
 
-    def _encode_captions(self, texts: list[str], todo: list[int]) -> Iterable[np.ndarray]:
-        for part in batches(todo, self.batch_size):
+    def _encode_captions(self, left: list[list[int]], texts: Sequence[str]) -> Iterable[np.ndarray]:
+        for part in left:
             yield self.model.encode_captions([texts[n] for n in part]).cpu().numpy()
 
 
@@ -89,7 +117,7 @@ class Pictures(Dataset):
     """Decoded, preprocessed pictures. A damaged one comes out as its InputError: raised in a loader's worker, it would
     arrive as a RuntimeError."""
 
-    def __init__(self, paths: list, rows: list, transform):
+    def __init__(self, paths: Sequence, rows: Sequence, transform):
         self.paths, self.rows, self.transform = paths, rows, transform
 
     def __len__(self) -> int:
@@ -127,12 +155,14 @@ def caption_digest(text: str) -> bytes:
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()
 
 
-def digests(paths: Sequence[str | Path], rows: Sequence[object]) -> list[bytes]:
-    """SHA-256 of each file, 32 bytes; a path that comes twice is read once. Raises InputError for a missing file."""
-    distinct = {str(path): row for path, row in zip(reversed(paths), reversed(rows), strict=True)}
+def digests(
+    paths: Sequence[str | Path], rows: Sequence[object], known: Mapping[str, bytes] | None = None
+) -> dict[str, bytes]:
+    """``known``, and of each other file of ``paths`` its SHA-256, 32 bytes. Raises InputError for a missing file."""
+    known = known or {}
+    new = {str(path): row for path, row in zip(reversed(paths), reversed(rows), strict=True) if str(path) not in known}
     with ThreadPoolExecutor() as pool:  # hashing and reading both release the interpreter's lock
-        found = dict(zip(distinct, pool.map(_digest, distinct, distinct.values()), strict=True))
-    return [found[str(path)] for path in paths]
+        return {**known, **dict(zip(new, pool.map(_digest, new, new.values()), strict=True))}
 
 
 def _digest(path: str, row: object) -> bytes:
@@ -140,12 +170,10 @@ def _digest(path: str, row: object) -> bytes:
         return hashlib.file_digest(file, "sha256").digest()
 
 
-def _keyed(parts: Iterable[np.ndarray], keys: list[bytes], bar) -> Iterator[tuple[list[bytes], np.ndarray]]:
-    start = 0
-    for part in parts:
+def _keyed(parts: Iterable[np.ndarray], keys: Iterable[list[bytes]], bar) -> Iterator[tuple[list[bytes], np.ndarray]]:
+    for part, names in zip(parts, keys, strict=True):
         bar.update(len(part))
-        yield keys[start : start + len(part)], part
-        start += len(part)
+        yield names, part
 
 
 def _stack(items: list) -> torch.Tensor | InputError:

@@ -30,7 +30,7 @@ def plan(judge: Embedder | PairScorer, suite: AnySuite, *, first: Embedder | Non
     else:
         texts = [text for column in suite.CAPTIONS for text in suite.records[column]]
     texts = list(dict.fromkeys(texts))
-    pictures = len(set(digests(paths, rows)))
+    pictures = len(set(digests(paths, rows).values()))
     found: dict = {"items": len(suite), "pictures": pictures, "captions": len(texts), "passes": {}}
     found |= {"bytes": 0, "seconds": 0.0}
 
@@ -56,13 +56,12 @@ def plan(judge: Embedder | PairScorer, suite: AnySuite, *, first: Embedder | Non
         own = list(zip(*pairs_of(suite, suite.records), strict=True))
         found["pairs"] = len({(path, text) for path, text, _ in own})
     if isinstance(judge, PairScorer):
-        keys, _, calls = judge.calls(*zip(*own, strict=True))
-        calls = judge.unknown(keys, calls)
+        calls, keys, _ = judge.calls(*zip(*own, strict=True))
         todo = sum(map(len, calls))
         if isinstance(suite, RetrievalSuite):
             todo = min(found["pairs"], k * (len(suite.images) + len(suite.captions)))
         else:
-            found["pairs"] = len(set(keys))
+            found["pairs"] = len(set(keys.values()))
         trial = PairScorer(judge.model, batch_size=judge.batch_size, workers=judge.workers, progress=False)
         add("pair", todo, 32 + 8, lambda call: trial.pairs(*zip(*(own[n] for n in call), strict=True)), calls)
     return found

@@ -4,7 +4,8 @@ Records are taken in chunks: features of one chunk at a time are in memory, the 
 grow with the set.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from itertools import compress
 from pathlib import Path
 
 import numpy as np
@@ -52,8 +53,8 @@ def score_suite(
     model, exact = as_asked(model, **how), exact if exact is None else as_asked(exact, **how)
     parts = []
     rescored = 0
-    for records in _chunks(suite.records, chunk, suite.name, progress):
-        scores = _score(model, suite, records)
+    for records, new in _chunks(model, suite, chunk, progress):
+        scores = _score(model, suite, records, _ask(model, suite, records, new))
         if exact is not None:
             close = near_ties(scores, near_tie)
             if close.any():
@@ -64,6 +65,25 @@ def score_suite(
     if exact is not None:
         table.attrs["rescored"] = rescored
     return table
+
+
+def answer_share(model: Embedder | PairScorer, suite: AnySuite, *, chunk: int = 8192, progress: bool = True) -> None:
+    """Have ``model`` (made with a ``share``) put into its cache what the suite asks of that share; no scores.
+
+    Each picture, caption or pair is in one share, that of the batch where the suite first names it: no picture is
+    encoded in two, pairs of a picture are asked for together, and shares end at about the same time, since each has its
+    part of every subset. Only a picture that the set holds under two names may be answered in two shares. Raises
+    InputError naming the file and record of a picture that is missing or damaged.
+    """
+    require(suite, model.share)
+    if isinstance(suite, RetrievalSuite):
+        if isinstance(model, PairScorer):
+            raise InputError("a dual encoder, or quads or foils", "pairs that retrieval finds", where=suite.name)
+        model.ask_images([suite.root / name for name in suite.images], [f"image {n}" for n in range(len(suite.images))])
+        model.ask_captions(suite.captions)
+        return
+    for records, new in _chunks(model, suite, chunk, progress):
+        _ask(model, suite, records, new)
 
 
 def as_asked(model: CLIP | Embedder | Scorer | PairScorer, **how) -> Embedder | PairScorer:
@@ -86,9 +106,10 @@ def retrieval_features(
     return embedder.images(paths, rows=[f"image {n}" for n in range(len(paths))]), embedder.captions(suite.captions)
 
 
-def require(suite: AnySuite) -> None:
-    """Raise InputError for the first picture of ``suite`` that is missing or cut off. Reads a few bytes a file."""
-    asked = suite.pictures().drop_duplicates("picture")
+def require(suite: AnySuite, share: slice = slice(None)) -> None:
+    """Raise InputError for the first picture of ``suite`` that is missing or cut off, among those of ``share``. Reads a
+    few bytes a file."""
+    asked = suite.pictures().drop_duplicates("picture")[share]
     require_images(suite.root, dict(zip(asked["picture"], asked["record"], strict=True)))
 
 
@@ -101,20 +122,41 @@ def near_ties(scores: np.ndarray, tolerance: float) -> np.ndarray:
     return close
 
 
-def _score(model: Embedder | PairScorer, suite: Suite, records: pd.DataFrame) -> np.ndarray:
+def _ask(model: Embedder | PairScorer, suite: Suite, records: pd.DataFrame, new: list[np.ndarray]) -> dict:
+    """Have ``model`` answer its share of what ``records`` are the first to name; the digests of those pictures."""
+    if isinstance(model, PairScorer):
+        return model.ask(*(list(compress(column, new[0].ravel())) for column in pairs_of(suite, records)))
+    images, captions = new
+    paths, names = _images(suite, records)
+    known = model.ask_images(list(compress(paths, images.T.ravel())), list(compress(names, images.T.ravel())))
+    model.ask_captions(list(compress(_captions(suite, records), captions.T.ravel())))
+    return known
+
+
+def _score(
+    model: Embedder | PairScorer, suite: Suite, records: pd.DataFrame, known: Mapping[str, bytes] | None = None
+) -> np.ndarray:
     """(n, images, captions) float64, NaN where there is no answer."""
     if isinstance(model, PairScorer):
         shape = (len(records), len(suite.IMAGES), len(suite.CAPTIONS))
-        return model.pairs(*pairs_of(suite, records)).reshape(shape)
-    names = [name for column in suite.IMAGES for name in records[column]]
-    asked = [f"{suite.ID} {item}" for item in records[suite.ID]] * len(suite.IMAGES)
-    images = model.images([suite.root / name for name in names], asked)
-    captions = model.captions([text for column in suite.CAPTIONS for text in records[column]])
+        return model.pairs(*pairs_of(suite, records), known=known).reshape(shape)
+    images = model.images(*_images(suite, records), known=known)
+    captions = model.captions(_captions(suite, records))
     images = images.reshape(len(suite.IMAGES), len(records), -1)
     captions = captions.reshape(len(suite.CAPTIONS), len(records), -1)
     # One row at a time in float64: a matrix product's order of summation may depend on the batch around it. Features
     # are float32: what stands behind the eighth decimal is the processor's, and other processors write another.
     return np.einsum("ind,cnd->nic", images, captions, dtype=np.float64).round(8)
+
+
+def _images(suite: Suite, records: pd.DataFrame) -> tuple[list[Path], list[str]]:
+    """Paths and names of the records, a column after the other."""
+    paths = [suite.root / name for column in suite.IMAGES for name in records[column]]
+    return paths, [f"{suite.ID} {item}" for item in records[suite.ID]] * len(suite.IMAGES)
+
+
+def _captions(suite: Suite, records: pd.DataFrame) -> list[str]:
+    return [text for column in suite.CAPTIONS for text in records[column]]
 
 
 def pairs_of(suite: Suite, records: pd.DataFrame) -> tuple[list[Path], list[str], list[str]]:
@@ -141,9 +183,21 @@ def _table(suite: Suite, scores: np.ndarray) -> pd.DataFrame:
     return table
 
 
-def _chunks(records: pd.DataFrame, size: int, name: str, progress: bool) -> Iterator[pd.DataFrame]:
-    with progress_bar(total=len(records), desc=name, unit="record", disable=not progress) as bar:
-        for start in range(0, len(records), size):
-            part = records.iloc[start : start + size]
-            yield part
+def _chunks(
+    model: Embedder | PairScorer, suite: Suite, size: int, progress: bool
+) -> Iterator[tuple[pd.DataFrame, list[np.ndarray]]]:
+    """Records in chunks of ``size``, and bool of each input, whether no chunk before names it: pairs (n, images,
+    captions), or pictures (n, images) and captions (n, captions)."""
+    names, texts = (suite.records[list(columns)].to_numpy(object) for columns in (suite.IMAGES, suite.CAPTIONS))
+    paired = isinstance(model, PairScorer)
+    inputs = [np.broadcast_arrays(names[:, :, None], texts[:, None, :])] if paired else [[names], [texts]]
+    firsts = []
+    for parts in inputs:
+        record = pd.Series(np.repeat(np.arange(len(suite)), parts[0][0].size))
+        first = record.groupby([part.ravel() for part in parts], sort=False).transform("min")
+        firsts.append(first.to_numpy().reshape(parts[0].shape))
+    with progress_bar(total=len(suite), desc=suite.name, unit="record", disable=not progress) as bar:
+        for start in range(0, len(suite), size):
+            part = suite.records.iloc[start : start + size]
+            yield part, [first[start : start + size] >= start for first in firsts]
             bar.update(len(part))

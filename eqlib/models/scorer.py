@@ -7,7 +7,7 @@ one nothing is kept between runs.
 
 import dataclasses
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import groupby
 from pathlib import Path
@@ -41,43 +41,54 @@ class PairScorer(Kept):
         super().__init__(scorer, scorer_key, ("pair",), **settings)
         [self.log] = self.caches
 
-    def pairs(self, paths: Sequence[Path], captions: Sequence[str], rows: Sequence[object]) -> np.ndarray:
-        """Scores (n,) float64 of n pairs, NaN where there is no answer. ``rows`` names the record behind each.
+    def pairs(
+        self,
+        paths: Sequence[Path],
+        captions: Sequence[str],
+        rows: Sequence[object],
+        *,
+        known: Mapping[str, bytes] | None = None,
+    ) -> np.ndarray:
+        """Scores (n,) float64 of n pairs, NaN where there is no answer. ``rows`` names the record behind each,
+        ``known`` digests of some of the files.
 
         Raises InputError naming the file of a picture that cannot be read, or the record of an answer that is none.
         """
-        keys, pictures, calls = self.calls(paths, captions, rows)
-        asked = self.unknown(keys, calls)
+        known = self.ask(paths, captions, rows, known=known)
+        return self.log.get([_key(known[str(path)], text) for path, text in zip(paths, captions, strict=True)])[:, 0]
+
+    def ask(self, paths, captions, rows, *, known: Mapping[str, bytes] | None = None) -> dict[str, bytes]:
+        """Ask for those pairs of this share that are not in the log. The digests of its pictures: path -> SHA-256."""
+        asked, keys, known = self.calls(paths, captions, rows, known=known)
+        pictures = {n: known[str(paths[n])] for n in keys}
         todo = sum(map(len, asked))
         with progress_bar(total=todo, unit="pair", disable=not self.progress or not todo, leave=False) as bar:
             self.log.fill(self._answers(keys, pictures, asked, paths, captions, rows, bar))
-        return self.log.get(keys)[:, 0]
+        return known
 
-    def unknown(self, keys: list[bytes], calls: list[list[int]]) -> list[list[int]]:
-        """``calls`` without what the log knows. They are cut before that is left out: so a run that goes on asks for
-        each pair in the same company as one that was not broken off, and gets the same bits."""
-        asked = [[call[k] for k in self.log.missing([keys[n] for n in call])] for call in calls]
-        return [call for call in asked if call]
+    def calls(
+        self, paths, captions, rows, *, known: Mapping[str, bytes] | None = None
+    ) -> tuple[list[list[int]], dict[int, bytes], dict[str, bytes]]:
+        """The pairs of this share that the log lacks (their positions), a list a call; position -> key of all its
+        distinct pairs; and the digests of its pictures."""
+        calls = self.parts(list(zip(map(str, paths), captions, strict=True)))
+        mine = [n for call in calls for n in call]
+        known = digests([paths[n] for n in mine], [rows[n] for n in mine], known)
+        keys = {n: _key(known[str(paths[n])], captions[n]) for n in mine}
+        return self.lacking(self.log, calls, keys), keys, known
 
-    def calls(self, paths, captions, rows) -> tuple[list[bytes], list[bytes], list[list[int]]]:
-        """Keys of pairs, digests of pictures, and the distinct pairs (their positions) as they are asked, a list a
-        call."""
-        self.log.refresh()
-        pictures = digests(paths, rows)
-        keys = [
-            hashlib.sha256(picture + caption_digest(text)).digest()
-            for picture, text in zip(pictures, captions, strict=True)
-        ]
-        first = dict(zip(reversed(keys), reversed(range(len(keys))), strict=True))
-        place = {picture: n for n, picture in enumerate(dict.fromkeys(pictures))}
-        order = sorted(first.values(), key=lambda n: (place[pictures[n]], n))
+    def parts(self, inputs: Sequence[tuple[str, str]]) -> list[list[int]]:
+        """As in Kept, of pairs (path, caption), those of a picture together."""
+        place = {path: n for n, path in enumerate(dict.fromkeys(path for path, _ in inputs))}
+        first = dict(zip(reversed(inputs), reversed(range(len(inputs))), strict=True))
+        order = sorted(first.values(), key=lambda n: (place[inputs[n][0]], n))
         calls: list[list[int]] = [[]]
-        for _, group in groupby(order, key=lambda n: pictures[n]):
+        for _, group in groupby(order, key=lambda n: inputs[n][0]):
             for part in batches(list(group), self.batch_size):
                 if len(calls[-1]) + len(part) > self.batch_size:
                     calls.append([])
                 calls[-1] += part
-        return keys, pictures, calls
+        return calls[self.share]
 
     def _answers(self, keys, pictures, asked, paths, captions, rows, bar) -> Iterator[tuple[list[bytes], np.ndarray]]:
         with ThreadPoolExecutor(self.workers or None) as pool:
@@ -100,6 +111,10 @@ class PairScorer(Kept):
             what = "infinity" if got.shape == (len(images),) else f"an array {got.shape}"
             raise InputError(f"{len(images)} finite scores from the model, or NaN for no answer", what, row=row)
         return got
+
+
+def _key(picture: bytes, caption: str) -> bytes:
+    return hashlib.sha256(picture + caption_digest(caption)).digest()
 
 
 def scorer_key(scorer: Scorer) -> str:
