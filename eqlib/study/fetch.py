@@ -61,7 +61,7 @@ def fetch_file(url: str, path: Path, *, checksum: str = "", hub: bool = False) -
     if path.exists():
         return f"was here, {check(path)}"
     path.parent.mkdir(parents=True, exist_ok=True)
-    version = hashlib.sha256(str(found.etag).encode()).hexdigest()[:12]  # a part of another version is never gone on with
+    version = hashlib.sha256(str(found.etag).encode()).hexdigest()[:12]  # no part of another version is gone on with
     part = path.with_name(f".{path.name}.{version}.part")
     with part.open("ab") as file:
         if (held := file.tell()) != found.size:
