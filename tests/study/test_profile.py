@@ -1,5 +1,8 @@
 """Profiles change values and nothing else."""
 
+import re
+import shlex
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -93,6 +96,21 @@ def test_the_sections_above_are_those_of_the_pipeline(root):
         assert [name.rpartition(":")[2] for name in given] == sections
         assert stages[stage]["params"] == [name for name in given if ":" not in name]
         assert set(records) <= set(stages[stage]["deps"])
+
+
+@pytest.mark.parametrize("profile", [None, *PROFILES])
+def test_every_option_of_a_stage_has_a_value(root, profile):
+    """Also where the parameter is an empty text, as ``tradeoff.classes`` of photographs: the shell must see one."""
+    yaml = YAML(typ="safe")
+    params = yaml.load(root / "params.yaml")
+    if profile:
+        overlay(params, yaml.load(root / "profiles" / f"{profile}.yaml"), where=profile)
+    for name, stage in yaml.load(root / "dvc.yaml")["stages"].items():
+        command = re.sub(
+            r"\$\{(\w+)\.(\w+)\}", lambda found: str(params.get(found[1], {}).get(found[2], "x")), stage["cmd"]
+        )
+        for option, value in pairwise([*shlex.split(command), "--"]):
+            assert not (option.startswith("--") and value.startswith("--")), f"{name}: {option}"
 
 
 def test_the_defaults_of_a_notebook_fit_their_own_types(root):
