@@ -3,7 +3,7 @@ PYTHON ?= python3
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export UV_HTTP_TIMEOUT ?= 180
 export HF_HUB_DISABLE_TELEMETRY := 1
-PLACE = $(if $(DATA),--set data.data_root=$(abspath $(DATA)))
+PLACE = $(if $(DATA),--set data.data_root=$(abspath $(DATA))) $(foreach change,$(SET),--set '$(change)')
 JOBS ?= 1
 SIDE = $(JOBS) --launch '$(LAUNCH)'
 # UV_TORCH_BACKEND=cpu takes PyTorch's build without CUDA, which is then left out of the lock as well
@@ -11,7 +11,7 @@ LOCK = grep -vE '$(if $(filter cpu,$(UV_TORCH_BACKEND)),^(cuda|nvidia|triton),^$
 
 .PHONY: study plan smoke photographs test test-slow chaos lint bench lab scenes site release lock clean
 
-study: .venv/ready  ## the whole study; PROFILE=name, DATA=folder: other values, in a copy; JOBS=4: so many stages at once; LAUNCH
+study: .venv/ready  ## the whole study; PROFILE=name, DATA=folder, SET='a.b=1 c.d=2': other values, in a copy; JOBS=4; LAUNCH
 ifdef PROFILE
 	python -m eqlib.study.profile $(PROFILE) $(PLACE) --jobs $(SIDE)
 else

@@ -25,7 +25,7 @@ WORKSHOP = (
     ("training",),
     ("fusion",),
     ("report",),
-    ("check", "jobs", "mend", "notebook", "release", "sets", "start", "weights"),
+    ("check", "fetch", "jobs", "mend", "notebook", "release", "sets", "stand_ins", "start", "weights"),
     ("profile",),
     ("plan",),
     ("new",),

@@ -1,16 +1,14 @@
 """What a study takes is told before it starts, and what is missing."""
 
-import json
 import re
 
-import numpy as np
+import miniature
 import pytest
-from PIL import Image
 from ruamel.yaml import YAML
 
 from eqlib.cli import main as eqlib
 from eqlib.models.clip import load, save
-from eqlib.study.plan import Speed, main, stages_of, times
+from eqlib.study.plan import STARTING, Speed, _duration, main, stages_of, times
 from eqlib.study.profile import configured
 
 CONFIG = {
@@ -31,43 +29,6 @@ def lines_of(text):
     return [line.split() for line in text.splitlines() if line.strip().startswith("eqlib doctor")]
 
 
-def picture(path):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    Image.new("RGB", (40, 32), (9, 90, 200)).save(path)
-
-
-def native(folder, annotations):
-    """A few records of every set of the profile `full`, as their makers publish them."""
-    frames = ["eqbenyoucook2/v0/0.npy", "eqbenyoucook2/v0/1.npy"]
-    (folder / "eqben/eqbenyoucook2/v0").mkdir(parents=True)
-    for name in frames:
-        np.save(folder / "eqben" / name, np.zeros((8, 8, 3), np.uint8))
-    said, place = ["salt", "pepper"], {"dataset": "eqbenyoucook2", "sample_cnt": 0}
-    rows = [
-        {"image": frames[i], "caption": said[c], "private_info": place | {"name": f"c{c}i{i}"}}
-        for i in (1, 0) for c in (0, 1)
-    ]  # fmt: skip
-    (folder / "eqben/ann_json_finegrained_random.json").write_text(json.dumps(rows))
-    quad = {"id": 0, "image_0": "ex_0_img_0", "image_1": "ex_0_img_1", "caption_0": "a b", "caption_1": "b a"}
-    for name in ("ex_0_img_0", "ex_0_img_1"):
-        picture(folder / f"winoground/images/{name}.png")
-    (folder / "winoground/examples.jsonl").write_text(json.dumps(quad) + "\n")
-    for name, key, pictures in (("valse", "image_file", "valse/images"), ("sugarcrepe", "filename", "coco/val2017")):
-        (folder / name).mkdir(exist_ok=True)
-        for file in sorted((annotations / {"sugarcrepe": "sugar_crepe"}.get(name, name)).glob("*.json")):
-            items = dict(list(json.loads(file.read_text()).items())[:20])
-            (folder / name / file.name).write_text(json.dumps(items))
-            for item in items.values():
-                picture(folder / pictures / item[key])
-    images = [
-        {"filename": f"{n}.jpg", "split": "val" if n > 5 else "train", "sentences": [{"raw": f"{n} things"}]}
-        for n in range(10)
-    ]
-    for image in images:
-        picture(folder / "flickr30k" / image["filename"])
-    (folder / "flickr30k/dataset_flickr30k.json").write_text(json.dumps({"images": images}))
-
-
 def test_every_missing_input_is_named_with_the_line_that_checks_it(tmp_path, capsys):
     assert main(["full", "--set", f"data.data_root={tmp_path}"]) == 1
     told = capsys.readouterr().out
@@ -77,7 +38,7 @@ def test_every_missing_input_is_named_with_the_line_that_checks_it(tmp_path, cap
 
 
 def test_native_files_of_the_full_profile_are_planned(shared, tmp_path, capsys):
-    native(tmp_path / "sets", shared / "realdata/annotations")
+    miniature.write(shared / "realdata", tmp_path / "sets")
     save(load(CONFIG), tmp_path / "model")
     given = ["--set", f"data.data_root={tmp_path / 'sets'}", "--set", f"pretrain.init={tmp_path / 'model'}"]
     assert main(["full", *given]) == 0
@@ -88,7 +49,7 @@ def test_native_files_of_the_full_profile_are_planned(shared, tmp_path, capsys):
     for words in lines_of(told):  # the line does what it says: 1 for a part of a set, 2 for one that is not there
         assert eqlib([*words[1:], "--quiet"]) in (0, 1)
     capsys.readouterr()
-    (tmp_path / "sets/flickr30k/9.jpg").unlink()
+    next((tmp_path / "sets/flickr30k/dev").iterdir()).unlink()
     assert main(["full", *given]) == 1
     assert "MISSING  captions val" in capsys.readouterr().out
 
@@ -135,3 +96,20 @@ def test_the_data_guide_names_the_lines_that_the_plan_shows(root, tmp_path, caps
     for line in guide:
         assert eqlib(["doctor", *line.split(), "--quiet"]) == 2  # a command, of a set that is not here
     assert "nothing there" in capsys.readouterr().err
+
+
+def test_what_the_examples_expect_of_one_gpu_is_the_plan_s_arithmetic(root):
+    """From the speeds and counts that stand on the page itself."""
+    page = (root / "docs/examples.md").read_text()
+    lines = [line.strip("|").split("|") for line in page.splitlines() if line.startswith("| ")]
+    rows = [[cell.strip() for cell in line] for line in lines]
+    number = {row[0]: [int(cell.replace(",", "")) for cell in row[1:] if re.fullmatch(r"[\d,]+", cell)] for row in rows}
+    trained, encoded, captions, decoded = (
+        1 / number[name][0] for name in ("pairs trained", "pictures encoded", "captions encoded", "pictures decoded")
+    )
+    params = configured("full", [])
+    every, watched = number["by each of 7 models"], number["at each look while training"]
+    found = times(params, Speed(trained, encoded + decoded, captions), tuple(every), tuple(watched))
+    found |= {"starting the notebooks": STARTING * sum(stages_of(params).values())}
+    told = {row[0].partition(",")[0]: row[1] for row in rows if row[0].partition(",")[0] in found}
+    assert told == {name: _duration(seconds) for name, seconds in found.items() if seconds}
