@@ -94,7 +94,7 @@ def terms_of(case, features, partners, rank, world):
         return cyclip_loss(image, text, scale)
     if case == "negclip":
         return negclip_loss(image, text, scale, negative_text_features=text.flip(1))
-    if case in PARTNERED:
+    if isinstance(case, str) and case in PARTNERED:
         return PARTNERED[case](image, text, scale, partners=partners[mine])
     if case == "relative":
         terms, telemetry = relative_eqsim_loss(image, text, partners=partners[mine])
