@@ -102,8 +102,9 @@ def test_what_the_readme_says_was_found_stands_in_the_report(root):
         pytest.skip("reports/ holds another study than the committed one, of which README tells")
     found = (root / "README.md").read_text().split("## What was found")[1].split("\n## ")[0].splitlines()
     page = html.unescape(re.sub(r"<[^>]+>", "", (root / "reports/index.html").read_text()))
-    long = json.loads((root / "profiles/convincing/headline.json").read_text())
-    page = " ".join([*page.split(), *" ".join(long["abstract"]).split()])
+    others = [" ".join(json.loads(path.read_text())["abstract"]) for path in root.glob("profiles/*/headline.json")]
+    page = " ".join([page, *others])
+    page = " ".join(page.split())
     quotes = "\n".join(line.removeprefix(">").strip() if line.startswith(">") else "" for line in found)
     quotes = [" ".join(quote.split()) for quote in re.split(r"\n\s*\n", quotes) if quote.strip()]
     assert len(quotes) >= 4
