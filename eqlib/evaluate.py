@@ -113,11 +113,11 @@ def shard_of(text: str, environ: Mapping[str, str] = os.environ) -> tuple[int, i
         if "" in tasks:
             given = f"{int(ranks[0]) + 1}/{ranks[1]}"
         else:
-            task, low, high, count = map(int, tasks)
-            if high - low + 1 != count or low > 1:
+            task, low, high, number = map(int, tasks)
+            if high - low + 1 != number or low > 1:
                 expected = "an array from 0 or 1 without gaps (of single tasks say which: --shard K/N)"
-                raise InputError(expected, f"{count} tasks from {low} to {high}", where=where)
-            given = f"{task - low + 1}/{count}"
+                raise InputError(expected, f"{number} tasks from {low} to {high}", where=where)
+            given = f"{task - low + 1}/{number}"
     found = re.fullmatch(r"(\d{1,9})/(\d{1,9})", given, re.ASCII)
     if not found or not 1 <= int(found[1]) <= int(found[2]):
         raise InputError("K/N with K from 1 to N, or auto", repr(given), where=where)
@@ -129,14 +129,14 @@ def _check_shards(folder: Path, ran: dict) -> str:
     from eqlib.files import read_json
 
     records = {path.stem: read_json(path) for path in sorted(folder.glob("[0-9]*-of-*[0-9].json"))}
-    counts = sorted({int(name.partition("-of-")[2]) for name in records})
-    if len(counts) != 1:
-        got = ", ".join(f"one of {count}" for count in counts) or "none"
+    cuts = sorted({int(name.partition("-of-")[2]) for name in records})
+    if len(cuts) != 1:
+        got = ", ".join(f"one of {cut}" for cut in cuts) or "none"
         raise InputError("records of the shards of one cut (--shard writes them)", got, where=folder)
-    missing = [name for k in range(counts[0]) if (name := f"{k + 1}-of-{counts[0]}") not in records]
-    if missing:
-        raise InputError(f"records of {counts[0]} shards", f"none of {', '.join(missing)}", where=folder)
-    expected = ran | {"device": records[f"1-of-{counts[0]}"]["device"]}
+    names = [f"{k}-of-{cuts[0]}" for k in range(1, cuts[0] + 1)]
+    if missing := [name for name in names if name not in records]:
+        raise InputError(f"records of {cuts[0]} shards", f"none of {', '.join(missing)}", where=folder)
+    expected = ran | {"device": records[names[0]]["device"]}
     for name, record in records.items():
         for key in expected:
             if record.get(key) != expected[key]:

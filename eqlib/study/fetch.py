@@ -23,7 +23,7 @@ from huggingface_hub.file_download import http_get
 from huggingface_hub.utils import build_hf_headers
 
 from eqlib.errors import InputError
-from eqlib.files import flush, under
+from eqlib.files import content_hash, flush, under
 
 TABLE = Path(__file__).with_suffix(".toml")
 HUB = "hub:"
@@ -34,9 +34,10 @@ CHECKSUM = re.compile("[0-9a-f]{40}|[0-9a-f]{64}")
 
 def digest(path: Path, like: str) -> str:
     """Of the bytes of ``path``, hex: SHA-256, or where ``like`` has 40 digits the SHA-1 that git knows them by."""
-    begun = hashlib.sha256() if len(like) == 64 else hashlib.sha1(b"blob %d\0" % path.stat().st_size)
+    if len(like) == 64:
+        return content_hash(path)
     with path.open("rb") as file:
-        return hashlib.file_digest(file, lambda: begun).hexdigest()
+        return hashlib.file_digest(file, lambda: hashlib.sha1(b"blob %d\0" % path.stat().st_size)).hexdigest()
 
 
 def fetch_file(url: str, path: Path, *, checksum: str = "", hub: bool = False) -> str:

@@ -2,8 +2,8 @@
 
 The towers are open_clip's. The fusion layers read the caption's tokens, each with attention to the picture's, and the
 head reads the caption's end token. BLIP, of transformers, brings fusion layers and head of its own, which train on.
-`load_fused` is a plug-in for `eqlib.models.opening`: ``model``
-``eqlib.study.fusion.model:load_fused``, ``head`` the folder that `save_fused` left.
+`load_fused` is a plug-in for `eqlib.models.opening`: ``model`` ``eqlib.study.fusion.model:load_fused``, ``head`` the
+folder that `save_fused` left.
 """
 
 from collections.abc import Sequence
@@ -39,6 +39,10 @@ class Encoded(NamedTuple):
     image: Tensor  # (n, places, channels): the feature map before attention pooling; BLIP's patches
     text: Tensor  # (m, length, width): token states before pooling, cut behind the longest; BLIP's ids (m, length)
     end: Tensor  # (m,) int64, the end token's place
+
+
+def _is_blip(model: nn.Module) -> bool:
+    return getattr(model, "family", None) == "blip"
 
 
 def encode(model: nn.Module, pixels: Tensor, tokens: Tensor) -> Encoded:
@@ -94,11 +98,8 @@ class BlipHead(nn.Module):
         from eqlib.models.itm import ENC  # needs transformers, which other models do without
 
         super().__init__()
-        self.text_encoder, self.itm_head, self.first = (
-            hf.text_encoder,
-            hf.itm_head,
-            ENC,
-        )  # the model's own: they train on
+        self.text_encoder, self.itm_head = hf.text_encoder, hf.itm_head  # the model's own: they train on
+        self.first = ENC
 
     def forward(self, image: Tensor, text: Tensor, end: Tensor) -> Tensor:
         mask = torch.arange(text.shape[1], device=text.device) <= end[:, None]
@@ -106,10 +107,6 @@ class BlipHead(nn.Module):
         states = self.text_encoder(input_ids=text, attention_mask=mask.long(), encoder_hidden_states=image)
         no, yes = self.itm_head(states.last_hidden_state[:, 0]).unbind(1)
         return yes - no
-
-
-def _is_blip(model: nn.Module) -> bool:
-    return getattr(model, "family", None) == "blip"
 
 
 @dataclass(frozen=True, eq=False)
