@@ -4,14 +4,15 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export UV_HTTP_TIMEOUT ?= 180
 export HF_HUB_DISABLE_TELEMETRY := 1
 PLACE = $(if $(DATA),--set data.data_root=$(abspath $(DATA))) $(foreach change,$(SET),--set '$(change)')
-JOBS ?= 1
+# the stages of the drawn study are small: two at once, each of two threads, end sooner on two cores than one by one
+JOBS ?= $(if $(PROFILE),1,2)
 SIDE = $(JOBS) --launch '$(LAUNCH)'
 # UV_TORCH_BACKEND=cpu takes PyTorch's build without CUDA, which is then left out of the lock as well
 LOCK = grep -vE '$(if $(filter cpu,$(UV_TORCH_BACKEND)),^(cuda|nvidia|triton),^$$)' requirements.lock
 
 .PHONY: study plan smoke photographs test test-slow chaos lint bench lab scenes site release lock clean
 
-study: .venv/ready  ## the whole study; PROFILE=name, DATA=folder, SET='a.b=1 c.d=2': other values, in a copy; JOBS=4; LAUNCH
+study: .venv/ready  ## the whole study; PROFILE=name, DATA=folder, SET='a.b=1 c.d=2': other values, in a copy; JOBS=1; LAUNCH
 ifdef PROFILE
 	python -m eqlib.study.profile $(PROFILE) $(PLACE) --jobs $(SIDE)
 else

@@ -45,6 +45,8 @@ _STABLE = {
     # sums, and with them trained weights, depend on it: the same on any number of cores, unless asked for otherwise
     "OMP_NUM_THREADS": os.environ.get("EQLIB_THREADS", "2"),
     "MKL_NUM_THREADS": os.environ.get("EQLIB_THREADS", "2"),
+    # a thread that waits soon lets its core go; the default spins, and two stages on two cores took three times as long
+    "GOMP_SPINCOUNT": "1000",
 }
 
 TOURS = 3

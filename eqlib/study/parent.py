@@ -26,7 +26,7 @@ def end_with(process: int) -> None:
 
 
 def end_with_dvc() -> None:
-    """`end_with` the DVC that runs this stage, where one does; a shell may stand between the two."""
+    """`end_with` the DVC that runs this stage, and the jobs that run DVC, where they do; shells may stand between."""
     for above in psutil.Process().parents():
-        if any(Path(word).name == "dvc" for word in above.cmdline()[:3]):
-            return end_with(above.pid)
+        if any(Path(word).name in ("dvc", "eqlib.study.jobs") for word in above.cmdline()[:3]):
+            end_with(above.pid)

@@ -7,7 +7,7 @@ import textwrap
 
 import pytest
 
-from eqlib.study.jobs import main, stages
+from eqlib.study.jobs import main, stages, stale
 
 MEET = "touch began-{}; for n in $(seq 600); do [ -e began-{} ] && break; sleep 0.1; done; [ -e began-{} ]"
 
@@ -60,6 +60,13 @@ def test_two_at_once_and_nothing_is_left(pipeline):
     told = subprocess.run(["dvc", "repro"], capture_output=True, text=True, check=True).stdout
     assert "Running" not in told
     assert {"last", "beside"} <= {path.name for path in pipeline.iterdir()}
+
+
+def test_what_is_up_to_date_is_not_asked_for_again(pipeline):
+    assert main(["2"]) == 0
+    assert stale(stages()) == {}
+    (pipeline / "second-a").unlink()
+    assert stale(stages()) == {"second@a": set(), "last": {"second@a"}}
 
 
 def test_what_depends_on_a_failure_is_not_begun(pipeline, capsys):

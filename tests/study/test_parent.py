@@ -45,18 +45,23 @@ def test_nobody_works_on_for_a_killed_process(tmp_path, code, started):
     assert not left
 
 
-def test_a_stage_ends_with_its_dvc(tmp_path):
-    """A script of the name stands for DVC: what starts a stage, with a shell between."""
+@pytest.mark.parametrize("killed", ["dvc", "eqlib.study.jobs"])
+def test_a_stage_ends_with_its_dvc_and_with_the_jobs(tmp_path, killed):
+    """Scripts of these names stand for what starts a stage, with shells between."""
     stage = "from eqlib.study.parent import end_with_dvc; end_with_dvc(); print('started', flush=True); "
     (tmp_path / "stage.py").write_text(stage + "import time; time.sleep(600)")
-    (tmp_path / "dvc").write_text("import subprocess, sys; subprocess.run(sys.argv[1], shell=True)")
-    command = [sys.executable, tmp_path / "dvc", f"{sys.executable} {tmp_path / 'stage.py'}; true"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+    starts = "import subprocess, sys; subprocess.run(' '.join(sys.argv[1:]) + '; true', shell=True)"
+    for name in ("dvc", "eqlib.study.jobs"):
+        (tmp_path / name).write_text(starts)
+    command = [sys.executable, "eqlib.study.jobs", sys.executable, "dvc", sys.executable, "stage.py"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=tmp_path) as process:
         assert process.stdout.readline() == "started\n"
-        children = psutil.Process(process.pid).children(recursive=True)
-        os.kill(process.pid, 9)
-        process.wait()
+        everyone = [psutil.Process(process.pid), *psutil.Process(process.pid).children(recursive=True)]
+        (one,) = (one for one in everyone if one.cmdline()[1:2] == [killed])
+        (working,) = (one for one in everyone if one.cmdline()[1:] == ["stage.py"])
+        os.kill(one.pid, 9)
         deadline = time.monotonic() + 15
-        while any(one.is_running() and one.status() != psutil.STATUS_ZOMBIE for one in children):
+        while working.is_running() and working.status() != psutil.STATUS_ZOMBIE:
             assert time.monotonic() < deadline
             time.sleep(0.2)
+        process.kill()
