@@ -1,4 +1,5 @@
-"""What `make site` adds to docs/: README, reports/ and its notebooks, from where they lie; the columns of docstrings.
+"""What `make site` adds to docs/: README, reports/ and its notebooks, the profiles' results, from where they lie; the
+columns of docstrings. A link to a file that is not there ends the build.
 
 mkdocs.yml names this file twice, as mkdocs' hooks and as mkdocstrings' extension ``Aligned``.
 """
@@ -6,8 +7,10 @@ mkdocs.yml names this file twice, as mkdocs' hooks and as mkdocstrings' extensio
 import re
 import shutil
 from pathlib import Path
+from urllib.parse import unquote
 
 import griffe
+from mkdocs.exceptions import PluginError
 from mkdocs.structure.files import File
 
 from eqlib.study.report.fresh import mark
@@ -25,8 +28,9 @@ The study's [report](reports/index.html), the same as [PDF](reports/report.pdf),
 
 
 def on_files(files, config):
-    """README as guide.md, every file of reports/, a page for each executed notebook, and report.md with their list."""
-    for path in sorted(path for path in (ROOT / "reports").rglob("*") if path.is_file()):
+    """README as guide.md, every file of reports/ and of the profiles' folders, a page for each executed notebook, and
+    report.md with their list."""
+    for path in _results("*"):
         files.append(File.generated(config, path.relative_to(ROOT).as_posix(), abs_src_path=str(path)))
     for path in sorted((ROOT / "reports/notebooks").glob("*.ipynb")):
         page = f"notebooks/{path.stem}.md"
@@ -58,9 +62,25 @@ def on_page_content(html, page, config, files):
 
 
 def on_post_build(config):
-    """The tables' Markdown, which the report offers, beside the pages that mkdocs made of it."""
-    for path in (ROOT / "reports").rglob("*.md"):
-        shutil.copy(path, Path(config["site_dir"]) / path.relative_to(ROOT))
+    """The tables' Markdown, which the report offers, beside the pages that mkdocs made of it; then a look at all links,
+    also those of pages that mkdocs did not make."""
+    site = Path(config["site_dir"])
+    for path in _results("*.md"):
+        shutil.copy(path, site / path.relative_to(ROOT))
+    dead = [
+        f"{page.relative_to(site)}: {link}"
+        for page in site.rglob("*.html")
+        for link in re.findall(r"<[^>]+ (?:href|src)=[\"']?([^\"'#?> ]+)", page.read_text(encoding="utf-8"))
+        if not re.match(r"[a-z]+:|/", link) and not (page.parent / unquote(link)).exists()
+    ]
+    if dead:
+        raise PluginError("links to files that are not there\n" + "\n".join(dead))
+
+
+def _results(pattern):
+    return sorted(
+        path for top in ("reports", "profiles/*") for path in ROOT.glob(f"{top}/**/{pattern}") if path.is_file()
+    )
 
 
 class Aligned(griffe.Extension):
