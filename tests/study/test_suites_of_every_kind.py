@@ -43,14 +43,14 @@ def run(root, monkeypatch, file, **values):
     for cell in notebook.read(root / "notebooks" / file).cells:
         if cell.cell_type == "code":
             exec(cell.source, given)
-        if cell.id == "parameters":
+        if "parameters" in cell.metadata.get("tags", []):
             given |= values
     plt.close("all")
     return said
 
 
 def write_set(folder):
-    """Twelve quads, twelve foils of six pictures, ten captioned pictures and four of validation."""
+    """Twelve quads, twelve foils of six pictures, ten captioned pictures, five of training and four of validation."""
     rng = np.random.default_rng(0)
     (folder / "valse").mkdir(parents=True)
     names = [f"{n}.png" for n in range(40)]
@@ -75,7 +75,7 @@ def write_set(folder):
     )
     images = [
         {"filename": names[30 + n], "split": split, "sentences": [{"raw": says[30 + n]}]}
-        for n, split in enumerate(("pretrain", "train", "val", "val", "val", "val"))
+        for n, split in enumerate(("pretrain", *["val"] * 4, *["train"] * 5))
     ]
     (folder / "captions.json").write_text(json.dumps({"images": images}))
 
@@ -194,3 +194,19 @@ def test_letters_are_shared_by_what_is_not_told_apart():
     found = standings(table).set_index("method")
     assert found["alike"].to_dict() == {"a": "a", "b": "a", "c": "b"}
     assert found["point"].to_dict() == {"a": 0.75, "b": 0.74, "c": 0.3}
+
+
+def test_trade_off_and_maps_need_no_minimal_pairs(root, made, monkeypatch, tmp_path):
+    """As of Flickr30K or COCO: captions without groups to train on."""
+    monkeypatch.setenv("EQLIB_STAGE", "1")
+    (made / "runs").mkdir()
+    for name, model in (("0", "pretrained-0"), ("contrastive-0", "contrastive-0")):
+        (made / "runs" / name).mkdir()
+        (made / "runs" / name / "model").symlink_to(made / "models" / model)
+    data = {"data_root": str(made / "data"), "captions": "captions.json", "suites": SUITES, "validation": "test"}
+    given = data | {"pretrained": str(made / "runs"), "finetuned": str(made / "runs"), "methods": ["contrastive"]}
+    run(root, monkeypatch, "45_tradeoff.ipynb", **given, alphas=[0.0, 1.0], output=str(tmp_path))
+    assert pd.read_csv(tmp_path / "path.csv")["alpha"].to_list() == [0, 1]
+    model = str(made / "models" / "pretrained-0")
+    run(root, monkeypatch, "47_maps.ipynb", **data, pretrained=model, steps=5, seeds=[0], output=str(tmp_path))
+    assert pd.read_csv(tmp_path / "tried.csv")["map"].to_list() == ["same", "weight 0"]
