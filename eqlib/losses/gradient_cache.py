@@ -7,6 +7,7 @@ from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
 from eqlib.errors import InputError
+from eqlib.losses import checks
 
 
 class GradientCache:
@@ -37,8 +38,7 @@ class GradientCache:
         chunk_size: int,
         again: Callable[..., Tensor | tuple[Tensor, ...]] | None = None,
     ):
-        if isinstance(chunk_size, bool) or not isinstance(chunk_size, int) or chunk_size < 1:
-            raise InputError("an integer >= 1", repr(chunk_size), where="GradientCache", row="chunk_size")
+        checks.at_least_one(chunk_size, "chunk_size", "GradientCache")
         self._encode, self._again, self._chunk_size = encode, again or encode, chunk_size
 
     def encode(self, *inputs: Tensor) -> Tensor | tuple[Tensor, ...]:
