@@ -8,8 +8,9 @@ product.
 import hashlib
 import os
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -92,15 +93,14 @@ class Embedder(Kept):
             yield self.model.encode_images(batch.to(memory_format=self._layout)).cpu().numpy()
 
 
+@dataclass
 class Pictures(Dataset):
     """Decoded, preprocessed pictures. A damaged one comes out as its InputError: raised in a loader's worker, it would
     arrive as a RuntimeError."""
 
-    def __init__(self, paths: Sequence, rows: Sequence, transform):
-        self.paths, self.rows, self.transform = paths, rows, transform
-
-    def __len__(self) -> int:
-        return len(self.paths)
+    paths: Sequence[str | Path]
+    rows: Sequence[object]
+    transform: Callable
 
     def __getitem__(self, n: int) -> torch.Tensor | InputError:
         try:

@@ -215,15 +215,6 @@ def load_folder(folder: Path, name: str, *, device, precision: str, aug_cfg: dic
     return CLIP(model, _augmented(val, aug_cfg), val, tokens, name, config, precision)
 
 
-def save_folder(bundle: CLIP, folder: Path) -> None:
-    """``bundle`` into ``folder``, which transformers and ``load_folder`` read."""
-    bundle.model.hf.save_pretrained(folder)
-    bundle.preprocess_val.processor.save_pretrained(folder)
-    bundle.tokenizer.tokenizer.save_pretrained(folder)
-    for weights in folder.glob("*.safetensors"):
-        weights.chmod(0o644)  # safetensors writes for the owner alone
-
-
 def _width(config) -> int:
     known = config.image_text_hidden_size if config.model_type == "blip" else getattr(config, "projection_dim", None)
     return known or config.vision_config.hidden_size

@@ -5,7 +5,7 @@ grow with the set.
 """
 
 from collections.abc import Iterator, Mapping
-from itertools import compress
+from itertools import compress, product
 from pathlib import Path
 
 import numpy as np
@@ -165,8 +165,7 @@ def pairs_of(suite: Suite, records: pd.DataFrame) -> tuple[list[Path], list[str]
     wanted = [
         (suite.root / row[image], row[caption], f"{suite.ID} {row[suite.ID]}")
         for row in records.to_dict("records")
-        for image in suite.IMAGES
-        for caption in suite.CAPTIONS
+        for image, caption in product(suite.IMAGES, suite.CAPTIONS)
     ]
     paths, captions, names = map(list, zip(*wanted, strict=True))
     return paths, captions, names
