@@ -124,7 +124,8 @@ def separate_loss(
     ``smoothing`` > 1 and for a ``focal`` between 0 and 1, whose gradient is not finite at p = 1. Source: Oh et al.,
     arXiv 2410.05210, ``Global_HNLoss`` of its code.
     """
-    checks.numbers("separate", weight=weight, focal=focal, smoothing=smoothing, **{"1 - smoothing": 1 - smoothing})
+    settings = {"weight": weight, "focal": focal, "smoothing": smoothing, "1 - smoothing": 1 - smoothing}
+    checks.numbers("separate", settings)
     if 0 < focal < 1:
         raise InputError("0 or a number >= 1", repr(focal), where="separate", row="focal")
     matched, other_text, _ = _with_partners(image_features, text_features, partners)
@@ -150,7 +151,7 @@ def rank_loss(
     the first. A curriculum: what leads by more than the mean counts nothing. Its intra-modal term is not here.
     ``partners`` and ranks as of `pairwise_loss`. Source: Zhang et al., arXiv 2306.08832, ``get_cmr_loss`` of its code.
     """
-    checks.numbers("rank", weight=weight, bound=bound)
+    checks.numbers("rank", {"weight": weight, "bound": bound})
     matched, other_text, _ = _with_partners(image_features, text_features, partners)
     lead = logit_scale * (matched - other_text)
     threshold = Ranks.current().all_gather(lead.detach()).mean(0).clamp(0, bound)

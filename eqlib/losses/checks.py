@@ -77,12 +77,12 @@ def finite(value: Tensor, expected: str) -> Tensor:
     return value
 
 
-def numbers(where: str, *, above_zero: tuple[str, ...] = (), **values: float) -> None:
-    """Raises InputError unless each of ``values`` is a finite number >= 0, those named in ``above_zero`` > 0."""
+def numbers(where: str, values: dict[str, float], *, above_zero: str = "") -> None:
+    """Raises InputError unless each of ``values`` is a finite number >= 0, that named ``above_zero`` > 0."""
     for name, value in values.items():
         fits = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-        if not fits or value < 0 or (name in above_zero and value == 0):
-            sign = ">" if name in above_zero else ">="
+        if not fits or value < 0 or (name == above_zero and value == 0):
+            sign = ">" if name == above_zero else ">="
             raise InputError(f"a finite number {sign} 0", repr(value), where=where, row=name)
 
 

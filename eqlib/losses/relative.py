@@ -29,7 +29,7 @@ def relative_eqsim_loss(
     `pairwise_loss`: a row and each of its partners make a quad. A rank returns the mean over its rows. Raises
     InputError for shapes that do not fit, ``weight`` < 0, ``floor`` <= 0, and (on the CPU) values that are not finite.
     """
-    checks.numbers("relative", weight=weight, floor=floor, above_zero=("floor",))
+    checks.numbers("relative", {"weight": weight, "floor": floor}, above_zero="floor")
     image, text, ranks = checks.features(image_features, text_features)
     partners = checks.partners(partners, len(image), ranks.world * len(image), ranks.rank * len(image))
     with torch.autocast(image.device.type, enabled=False):

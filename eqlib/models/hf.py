@@ -180,9 +180,8 @@ def pretrained(kind: str, folder: Path, name: str, *, device=None, precision: st
             raise ValueError(f"no weights of {', '.join(missing)}")
         return made[0].to(device).eval()
     except Exception as error:  # transformers and safetensors raise a dozen types here
-        raise InputError(
-            "a model that transformers can load", f"{type(error).__name__}: {error}", where=name
-        ) from error
+        got = f"{type(error).__name__}: {error}"
+        raise InputError("a model that transformers can load", got, where=name) from error
 
 
 def require_folder(spec: str | Path) -> tuple[Path, str, str]:

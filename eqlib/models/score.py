@@ -99,7 +99,7 @@ def retrieval_features(model: CLIP | Embedder, suite: RetrievalSuite, **settings
     ``settings`` are Embedder's. Raises InputError naming the file of a missing or damaged picture.
     """
     require(suite)
-    embedder = as_asked(model, **settings)
+    embedder = Embedder(model, **settings) if isinstance(model, CLIP) else model
     return embedder.images(*_of_retrieval(suite)), embedder.captions(suite.captions)
 
 
