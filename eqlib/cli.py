@@ -11,7 +11,7 @@ from typing import NamedTuple, NoReturn
 
 from eqlib import evaluate
 from eqlib.errors import InputError, UnclusteredWarning
-from eqlib.options import level, positive
+from eqlib.options import level, of_reader, positive, suite_arguments
 
 # What each suite of `eqlib score` needs is imported when it is asked for: help and errors answer at once.
 
@@ -23,22 +23,18 @@ def main(arguments: list[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
         return options.run(options)
-    except InputError as error:
-        print(f"eqlib: {' '.join(str(error).split())}", file=sys.stderr)
-        return 2
-    except ImportError as error:  # an extra that is not installed: the message names it
-        print(f"eqlib: {error}", file=sys.stderr)
-        return 2
     except BrokenPipeError:  # `eqlib score ... | head`
         sys.stderr.close()
         return 0
+    except (InputError, ImportError) as error:  # of an extra that is not installed, whose message names it
+        said = str(error)
     except OSError as error:  # an output that cannot be written, a folder in place of a file
         where = f"{error.filename}: " if error.filename else ""  # a full disk has none
-        print(f"eqlib: {where}{error.strerror or error}", file=sys.stderr)
-        return 2
+        said = f"{where}{error.strerror or error}"
     except MemoryError:
-        print("eqlib: more memory than there is was asked for", file=sys.stderr)
-        return 2
+        said = "more memory than there is was asked for"
+    print(f"eqlib: {' '.join(said.split())}", file=sys.stderr)
+    return 2
 
 
 class Parser(argparse.ArgumentParser):
@@ -66,11 +62,7 @@ def _parser() -> argparse.ArgumentParser:
         suite.set_defaults(run=_score, suite=name)
     evaluate.arguments(commands.add_parser("evaluate", help="a model on a suite: scores, intervals, what was run"))
     doctor = commands.add_parser("doctor", help="check a downloaded set: counts, pictures, suffixes, edition")
-    doctor.add_argument("suite", help="a reader's name: eqben, winoground, valse, captions, quads, ...")
-    doctor.add_argument("path", type=Path, help="its folder or annotation file")
-    doctor.add_argument("--root", type=Path, help="folder of the pictures, default the annotation's")
-    doctor.add_argument("--suffix", help="suffix of the pictures where it is not the annotation's (.jpg)")
-    doctor.add_argument("--split", help="split to check, for sets that have several")
+    suite_arguments(doctor)
     doctor.add_argument("--fast", action="store_true", help="look at both ends of each picture instead of decoding it")
     doctor.add_argument("--workers", type=positive, help="threads")
     doctor.add_argument("--quiet", action="store_true", help="no progress")
@@ -183,11 +175,9 @@ def _foils(table, path: Path, probabilities: bool):
     table = foil_table(caption, foil, item=table["quad"], **keys)
     if not probabilities:
         return table, ("pairwise",)
-    try:
-        outcomes = valse(caption, foil)
-    except InputError as error:
-        raise InputError(error.expected, error.got, where=path, row=error.row) from error
-    return table.assign(**outcomes | {"pairwise": table["pairwise"]}), ("acc", "p_c", "p_f", "pairwise")
+    _check_probabilities(table, path)
+    outcomes = valse(caption, foil) | {"pairwise": table["pairwise"]}
+    return table.assign(**outcomes), tuple(outcomes)
 
 
 def _score(options: argparse.Namespace) -> int:
@@ -262,19 +252,12 @@ def _write_items(table, names, path: Path) -> None:
 
 
 def _doctor(options: argparse.Namespace) -> int:
-    import inspect
-
     from eqlib.suites.doctor import check
-    from eqlib.suites.read import reader_of
 
-    given = {name: getattr(options, name) for name in ("root", "suffix", "split") if getattr(options, name) is not None}
-    known = inspect.signature(reader_of(options.suite)).parameters
-    if unknown := [name for name in given if name not in known]:
-        raise InputError(f"options that {options.suite} has", f"--{unknown[0]}")
     how = {"decode": not options.fast, "workers": options.workers, "show_progress": not options.quiet}
     logging.getLogger("PIL").addHandler(logging.NullHandler())  # the report names the pictures that Pillow speaks of
     with warnings.catch_warnings(action="ignore"):
-        report = check(options.suite, options.path, **how, **given)
+        report = check(options.suite, options.path, **how, **of_reader(options))
     print(report)
     return 0 if report.ok else 1
 

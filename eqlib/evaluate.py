@@ -17,7 +17,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from eqlib.errors import InputError
-from eqlib.options import count, level, positive
+from eqlib.options import count, level, of_reader, positive, suite_arguments
 
 # Models, and torch with them, are imported when a run starts: help and errors answer at once.
 
@@ -28,14 +28,10 @@ PACKAGES = {"eqlib": "eqlib", "torch": "torch", "open_clip": "open_clip_torch", 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """The options of ``eqlib evaluate``."""
     parser.add_argument("model", help="ARCHITECTURE/TAG of open_clip, hf:ID, a folder, module:function or a plug-in")
-    parser.add_argument("suite", help="a reader's name (eqben, winoground, valse, captions, quads, ...), or your own")
-    parser.add_argument("path", type=Path, help="the suite's folder or annotation file")
+    suite_arguments(parser)
     parser.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="where the results go")
     heads = "itm, itc, itm+itc (matching heads); vqascore-3.0, vqascore-3.1, yes-no (generative models)"
     parser.add_argument("--head", help=f"how pairs are scored, default cosines: {heads}")
-    parser.add_argument("--root", "--images", dest="root", type=Path, help="folder of the pictures")
-    parser.add_argument("--suffix", help="suffix of the pictures where it is not the annotation's (.jpg)")
-    parser.add_argument("--split", help="split, for sets that have several")
     parser.add_argument("--limit", type=positive, metavar="N", help="the first N items, or pictures of a retrieval set")
     parser.add_argument("--by", metavar="COLUMN", help="also by this column of the suite: Winoground's collapsed_tag")
     parser.add_argument("--probabilities", action="store_true", help="also probabilities, of models that have them")
@@ -61,9 +57,8 @@ def run(options: argparse.Namespace) -> int:
     from eqlib.files import whole, write_json
     from eqlib.suites.read import read
 
-    given = {name: getattr(options, name) for name in ("root", "suffix", "split") if getattr(options, name) is not None}
     shard = None if options.shard is None else shard_of(options.shard)
-    suite = read(options.suite, options.path, **given)
+    suite = read(options.suite, options.path, **of_reader(options))
     _check(options, suite)
     if options.limit is not None:
         suite = _head(suite, options.limit)
@@ -74,9 +69,10 @@ def run(options: argparse.Namespace) -> int:
         print(_plan_text(plan(judge, suite, first=first, k=options.candidates), suite, options))
         return 0
     ran = {name: getattr(options, name) for name in ("head", "precision", "device", "batch")}
-    ran |= {"model": _name(options, judge), "asked_for": options.model, "key": judge.key, "suite": suite.name}
+    name = getattr(judge.model, "name", options.model)
+    ran |= {"model": name, "asked_for": options.model, "key": judge.key, "suite": suite.name}
     ran |= {"edition": suite.edition, "digest": suite.digest, "notes": list(suite.notes), "items": len(suite)}
-    ran |= {"versions": {name: version(package) for name, package in PACKAGES.items() if find_spec(name)}}
+    ran |= {"versions": {module: version(package) for module, package in PACKAGES.items() if find_spec(module)}}
     if first is not None:
         ran |= {"first": first.model.name, "candidates": options.candidates}
     if shard is not None:
@@ -89,7 +85,8 @@ def run(options: argparse.Namespace) -> int:
     if options.merge:
         ran |= {"device": _check_shards(options.out / "shards", ran)}
     table = _table(options, suite, judge, first)
-    record, text = _scores(options, suite, judge, table)
+    record, text = _scores(options, suite, table)
+    text = f"{name}, {options.precision}\n{text}"
     ran |= {"scores": record, "unanswered": table.attrs.get("unanswered", [])}
     with whole(options.out / "items.parquet") as draft:
         table.to_parquet(draft, index=False)
@@ -224,7 +221,7 @@ def _table(options, suite, judge, first):
     return table
 
 
-def _scores(options, suite, judge, table) -> tuple[dict, str]:
+def _scores(options, suite, table) -> tuple[dict, str]:
     """The numbers of ``table`` as a record and as the text that is printed."""
     from eqlib.scoring import MATCHING, ONE_WAY, score_record, score_text
 
@@ -233,7 +230,7 @@ def _scores(options, suite, judge, table) -> tuple[dict, str]:
     if "rank" in table:
         names, table = tuple(name for name in table if name.startswith("R@")), table.drop(columns="tied")
     record = score_record(table, scores=names, level=options.level)
-    text = [f"{_name(options, judge)}, {options.precision}", score_text(record, names)]
+    text = [score_text(record, names)]
     if missing := table.attrs.get("unanswered"):
         if "rank" in table:
             text.append(f"\n{len(missing):,} queries have candidates without an answer, which stand behind the others")
@@ -249,10 +246,6 @@ def _scores(options, suite, judge, table) -> tuple[dict, str]:
         record["by"] = score_record(table.assign(subset=table["quad"].map(tags)), scores=names, level=options.level)
         text += [f"\nby {options.by}", score_text(record["by"], names)]
     return record, "\n".join(text)
-
-
-def _name(options, judge) -> str:
-    return getattr(judge.model, "name", options.model)
 
 
 def _plan_text(plan: dict, suite, options) -> str:

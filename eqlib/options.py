@@ -1,6 +1,23 @@
-"""What argparse calls for an option's text, so that every command says the same of a wrong one."""
+"""Options that several commands have, and what argparse calls for their text: every command says the same of a wrong
+one."""
 
-from argparse import ArgumentTypeError
+from argparse import ArgumentParser, ArgumentTypeError, Namespace
+from pathlib import Path
+
+
+def suite_arguments(parser: ArgumentParser) -> None:
+    """Which suite: its reader, its place and its reader's own options."""
+    parser.add_argument("suite", help="a reader's name (eqben, winoground, valse, captions, quads, ...), or your own")
+    parser.add_argument("path", type=Path, help="the suite's folder or annotation file")
+    parser.add_argument("--root", type=Path, help="folder of the pictures")
+    parser.add_argument("--suffix", help="suffix of the pictures where it is not the annotation's (.jpg)")
+    parser.add_argument("--split", help="split, for sets that have several")
+
+
+def of_reader(options: Namespace) -> dict:
+    """The options of ``suite_arguments`` that are given, as its reader takes them."""
+    asked = {name: getattr(options, name) for name in ("root", "suffix", "split")}
+    return {name: value for name, value in asked.items() if value is not None}
 
 
 def level(text: str) -> float:

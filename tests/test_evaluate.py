@@ -327,11 +327,6 @@ def test_without_torch_the_command_says_what_to_install(model, suites, tmp_path)
     assert done.stderr.count("\n") == 1
 
 
-def test_help_loads_no_torch():
-    code = "import sys, eqlib.cli; sys.exit('torch' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code]).returncode == 0
-
-
 def test_no_room_for_the_cache_is_one_line(model, suites, tmp_path):
     """A file may not grow beyond a kibibyte: to the program that is a full disk."""
     reader, path, _ = suites["quads"]

@@ -19,8 +19,7 @@ from eqlib.losses.ranks import Ranks
 
 def contrastive_loss(image_features: Tensor, text_features: Tensor, logit_scale: Tensor | float) -> dict[str, Tensor]:
     """``contrastive``: open_clip's ``ClipLoss``, whole on every rank. For more settings, use the class."""
-    ranks = Ranks.current()
-    checks.features(image_features, text_features, ranks.world)
+    *_, ranks = checks.features(image_features, text_features)
     loss = ClipLoss(gather_with_grad=True, rank=ranks.rank, world_size=ranks.world)
     return {"contrastive": checks.finite(loss(image_features, text_features, logit_scale), "finite features")}
 
@@ -42,8 +41,7 @@ def cyclip_loss(
     squared scale, which leaves these cosine similarities. The default weights are the paper's. Source: Goel et al.,
     arXiv 2205.14459.
     """
-    ranks = Ranks.current()
-    image, text = checks.features(image_features, text_features, ranks.world)
+    image, text, ranks = checks.features(image_features, text_features)
     with torch.autocast(image.device.type, enabled=False):
         image, text = ranks.all_gather(image), ranks.all_gather(text)
         sim = image @ text.T
@@ -69,8 +67,7 @@ def negclip_loss(
     without one can stand in a batch (None: all are there). Whole on every rank, the negatives of all gathered. Source:
     Yuksekgonul et al., arXiv 2210.01936.
     """
-    ranks = Ranks.current()
-    image, text = checks.features(image_features, text_features, ranks.world)
+    image, text, ranks = checks.features(image_features, text_features)
     negatives = negative_text_features
     checks.tensor(negatives, f"negative_text_features (N, {text.shape[1]})", None, text.shape[1])
     if present is not None:
@@ -127,13 +124,8 @@ def separate_loss(
     ``smoothing`` > 1 and for a ``focal`` between 0 and 1, whose gradient is not finite at p = 1. Source: Oh et al.,
     arXiv 2410.05210, ``Global_HNLoss`` of its code.
     """
-    for name, value in {
-        "weight": weight,
-        "focal": focal,
-        "smoothing": smoothing,
-        "1 - smoothing": 1 - smoothing,
-    }.items():
-        checks.number(value, name, "separate")
+    settings = {"weight": weight, "focal": focal, "smoothing": smoothing, "1 - smoothing": 1 - smoothing}
+    checks.numbers("separate", settings)
     if 0 < focal < 1:
         raise InputError("0 or a number >= 1", repr(focal), where="separate", row="focal")
     matched, other_text, _ = _with_partners(image_features, text_features, partners)
@@ -159,8 +151,7 @@ def rank_loss(
     the first. A curriculum: what leads by more than the mean counts nothing. Its intra-modal term is not here.
     ``partners`` and ranks as of `pairwise_loss`. Source: Zhang et al., arXiv 2306.08832, ``get_cmr_loss`` of its code.
     """
-    checks.number(weight, "weight", "rank")
-    checks.number(bound, "bound", "rank")
+    checks.numbers("rank", {"weight": weight, "bound": bound})
     matched, other_text, _ = _with_partners(image_features, text_features, partners)
     lead = logit_scale * (matched - other_text)
     threshold = Ranks.current().all_gather(lead.detach()).mean(0).clamp(0, bound)
@@ -170,8 +161,7 @@ def rank_loss(
 def _with_partners(image_features: Tensor, text_features: Tensor, partners: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Of this rank's rows: their own similarity (b, 1), their images' with the partners' captions (b, K), and their
     captions' with the partners' images (b, K)."""
-    ranks = Ranks.current()
-    image, text = checks.features(image_features, text_features, ranks.world)
+    image, text, ranks = checks.features(image_features, text_features)
     partners = checks.partners(partners, len(image), ranks.world * len(image), ranks.rank * len(image))
     images, texts = ranks.all_gather(image), ranks.all_gather(text)  # no product of matrices: autocast touches nothing
     matched = (image * text).sum(1, keepdim=True)

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from eqlib.errors import InputError
+from eqlib.losses.ranks import Ranks
 
 
 def readable(values: Tensor) -> bool:
@@ -34,15 +35,16 @@ def similarity(sim: Tensor) -> Tensor:
     return at_least_float32(sim)
 
 
-def features(image_features: Tensor, text_features: Tensor, world: int = 1) -> tuple[Tensor, Tensor]:
-    """Both (B, d) as float32, or float64 where both are; B >= 2 over ``world`` ranks."""
+def features(image_features: Tensor, text_features: Tensor) -> tuple[Tensor, Tensor, Ranks]:
+    """Both (B, d) as float32, or float64 where both are, and the ranks, B >= 2 over all of them."""
+    ranks = Ranks.current()
     tensor(image_features, "image_features (B, d), floating-point", None, None)
     expected = f"text_features of one shape with image_features, {tuple(image_features.shape)}"
     tensor(text_features, expected, *image_features.shape)
     if (image_features.dtype == torch.float64) != (text_features.dtype == torch.float64):
         raise InputError("image and text features of one precision", f"{image_features.dtype}, {text_features.dtype}")
-    batch(len(image_features) * world)
-    return at_least_float32(image_features), at_least_float32(text_features)
+    batch(len(image_features) * ranks.world)
+    return at_least_float32(image_features), at_least_float32(text_features), ranks
 
 
 def batch(pairs: int) -> None:
@@ -75,11 +77,19 @@ def finite(value: Tensor, expected: str) -> Tensor:
     return value
 
 
-def number(value: float, name: str, where: str, *, above_zero: bool = False) -> None:
-    """Raises InputError unless ``value`` is a finite number >= 0, or > 0."""
-    fits = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-    if not fits or value < 0 or (above_zero and value == 0):
-        raise InputError(f"a finite number {'>' if above_zero else '>='} 0", repr(value), where=where, row=name)
+def numbers(where: str, values: dict[str, float], *, above_zero: str = "") -> None:
+    """Raises InputError unless each of ``values`` is a finite number >= 0, that named ``above_zero`` > 0."""
+    for name, value in values.items():
+        fits = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+        if not fits or value < 0 or (name == above_zero and value == 0):
+            sign = ">" if name == above_zero else ">="
+            raise InputError(f"a finite number {sign} 0", repr(value), where=where, row=name)
+
+
+def at_least_one(value: int, name: str, where: str) -> None:
+    """Raises InputError unless ``value`` is an integer >= 1."""
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise InputError("an integer >= 1", repr(value), where=where, row=name)
 
 
 def at_least_float32(values: Tensor) -> Tensor:

@@ -60,7 +60,7 @@ class Criterion:
         for field in fields(self):
             value = getattr(self, field.name)
             if isinstance(field.default, float):
-                checks.number(value, field.name, "criterion")
+                checks.numbers("criterion", {field.name: value})
             elif not isinstance(value, bool):
                 raise InputError("True or False", repr(value), where="criterion", row=field.name)
         if not (self.text_side or self.image_side or self.group_side):
@@ -247,5 +247,5 @@ def easy_share(sim: Rows, partners: Tensor, weight: float, proportion: float, ma
 
 def check_easy(weight: float, proportion: float, margin: float) -> None:
     """Raises InputError where a setting of the easy term is negative, not finite, or ``proportion`` zero."""
-    for name, value in (("weight", weight), ("proportion", proportion), ("margin", margin)):
-        checks.number(value, name, "easy term", above_zero=name == "proportion")
+    settings = {"weight": weight, "proportion": proportion, "margin": margin}
+    checks.numbers("easy term", settings, above_zero="proportion")

@@ -7,6 +7,9 @@ from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
 from eqlib.errors import InputError
+from eqlib.losses import checks
+
+Outputs = Tensor | tuple[Tensor, ...]
 
 
 class GradientCache:
@@ -30,18 +33,11 @@ class GradientCache:
     updates its running statistics twice. Raises InputError for inputs or outputs of other shapes.
     """
 
-    def __init__(
-        self,
-        encode: Callable[..., Tensor | tuple[Tensor, ...]],
-        *,
-        chunk_size: int,
-        again: Callable[..., Tensor | tuple[Tensor, ...]] | None = None,
-    ):
-        if isinstance(chunk_size, bool) or not isinstance(chunk_size, int) or chunk_size < 1:
-            raise InputError("an integer >= 1", repr(chunk_size), where="GradientCache", row="chunk_size")
+    def __init__(self, encode: Callable[..., Outputs], *, chunk_size: int, again: Callable[..., Outputs] | None = None):
+        checks.at_least_one(chunk_size, "chunk_size", "GradientCache")
         self._encode, self._again, self._chunk_size = encode, again or encode, chunk_size
 
-    def encode(self, *inputs: Tensor) -> Tensor | tuple[Tensor, ...]:
+    def encode(self, *inputs: Tensor) -> Outputs:
         """The outputs for all rows of ``inputs`` (one length)."""
         if not inputs or len({len(values) for values in inputs}) != 1 or len(inputs[0]) == 0:
             raise InputError("inputs of one length >= 1", [len(values) for values in inputs])
@@ -51,12 +47,12 @@ class GradientCache:
         whole = tuple(part[0] if part[0].ndim < 2 else torch.cat(part) for part in zip(*outputs, strict=True))
         return whole if len(whole) > 1 else whole[0]
 
-    def _encode_twice(self, chunk: tuple[Tensor, ...]) -> Tensor | tuple[Tensor, ...]:
+    def _encode_twice(self, chunk: tuple[Tensor, ...]) -> Outputs:
         first = iter((self._encode,))  # empty when the backward pass asks
         return checkpoint(lambda *inputs: next(first, self._again)(*inputs), *chunk, use_reentrant=False)
 
 
-def _as_tuple(outputs: Tensor | tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+def _as_tuple(outputs: Outputs) -> tuple[Tensor, ...]:
     outputs = (outputs,) if isinstance(outputs, Tensor) else outputs
     if not isinstance(outputs, tuple | list) or not all(isinstance(output, Tensor) for output in outputs):
         raise InputError("encode to return a tensor or a tuple of tensors", type(outputs).__name__)

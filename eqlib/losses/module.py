@@ -10,7 +10,6 @@ from eqlib.errors import InputError
 from eqlib.losses import checks
 from eqlib.losses.eqsim import SIMILARITIES, Criterion, Scalars, check_easy, easy_share, pairs_share
 from eqlib.losses.mining import StepGenerator, draw_partners
-from eqlib.losses.ranks import Ranks
 from eqlib.losses.similarity import Rows
 
 Variant = Literal["all_pairs", "hard", "hard_easy"]
@@ -73,8 +72,7 @@ class EqSimLoss(nn.Module):
         for name, value, known in choices:
             if value not in known:
                 raise InputError(f"one of {', '.join(known)}", repr(value), where="EqSimLoss", row=name)
-        if isinstance(sample_num, bool) or not isinstance(sample_num, int) or sample_num < 1:
-            raise InputError("an integer >= 1", repr(sample_num), where="EqSimLoss", row="sample_num")
+        checks.at_least_one(sample_num, "sample_num", "EqSimLoss")
         self.criterion = Criterion.from_options(criterion_options)
         self.variant, self.similarity, self.sample_num = variant, similarity, sample_num
         self.easy_weight = self.criterion.weight if easy_weight is None else easy_weight
@@ -130,8 +128,7 @@ class EqSimLoss(nn.Module):
             if text_features is None:
                 cosine = Rows.of_matrix(checks.similarity(image_features))
             else:
-                ranks = Ranks.current()
-                cosine = Rows.of_features(*checks.features(image_features, text_features, ranks.world), ranks)
+                cosine = Rows.of_features(*checks.features(image_features, text_features))
             similarity = cosine if self.similarity == "cosine" else cosine.times(logit_scale)
             similarity = similarity.softmax() if self.similarity == "softmax" else similarity
             if partners is not None:

@@ -5,7 +5,6 @@ from torch import Tensor
 
 from eqlib.losses import checks
 from eqlib.losses.eqsim import parts_of, telemetry
-from eqlib.losses.ranks import Ranks
 from eqlib.losses.similarity import Rows
 
 
@@ -30,10 +29,8 @@ def relative_eqsim_loss(
     `pairwise_loss`: a row and each of its partners make a quad. A rank returns the mean over its rows. Raises
     InputError for shapes that do not fit, ``weight`` < 0, ``floor`` <= 0, and (on the CPU) values that are not finite.
     """
-    checks.number(weight, "weight", "relative")
-    checks.number(floor, "floor", "relative", above_zero=True)
-    ranks = Ranks.current()
-    image, text = checks.features(image_features, text_features, ranks.world)
+    checks.numbers("relative", {"weight": weight, "floor": floor}, above_zero="floor")
+    image, text, ranks = checks.features(image_features, text_features)
     partners = checks.partners(partners, len(image), ranks.world * len(image), ranks.rank * len(image))
     with torch.autocast(image.device.type, enabled=False):
         a2, b2, change = parts_of(Rows.of_features(image, text, ranks).of_partners(partners))

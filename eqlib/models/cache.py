@@ -14,7 +14,7 @@ import tempfile
 import time
 import uuid
 import warnings
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,8 @@ from safetensors.numpy import load_file, save
 
 from eqlib.errors import InputError
 from eqlib.files import reading, whole
-from eqlib.models.pairs import batches
+from eqlib.models.pairs import batches, firsts
+from eqlib.progress import progress as progress_bar
 
 NEAR = 0.05
 """Two answers to one input differ by less, as a share of the largest answer, in half precision too."""
@@ -68,27 +69,25 @@ class FeatureCache:
 
     def missing(self, keys: Sequence[bytes]) -> list[int]:
         """Positions in ``keys`` of the first occurrence of each key that is not here."""
-        first = {key: n for n, key in reversed(list(enumerate(keys)))}
-        return sorted(n for key, n in first.items() if key not in self._place)
+        return [n for key, n in firsts(keys).items() if key not in self._place]
 
     def fill(self, parts: Iterable[tuple[Sequence[bytes], np.ndarray]]) -> None:
         """``put`` all ``parts``, (keys, features) each, several to a shard: what a kill loses is a part, a second's
         work or 2 % of the time spent, and the shards of a long run stay few."""
         began = written = time.monotonic()
-        held: list[tuple[Sequence[bytes], np.ndarray]] = []
+        keys: list[bytes] = []
+        held: list[np.ndarray] = []
         try:
-            for part in parts:
-                held.append(part)
+            for names, features in parts:
+                keys += names
+                held.append(features)
                 now = time.monotonic()
                 if now - written > max(1.0, (now - began) / 50):
-                    self._put(held)
-                    held, written = [], now
+                    self.put(keys, np.concatenate(held))
+                    keys, held, written = [], [], now
         finally:  # an interrupt, a damaged picture: what was answered stays
-            self._put(held)
-
-    def _put(self, parts: list[tuple[Sequence[bytes], np.ndarray]]) -> None:
-        if parts:
-            self.put([key for keys, _ in parts for key in keys], np.concatenate([features for _, features in parts]))
+            if held:
+                self.put(keys, np.concatenate(held))
 
     def put(self, keys: Sequence[bytes], features: np.ndarray) -> None:
         """Add ``features`` (n, d) as one shard."""
@@ -159,8 +158,26 @@ class Kept:
 
     def parts(self, inputs: Sequence[Any]) -> list[list[int]]:
         """Positions of the first of equal ``inputs``, in batches, of this share."""
-        first = dict(zip(reversed(inputs), reversed(range(len(inputs))), strict=True))
-        return batches(sorted(first.values()), self.batch_size)[self.share]
+        return batches(list(firsts(inputs).values()), self.batch_size)[self.share]
+
+    def fill(
+        self,
+        cache: FeatureCache,
+        parts: list[list[int]],
+        keys: Mapping[int, bytes],
+        answers: Callable[[list[list[int]]], Iterable[np.ndarray]],
+    ) -> None:
+        """Ask for what ``cache`` lacks of ``parts``: ``answers`` of these batches gives arrays (n, d), one a batch."""
+        left = self.lacking(cache, parts, keys)
+        todo = sum(map(len, left))
+
+        def answered() -> Iterator[tuple[list[bytes], np.ndarray]]:
+            for part, features in zip(left, answers(left), strict=True):
+                bar.update(len(part))
+                yield [keys[n] for n in part], features
+
+        with progress_bar(total=todo, unit=cache.kind, disable=not self.progress or not todo, leave=False) as bar:
+            cache.fill(answered())
 
     def lacking(self, cache: FeatureCache, parts: list[list[int]], keys: Mapping[int, bytes]) -> list[list[int]]:
         """``parts`` without the positions whose key is in ``cache`` or came before."""

@@ -42,7 +42,7 @@ from scipy.special import expit
 from torch import Tensor
 
 from eqlib.errors import InputError
-from eqlib.files import made_here, read_json, whole
+from eqlib.files import made_here, read_json, whole, write_json
 from eqlib.models.hub import snapshot
 
 
@@ -199,22 +199,22 @@ def save(bundle: CLIP, folder: str | Path) -> Path:
     A model that lies there is replaced; a folder of anything else is refused (InputError).
     ``load(folder)`` gives the same weights, transforms and tokenizer back, as does the library itself.
     """
-    if hasattr(bundle.model, "hf"):
-        from eqlib.models.hf import save_folder
-
-        with whole(folder, replace_folder=made_here(folder, "preprocessor_config.json")) as draft:
-            save_folder(bundle, draft)
-        return Path(folder)
-    # safetensors refuses views and shared storage; clones are neither.
-    tensors = {k: v.detach().cpu().clone().contiguous() for k, v in bundle.model.state_dict().items()}
-    with whole(folder, replace_folder=made_here(folder, HF_CONFIG_NAME)) as draft:
-        draft.mkdir()
-        text = json.dumps(bundle.config, indent=1, sort_keys=True)
-        (draft / HF_CONFIG_NAME).write_text(text + "\n", encoding="utf-8")
-        save_file(tensors, draft / HF_SAFE_WEIGHTS_NAME, metadata={"format": "pt"})
-        (draft / HF_SAFE_WEIGHTS_NAME).chmod(0o644)  # safetensors writes for the owner alone
-        if hasattr(bundle.tokenizer, "save_pretrained"):
-            bundle.tokenizer.save_pretrained(str(draft))
+    of_transformers = hasattr(bundle.model, "hf")
+    mark = "preprocessor_config.json" if of_transformers else HF_CONFIG_NAME
+    with whole(folder, replace_folder=made_here(folder, mark)) as draft:
+        if of_transformers:
+            bundle.model.hf.save_pretrained(draft)
+            bundle.preprocess_val.processor.save_pretrained(draft)
+            bundle.tokenizer.tokenizer.save_pretrained(draft)
+        else:
+            write_json(draft / HF_CONFIG_NAME, bundle.config)
+            # safetensors refuses views and shared storage; clones are neither.
+            tensors = {k: v.detach().cpu().clone().contiguous() for k, v in bundle.model.state_dict().items()}
+            save_file(tensors, draft / HF_SAFE_WEIGHTS_NAME, metadata={"format": "pt"})
+            if hasattr(bundle.tokenizer, "save_pretrained"):
+                bundle.tokenizer.save_pretrained(str(draft))
+        for weights in draft.glob("*.safetensors"):
+            weights.chmod(0o644)  # safetensors writes for the owner alone
     return Path(folder)
 
 
@@ -302,7 +302,7 @@ def _resolve(spec: str | Path | dict) -> tuple[str, str | None, str | None, dict
         return path.stem, None, None, _full_config(read_json(path), path)
     if path.is_dir():
         config = _full_config(read_json(path / HF_CONFIG_NAME), path / HF_CONFIG_NAME)
-        if not any(path.glob("*.safetensors")) and not any(path.glob("*.bin")) and not any(path.glob("*.pth")):
+        if not any(file.suffix in (".safetensors", ".bin", ".pth") for file in path.iterdir()):
             raise InputError("weights beside open_clip_config.json", "none", where=path)
         return path.name, f"local-dir:{path}", None, config
     expected = "ARCHITECTURE/TAG, /FILE or /random of open_clip, hf-hub:ID, hf:ID, a model folder or a JSON config"
@@ -314,12 +314,9 @@ def _full_config(config: Any, where: str | Path) -> dict:
     if isinstance(config, dict) and "model_cfg" not in config:
         config = {"model_cfg": config}
     model_cfg = config["model_cfg"] if isinstance(config, dict) else None
-    missing = [
-        k for k in ("embed_dim", "vision_cfg", "text_cfg") if not isinstance(model_cfg, dict) or k not in model_cfg
-    ]
-    if missing:
-        raise InputError(
-            "a model config with embed_dim, vision_cfg, text_cfg", f"{', '.join(missing)} missing", where=where
-        )
+    known = model_cfg if isinstance(model_cfg, dict) else {}
+    if missing := [key for key in ("embed_dim", "vision_cfg", "text_cfg") if key not in known]:
+        got = f"{', '.join(missing)} missing"
+        raise InputError("a model config with embed_dim, vision_cfg, text_cfg", got, where=where)
     config = deepcopy(config)
     return {"model_cfg": config["model_cfg"], "preprocess_cfg": config.get("preprocess_cfg") or {}}

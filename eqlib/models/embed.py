@@ -8,8 +8,9 @@ product.
 import hashlib
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -18,9 +19,9 @@ from torch.utils.data import DataLoader, Dataset
 
 from eqlib.errors import InputError
 from eqlib.files import reading
-from eqlib.models.cache import FeatureCache, Kept
+from eqlib.models.cache import Kept
 from eqlib.models.clip import CLIP
-from eqlib.progress import progress as progress_bar
+from eqlib.models.pairs import firsts
 from eqlib.suites.images import image_file, open_image
 
 
@@ -60,41 +61,25 @@ class Embedder(Kept):
         self.ask_captions(texts)
         return self._captions.get(list(map(caption_digest, texts)))
 
-    def ask_images(
-        self,
-        paths: Sequence[str | Path],
-        rows: Sequence[object] | None = None,
-        *,
-        known: Mapping[str, bytes] | None = None,
-    ) -> dict[str, bytes]:
-        """Encode those pictures of this share that are not in the cache. The digests of all in the share: path ->
-        SHA-256."""
+    def ask_images(self, paths, rows=None, *, known: Mapping[str, bytes] | None = None) -> dict[str, bytes]:
+        """Encode those pictures of this share that are not in the cache; path -> SHA-256 of all in the share."""
         rows = [None] * len(paths) if rows is None else rows
         parts = self.parts(list(map(str, paths)))
         mine = [n for part in parts for n in part]
         known = digests([paths[n] for n in mine], [rows[n] for n in mine], known)
-        self._ask(self._images, parts, {n: known[str(paths[n])] for n in mine}, self._encode_images, paths, rows)
+        keys = {n: known[str(paths[n])] for n in mine}
+        self.fill(self._images, parts, keys, lambda left: self._encode_images(left, paths, rows))
         return known
 
     def ask_captions(self, texts: Sequence[str]) -> None:
         """Encode those captions of this share that are not in the cache."""
         parts = self.parts(texts)
         keys = {n: caption_digest(texts[n]) for part in parts for n in part}
-        self._ask(self._captions, parts, keys, self._encode_captions, texts)
 
-    def missing(self, paths: Sequence[Path], rows: Sequence[object], texts: Sequence[str]) -> tuple[list, list]:
-        """The paths and texts that the cache does not know, equal ones once."""
-        known = digests(paths, rows)
-        return (
-            [paths[n] for n in self._images.missing([known[str(path)] for path in paths])],
-            [texts[n] for n in self._captions.missing(list(map(caption_digest, texts)))],
-        )
+        def encode(left: list[list[int]]) -> Iterable[np.ndarray]:
+            return (self.model.encode_captions([texts[n] for n in part]).cpu().numpy() for part in left)
 
-    def _ask(self, cache: FeatureCache, parts: list[list[int]], keys: Mapping[int, bytes], encode, *inputs) -> None:
-        left = self.lacking(cache, parts, keys)
-        todo = sum(map(len, left))
-        with progress_bar(total=todo, unit=cache.kind, disable=not self.progress or not todo, leave=False) as bar:
-            cache.fill(_keyed(encode(left, *inputs), ([keys[n] for n in part] for part in left), bar))
+        self.fill(self._captions, parts, keys, encode)
 
     def _encode_images(self, left: list[list[int]], paths: Sequence, rows: Sequence[object]) -> Iterable[np.ndarray]:
         workers = self.workers
@@ -102,26 +87,20 @@ class Embedder(Kept):
             cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
             workers = 0 if sum(map(len, left)) < 1024 or cores == 1 else min(8, cores)
         pictures = Pictures(paths, rows, self.model.preprocess_val)
-        loader = DataLoader(pictures, batch_sampler=left, num_workers=workers, collate_fn=_stack)
-        for batch in loader:
+        for batch in DataLoader(pictures, batch_sampler=left, num_workers=workers, collate_fn=_stack):
             if isinstance(batch, InputError):
                 raise batch
             yield self.model.encode_images(batch.to(memory_format=self._layout)).cpu().numpy()
 
-    def _encode_captions(self, left: list[list[int]], texts: Sequence[str]) -> Iterable[np.ndarray]:
-        for part in left:
-            yield self.model.encode_captions([texts[n] for n in part]).cpu().numpy()
 
-
+@dataclass
 class Pictures(Dataset):
     """Decoded, preprocessed pictures. A damaged one comes out as its InputError: raised in a loader's worker, it would
     arrive as a RuntimeError."""
 
-    def __init__(self, paths: Sequence, rows: Sequence, transform):
-        self.paths, self.rows, self.transform = paths, rows, transform
-
-    def __len__(self) -> int:
-        return len(self.paths)
+    paths: Sequence[str | Path]
+    rows: Sequence[object]
+    transform: Callable
 
     def __getitem__(self, n: int) -> torch.Tensor | InputError:
         try:
@@ -160,7 +139,7 @@ def digests(
 ) -> dict[str, bytes]:
     """``known``, and of each other file of ``paths`` its SHA-256, 32 bytes. Raises InputError for a missing file."""
     known = known or {}
-    new = {str(path): row for path, row in zip(reversed(paths), reversed(rows), strict=True) if str(path) not in known}
+    new = {path: rows[n] for path, n in firsts(map(str, paths)).items() if path not in known}
     with ThreadPoolExecutor() as pool:  # hashing and reading both release the interpreter's lock
         return {**known, **dict(zip(new, pool.map(_digest, new, new.values()), strict=True))}
 
@@ -168,12 +147,6 @@ def digests(
 def _digest(path: str, row: object) -> bytes:
     with reading(path, "an image file", ValueError, row=row), image_file(path) as file:
         return hashlib.file_digest(file, "sha256").digest()
-
-
-def _keyed(parts: Iterable[np.ndarray], keys: Iterable[list[bytes]], bar) -> Iterator[tuple[list[bytes], np.ndarray]]:
-    for part, names in zip(parts, keys, strict=True):
-        bar.update(len(part))
-        yield names, part
 
 
 def _stack(items: list) -> torch.Tensor | InputError:

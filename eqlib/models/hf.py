@@ -180,9 +180,8 @@ def pretrained(kind: str, folder: Path, name: str, *, device=None, precision: st
             raise ValueError(f"no weights of {', '.join(missing)}")
         return made[0].to(device).eval()
     except Exception as error:  # transformers and safetensors raise a dozen types here
-        raise InputError(
-            "a model that transformers can load", f"{type(error).__name__}: {error}", where=name
-        ) from error
+        got = f"{type(error).__name__}: {error}"
+        raise InputError("a model that transformers can load", got, where=name) from error
 
 
 def require_folder(spec: str | Path) -> tuple[Path, str, str]:
@@ -213,15 +212,6 @@ def load_folder(folder: Path, name: str, *, device, precision: str, aug_cfg: dic
     }
     model = DualEncoder(hf, tokenizer.pad_token_id).eval()
     return CLIP(model, _augmented(val, aug_cfg), val, tokens, name, config, precision)
-
-
-def save_folder(bundle: CLIP, folder: Path) -> None:
-    """``bundle`` into ``folder``, which transformers and ``load_folder`` read."""
-    bundle.model.hf.save_pretrained(folder)
-    bundle.preprocess_val.processor.save_pretrained(folder)
-    bundle.tokenizer.tokenizer.save_pretrained(folder)
-    for weights in folder.glob("*.safetensors"):
-        weights.chmod(0o644)  # safetensors writes for the owner alone
 
 
 def _width(config) -> int:

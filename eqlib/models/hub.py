@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fnmatch
+from contextlib import suppress
 from pathlib import Path
 
 from huggingface_hub import model_info, snapshot_download
@@ -24,23 +25,20 @@ def snapshot(name: str, weights: str, where: str) -> tuple[Path, str]:
         "revision": revision or None,
         "allow_patterns": ["*.json", "*.txt", "*.model", "*.jinja", weights],
     }
-    try:
+    with suppress(LocalEntryNotFoundError, ValueError):
         folder = Path(snapshot_download(**asked, local_files_only=True))
-        if not any(folder.glob(weights)):  # a download that was broken off
-            raise LocalEntryNotFoundError(f"no weights in {folder}")
-    except (LocalEntryNotFoundError, ValueError):
-        try:
-            # one question without retries: the download itself would try for the better part of a minute
-            info = model_info(repository, revision=revision or None, timeout=10)
-            files = [file.rfilename for file in info.siblings or []]
-            if fnmatch.filter(files, weights):
-                folder = Path(snapshot_download(**asked))
-                return folder, folder.name
-        except Exception as error:  # no network, no such model, gated, ...
-            raise InputError(
-                "a model on the hub, downloadable or cached", f"{type(error).__name__}: {error}", where=where
-            ) from error
-        refuse_pickles(files, weights, where)
+        if any(folder.glob(weights)):  # none after a download that was broken off
+            return folder, folder.name
+    try:
+        # one question without retries: the download itself would try for the better part of a minute
+        info = model_info(repository, revision=revision or None, timeout=10)
+        files = [file.rfilename for file in info.siblings or []]
+        if fnmatch.filter(files, weights):
+            folder = Path(snapshot_download(**asked))
+    except Exception as error:  # no network, no such model, gated, ...
+        got = f"{type(error).__name__}: {error}"
+        raise InputError("a model on the hub, downloadable or cached", got, where=where) from error
+    refuse_pickles(files, weights, where)
     return folder, folder.name
 
 

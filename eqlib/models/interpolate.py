@@ -18,7 +18,7 @@ def interpolate(start: CLIP, end: CLIP, alpha: float) -> CLIP:
     if not 0 <= alpha <= 1:
         raise InputError("alpha in [0, 1]", alpha)
     here, there = start.model.state_dict(), end.model.state_dict()
-    if odd := {k for k in here.keys() ^ there.keys()} or {k for k in here if here[k].shape != there[k].shape}:
+    if odd := here.keys() ^ there.keys() or {k for k in here if here[k].shape != there[k].shape}:
         raise InputError(f"the tensors of {start.name}", f"other ones ({sorted(odd)[0]})", where=end.name)
     mixed = {
         name: torch.lerp(here[name], there[name], alpha) if there[name].is_floating_point() else there[name]

@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 from PIL import Image
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import Tensor
 
 from eqlib.errors import InputError
@@ -42,8 +42,9 @@ def save_head(head: MatchingHead, folder: str | Path) -> Path:
     """``head`` as ``folder``/matching_head.safetensors, whole or absent."""
     path = Path(folder) / HEAD
     with whole(path) as draft:
-        save_file({name: tensor.detach().cpu().contiguous() for name, tensor in head.state_dict().items()}, draft)
-        draft.chmod(0o644)  # safetensors writes for the owner alone
+        draft.write_bytes(
+            save({name: tensor.detach().cpu().contiguous() for name, tensor in head.state_dict().items()})
+        )
     return path
 
 

@@ -20,7 +20,7 @@ from importlib.metadata import entry_points
 import torch
 
 from eqlib.errors import InputError
-from eqlib.models.clip import CLIP, best_device, load
+from eqlib.models.clip import CLIP, load
 from eqlib.models.scorer import Scorer
 
 FORMS = ("vqascore-3.0", "vqascore-3.1", "yes-no")
@@ -35,11 +35,10 @@ def open_model(
     precision: str = "fp32",
     batch_size: int = 64,
 ) -> CLIP | Scorer:
-    """The model that ``spec`` and ``head`` name. ``device="auto"`` takes an accelerator where there is one.
+    """The model that ``spec`` and ``head`` name.
 
     Raises InputError for a name, head or plug-in that is not there, and what the loaders raise.
     """
-    device = best_device() if device == "auto" else device
     how: dict = {"device": device, "precision": precision}
     if (plug_in := _plug_in(str(spec))) is not None:
         made = plug_in(**how, **({"head": head} if head else {}))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from typing import TypeVar
 
 Item = TypeVar("Item")
@@ -18,6 +18,14 @@ def distinct(
     found: dict[Hashable, tuple[int, Item]] = {}
     places = [found.setdefault(key(item), (len(found), item))[0] for item in items]
     return [item for _, item in found.values()], places
+
+
+def firsts(items: Iterable[Item]) -> dict[Item, int]:
+    """Each distinct of ``items`` and where it stands first, in the order they come."""
+    found: dict[Item, int] = {}
+    for n, item in enumerate(items):
+        found.setdefault(item, n)
+    return found
 
 
 def batches(items: Sequence, size: int) -> list:

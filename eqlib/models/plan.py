@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Sequence
 
-from eqlib.models.embed import Embedder, digests
+from eqlib.models.embed import Embedder, caption_digest, digests
 from eqlib.models.pairs import batches
 from eqlib.models.score import pairs_of
 from eqlib.models.scorer import PairScorer
@@ -26,13 +26,16 @@ def plan(judge: Embedder | PairScorer, suite: AnySuite, *, first: Embedder | Non
     asked = suite.pictures().drop_duplicates("picture")
     paths, rows = [suite.root / name for name in asked["picture"]], asked["record"].tolist()
     if isinstance(suite, RetrievalSuite):
-        texts = suite.captions
+        shown = [suite.root / suite.images[n] for n in suite.image_of_caption]
+        own = list(zip(shown, suite.captions, suite.image_of_caption, strict=True))
     else:
-        texts = [text for column in suite.CAPTIONS for text in suite.records[column]]
-    texts = list(dict.fromkeys(texts))
-    pictures = len(set(digests(paths, rows).values()))
-    found: dict = {"items": len(suite), "pictures": pictures, "captions": len(texts), "passes": {}}
-    found |= {"bytes": 0, "seconds": 0.0}
+        own = list(zip(*pairs_of(suite, suite.records), strict=True))
+    texts = list(dict.fromkeys(text for _, text, _ in own))
+    known = digests(paths, rows)
+    pictures = len(set(known.values()))
+    pairs = pictures * len(texts) if isinstance(suite, RetrievalSuite) else len({pair[:2] for pair in own})
+    found: dict = {"items": len(suite), "pictures": pictures, "captions": len(texts), "pairs": pairs}
+    found |= {"passes": {}, "bytes": 0, "seconds": 0.0}
 
     def add(kind: str, todo: int, width: int, do: Callable[[list], object], parts: Sequence[list]) -> None:
         found["passes"][kind] = todo
@@ -41,27 +44,20 @@ def plan(judge: Embedder | PairScorer, suite: AnySuite, *, first: Embedder | Non
             found["seconds"] += todo * _seconds_each(do, parts)
 
     if (encoder := judge if isinstance(judge, Embedder) else first) is not None:
-        new_paths, new_texts = encoder.missing(paths, rows, texts)
+        seen, read = encoder.caches
+        new_paths = [paths[n] for n in seen.missing([known[str(path)] for path in paths])]
+        new_texts = [texts[n] for n in read.missing(list(map(caption_digest, texts)))]
         trial = Embedder(encoder.model, batch_size=encoder.batch_size, workers=0, progress=False)
         width = 32 + 4 * encoder.model.config["model_cfg"]["embed_dim"]
         add("picture", len(new_paths), width, trial.images, batches(new_paths, trial.batch_size))
         add("caption", len(new_texts), width, trial.captions, batches(new_texts, trial.batch_size))
-    if isinstance(suite, RetrievalSuite):
-        found["pairs"] = found["pictures"] * found["captions"]
-        own = [
-            (suite.root / suite.images[n], text, n)
-            for n, text in zip(suite.image_of_caption, suite.captions, strict=True)
-        ]
-    else:
-        own = list(zip(*pairs_of(suite, suite.records), strict=True))
-        found["pairs"] = len({(path, text) for path, text, _ in own})
     if isinstance(judge, PairScorer):
-        calls, keys, _ = judge.calls(*zip(*own, strict=True))
-        todo = sum(map(len, calls))
+        calls, keys, _ = judge.calls(*zip(*own, strict=True), known=known)
+        calls = judge.lacking(judge.log, calls, keys)
         if isinstance(suite, RetrievalSuite):
-            todo = min(found["pairs"], k * (len(suite.images) + len(suite.captions)))
+            todo = min(pairs, k * (len(suite.images) + len(suite.captions)))
         else:
-            found["pairs"] = len(set(keys.values()))
+            todo, found["pairs"] = sum(map(len, calls)), len(set(keys.values()))
         trial = PairScorer(judge.model, batch_size=judge.batch_size, workers=judge.workers, progress=False)
         add("pair", todo, 32 + 8, lambda call: trial.pairs(*zip(*(own[n] for n in call), strict=True)), calls)
     return found

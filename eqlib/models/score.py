@@ -5,7 +5,7 @@ grow with the set.
 """
 
 from collections.abc import Iterator, Mapping
-from itertools import compress
+from itertools import compress, product
 from pathlib import Path
 
 import numpy as np
@@ -79,7 +79,7 @@ def answer_share(model: Embedder | PairScorer, suite: AnySuite, *, chunk: int = 
     if isinstance(suite, RetrievalSuite):
         if isinstance(model, PairScorer):
             raise InputError("a dual encoder, or quads or foils", "pairs that retrieval finds", where=suite.name)
-        model.ask_images([suite.root / name for name in suite.images], [f"image {n}" for n in range(len(suite.images))])
+        model.ask_images(*_of_retrieval(suite))
         model.ask_captions(suite.captions)
         return
     for records, new in _chunks(model, suite, chunk, progress):
@@ -93,17 +93,14 @@ def as_asked(model: CLIP | Embedder | Scorer | PairScorer, **how) -> Embedder | 
     return Embedder(model, **how) if isinstance(model, CLIP) else PairScorer(model, **how)
 
 
-def retrieval_features(
-    model: CLIP | Embedder, suite: RetrievalSuite, *, cache: str | Path | None = None, **settings
-) -> tuple[np.ndarray, np.ndarray]:
+def retrieval_features(model: CLIP | Embedder, suite: RetrievalSuite, **settings) -> tuple[np.ndarray, np.ndarray]:
     """Features of images (n, d) and captions (m, d), float32, unit length; similarities are ``images @ captions.T``.
 
     ``settings`` are Embedder's. Raises InputError naming the file of a missing or damaged picture.
     """
     require(suite)
-    embedder = Embedder(model, cache=cache, **settings) if isinstance(model, CLIP) else model
-    paths = [suite.root / name for name in suite.images]
-    return embedder.images(paths, rows=[f"image {n}" for n in range(len(paths))]), embedder.captions(suite.captions)
+    embedder = Embedder(model, **settings) if isinstance(model, CLIP) else model
+    return embedder.images(*_of_retrieval(suite)), embedder.captions(suite.captions)
 
 
 def require(suite: AnySuite, share: slice = slice(None)) -> None:
@@ -149,6 +146,10 @@ def _score(
     return np.einsum("ind,cnd->nic", images, captions, dtype=np.float64).round(8)
 
 
+def _of_retrieval(suite: RetrievalSuite) -> tuple[list[Path], list[str]]:
+    return [suite.root / name for name in suite.images], [f"image {n}" for n in range(len(suite.images))]
+
+
 def _images(suite: Suite, records: pd.DataFrame) -> tuple[list[Path], list[str]]:
     """Paths and names of the records, a column after the other."""
     paths = [suite.root / name for column in suite.IMAGES for name in records[column]]
@@ -164,8 +165,7 @@ def pairs_of(suite: Suite, records: pd.DataFrame) -> tuple[list[Path], list[str]
     wanted = [
         (suite.root / row[image], row[caption], f"{suite.ID} {row[suite.ID]}")
         for row in records.to_dict("records")
-        for image in suite.IMAGES
-        for caption in suite.CAPTIONS
+        for image, caption in product(suite.IMAGES, suite.CAPTIONS)
     ]
     paths, captions, names = map(list, zip(*wanted, strict=True))
     return paths, captions, names

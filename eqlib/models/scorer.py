@@ -20,8 +20,7 @@ from eqlib.errors import InputError
 from eqlib.models.cache import Kept
 from eqlib.models.clip import weights_digest
 from eqlib.models.embed import caption_digest, digests, says
-from eqlib.models.pairs import batches
-from eqlib.progress import progress as progress_bar
+from eqlib.models.pairs import batches, firsts
 from eqlib.suites.images import open_image
 
 Scorer = Callable[[Sequence[Image.Image], Sequence[str]], Sequence[float | None]]
@@ -59,29 +58,26 @@ class PairScorer(Kept):
 
     def ask(self, paths, captions, rows, *, known: Mapping[str, bytes] | None = None) -> dict[str, bytes]:
         """Ask for those pairs of this share that are not in the log. The digests of its pictures: path -> SHA-256."""
-        asked, keys, known = self.calls(paths, captions, rows, known=known)
+        calls, keys, known = self.calls(paths, captions, rows, known=known)
         pictures = {n: known[str(paths[n])] for n in keys}
-        todo = sum(map(len, asked))
-        with progress_bar(total=todo, unit="pair", disable=not self.progress or not todo, leave=False) as bar:
-            self.log.fill(self._answers(keys, pictures, asked, paths, captions, rows, bar))
+        self.fill(self.log, calls, keys, lambda left: self._answers(left, pictures, paths, captions, rows))
         return known
 
     def calls(
         self, paths, captions, rows, *, known: Mapping[str, bytes] | None = None
     ) -> tuple[list[list[int]], dict[int, bytes], dict[str, bytes]]:
-        """The pairs of this share that the log lacks (their positions), a list a call; position -> key of all its
-        distinct pairs; and the digests of its pictures."""
+        """The distinct pairs of this share (their positions), a list a call; position -> key; and the digests of their
+        pictures."""
         calls = self.parts(list(zip(map(str, paths), captions, strict=True)))
         mine = [n for call in calls for n in call]
         known = digests([paths[n] for n in mine], [rows[n] for n in mine], known)
         keys = {n: _key(known[str(paths[n])], captions[n]) for n in mine}
-        return self.lacking(self.log, calls, keys), keys, known
+        return calls, keys, known
 
     def parts(self, inputs: Sequence[tuple[str, str]]) -> list[list[int]]:
         """As in Kept, of pairs (path, caption), those of a picture together."""
-        place = {path: n for n, path in enumerate(dict.fromkeys(path for path, _ in inputs))}
-        first = dict(zip(reversed(inputs), reversed(range(len(inputs))), strict=True))
-        order = sorted(first.values(), key=lambda n: (place[inputs[n][0]], n))
+        place = firsts(path for path, _ in inputs)
+        order = sorted(firsts(inputs).values(), key=lambda n: place[inputs[n][0]])
         calls: list[list[int]] = [[]]
         for _, group in groupby(order, key=lambda n: inputs[n][0]):
             for part in batches(list(group), self.batch_size):
@@ -90,27 +86,24 @@ class PairScorer(Kept):
                 calls[-1] += part
         return calls[self.share]
 
-    def _answers(self, keys, pictures, asked, paths, captions, rows, bar) -> Iterator[tuple[list[bytes], np.ndarray]]:
+    def _answers(self, calls, pictures, paths, captions, rows) -> Iterator[np.ndarray]:
         with ThreadPoolExecutor(self.workers or None) as pool:
 
             def read(call):
                 first = {pictures[n]: n for n in reversed(call)}
                 return {picture: pool.submit(open_image, paths[n], row=rows[n]) for picture, n in first.items()}
 
-            coming = read(asked[0] if asked else [])
-            for call, after in zip(asked, [*asked[1:], []], strict=False):
+            coming = read(calls[0] if calls else [])
+            for call, after in zip(calls, [*calls[1:], []], strict=False):
                 reading, coming = coming, read(after)
                 images = {picture: future.result() for picture, future in reading.items()}
-                got = self._ask([images[pictures[n]] for n in call], [captions[n] for n in call], rows[call[0]])
-                bar.update(len(call))
-                yield [keys[n] for n in call], got[:, None]
-
-    def _ask(self, images, captions, row) -> np.ndarray:
-        got = np.asarray(self.model(images, captions), dtype=np.float64)  # None becomes NaN
-        if got.shape != (len(images),) or np.isinf(got).any():
-            what = "infinity" if got.shape == (len(images),) else f"an array {got.shape}"
-            raise InputError(f"{len(images)} finite scores from the model, or NaN for no answer", what, row=row)
-        return got
+                got = self.model([images[pictures[n]] for n in call], [captions[n] for n in call])
+                got = np.asarray(got, dtype=np.float64)  # None becomes NaN
+                if got.shape != (len(call),) or np.isinf(got).any():
+                    what = "infinity" if got.shape == (len(call),) else f"an array {got.shape}"
+                    expected = f"{len(call)} finite scores from the model, or NaN for no answer"
+                    raise InputError(expected, what, row=rows[call[0]])
+                yield got[:, None]
 
 
 def _key(picture: bytes, caption: str) -> bytes:

@@ -48,8 +48,7 @@ def of_function(function: Callable[..., Scalars], settings: dict[str, Any]) -> C
     if unknown := settings.keys() - (keywords - BROUGHT.keys()):
         name = function.__name__.removesuffix("_loss")
         raise InputError(f"no such settings for {name}", ", ".join(sorted(unknown)), row="settings")
-    for name, value in settings.items():
-        checks.number(value, name, "settings")
+    checks.numbers("settings", settings)
     loss = partial(function, **settings)
     loss.takes = keywords & BROUGHT.keys()
     return loss
