@@ -52,10 +52,9 @@ def read_eqben(
     path = Path(path)
     files = _annotations(path)
     base = Path(root) if root else (path if path.is_dir() else path.parent)
-    parts = [_read(file, index, info) for file in files]
-    records = pd.concat(parts, ignore_index=True) if len(parts) > 1 else parts[0]
-    if len(parts) > 1:
-        records["quad"] = [f"{subset}/{n}" for subset, n in zip(records["subset"], records["quad"], strict=True)]
+    records = pd.concat([_read(file, index, info) for file in files], ignore_index=True)
+    if len(files) > 1:
+        records["quad"] = records["subset"] + "/" + records["quad"]
     suffix = suffix or _found_suffix(base, records)
     notes = ()
     if suffix:

@@ -69,7 +69,7 @@ def test_lmms_eval_s_naturalbench_is_read_by_its_own_index():
 
 
 def test_t2v_metrics_array_takes_its_names_from_the_quads():
-    table = array_quads(HERE / "t2v_EqBen_Mini.pt", suite="eqben", items=HERE / "quads.jsonl")
+    table = array_quads(HERE / "t2v_EqBen_Mini.pt", suite="eqben", items=read_quads(HERE / "quads.jsonl"))
     found = means(table)  # its get_winoground_acc: text 5/6, image 4/6, group 3/6
     assert [found[name] for name in ("text", "image", "group")] == pytest.approx([5 / 6, 4 / 6, 3 / 6])
     assert table["quad"].tolist() == [f"ag/{n}" for n in range(6)]
