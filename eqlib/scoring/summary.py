@@ -83,8 +83,7 @@ def compare(
                     rows.append((*row, cell.n, cell.clusters, seeds, kind, cell.average))
     columns = ["method", "baseline", "suite", "edition", "subset", "score", "point", "low", "high", "p", "p_holm"]
     result = pd.DataFrame(rows, columns=[*columns, "n", "clusters", "seeds", "test", "average"])
-    subsets = result[~result["average"]]
-    for _, family in subsets.groupby(["method", "suite", "edition", "score"], sort=False):
-        tested = family.index[family["p"].notna()]
-        result.loc[tested, "p_holm"] = holm(family["p"][tested])
+    tested = result[~result["average"] & result["p"].notna()]
+    adjusted = tested.groupby(["method", "suite", "edition", "score"])["p"].transform(holm)
+    result.loc[adjusted.index, "p_holm"] = adjusted
     return result.drop(columns="average")
