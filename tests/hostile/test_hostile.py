@@ -316,7 +316,9 @@ def test_an_array_of_entries_without_bytes_is_refused(refused, version, kind):
     file.write(np.lib.format.magic(*version))
     text = f"{{'descr': '{kind}', 'fortran_order': False, 'shape': (400, 2, 2)}}\n".encode()
     file.write(len(text).to_bytes(2 if version == (1, 0) else 4, "little") + text)
-    assert "p.npy: expected an array of numbers" in refused(["score", "winoground", "--scores", "p.npy"], {"p.npy": file.getvalue()})
+    assert "p.npy: expected an array of numbers" in refused(
+        ["score", "winoground", "--scores", "p.npy"], {"p.npy": file.getvalue()}
+    )
 
 
 def test_an_archive_that_unpacks_to_more_is_refused(refused, monkeypatch):
