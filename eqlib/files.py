@@ -225,8 +225,7 @@ def content_hash(paths: list[Path] | Path) -> str:
     digest = hashlib.sha256()
     for path in [paths] if isinstance(paths, Path) else paths:
         with path.open("rb") as file:
-            while block := file.read(1 << 20):
-                digest.update(block)
+            hashlib.file_digest(file, lambda: digest)
     return digest.hexdigest()
 
 

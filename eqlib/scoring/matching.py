@@ -27,7 +27,7 @@ def matching(scores: object) -> dict[str, np.ndarray]:
     {'text': [True, False], 'image': [True, False], 'group': [True, False], 'group_match': [True, True]}
     """
     right, wrong, turned = _sides(scores)
-    text, image = (right > wrong).all(axis=1), (right > turned).all(axis=1)
+    text, image = np.all(right > wrong, axis=1), np.all(right > turned, axis=1)
     return {"text": text, "image": image, "group": text & image, "group_match": interaction(scores) > 0}
 
 

@@ -37,8 +37,7 @@ def _lists_quads(annotation: Path) -> bool:
 
 
 def _winoground(path: Path, quads: Path | None = None, tags: Path | None = None) -> pd.DataFrame:
-    table = _of_a_harness(path, "winoground", quads)
-    table = winoground_table(path) if table is None else table
+    table = _quads(path, "winoground", quads, winoground_table)
     if tags is None:
         return table
     known = {row.label("id"): row.text("collapsed_tag") for row in rows_of(tags)}
@@ -48,15 +47,14 @@ def _winoground(path: Path, quads: Path | None = None, tags: Path | None = None)
 
 
 def _table(path: Path, quads: Path | None = None) -> pd.DataFrame:
-    table = _of_a_harness(path, quads.stem if quads else "quads", quads)
-    return read_table(path) if table is None else table
+    return _quads(path, quads.stem if quads else "quads", quads, read_table)
 
 
-def _of_a_harness(path: Path, suite: str, quads: Path | None) -> pd.DataFrame | None:
-    """Scores of quads that t2v_metrics or lmms-eval wrote; None for our own forms."""
+def _quads(path: Path, suite: str, quads: Path | None, own: Callable[[Path], pd.DataFrame]) -> pd.DataFrame:
+    """Scores of quads as t2v_metrics or lmms-eval write them, or in a form of our ``own``."""
     if path.suffix in (".pt", ".npy"):
         return array_quads(path, suite=suite, items=read_quads(quads) if quads else None)
-    return sample_quads(path, suite=suite) if _has(path, ".jsonl", '"eqlib_group"') else None
+    return sample_quads(path, suite=suite) if _has(path, ".jsonl", '"eqlib_group"') else own(path)
 
 
 def _has(path: Path, suffix: str, key: str) -> bool:
