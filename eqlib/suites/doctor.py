@@ -4,7 +4,7 @@ import os
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path, PurePosixPath
 
@@ -45,9 +45,9 @@ class DoctorReport:
     suite: str
     edition: str
     table: pd.DataFrame
-    offenders: list[tuple[Path, str, str]] = field(default_factory=list)
-    problems: list[str] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
+    offenders: list[tuple[Path, str, str]]
+    problems: list[str]
+    notes: list[str]
 
     @property
     def ok(self) -> bool:

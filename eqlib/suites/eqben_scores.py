@@ -67,10 +67,6 @@ class Rows:
         """(quads,) names, where pictures are known."""
         return list(map(cluster_of, self.first, self.subset, self.quad.tolist())) or None
 
-    @property
-    def edition(self) -> str:
-        return edition_of(self.subset, self.first)
-
 
 def eqben_table(
     scores: str | Path,
@@ -124,7 +120,7 @@ def eqben_table(
     return score_table(
         natural.reshape(-1, 2, 2),
         suite="eqben",
-        edition=edition or rows.edition,
+        edition=edition or edition_of(rows.subset, rows.first),
         subset=rows.subset,
         quad=quad,
         cluster=cluster,
