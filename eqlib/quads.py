@@ -27,13 +27,11 @@ sampling (quads of one video or one base scene share it)."""
 TABLE_COLUMNS = (*KEYS, *SCORE_COLUMNS)
 """A score table: one row a quad."""
 
-
 LARGEST = 1e30
 """What a score may be, up or down: beyond it sums and squares overflow, in float32 at once."""
 
 AVERAGES = re.compile(r"micro|macro\d*")
 """Names of averages over subsets, which no subset may have."""
-
 
 MOST = 1_000
 """Subsets of a suite."""
@@ -60,9 +58,8 @@ def check_scores(scores: object, *, where: str | Path | None = None) -> np.ndarr
         raise InputError("real numbers as scores", array.dtype, where=where)
     if array.dtype not in (np.float32, np.float64):
         array = array.astype(np.float64)
-    finite = np.abs(array) <= LARGEST
-    if not finite.all():
-        quad, image, caption = np.argwhere(~finite)[0]
+    if len(odd := np.argwhere(~(np.abs(array) <= LARGEST))):
+        quad, image, caption = odd[0]
         got = f"{array[quad, image, caption]} at [image {image}, caption {caption}]"
         raise InputError("finite scores", got, where=where, row=f"quad {quad}")
     return array

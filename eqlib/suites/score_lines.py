@@ -76,9 +76,9 @@ def statement_lines(path: str | Path, *, suite: str = "vsr") -> pd.DataFrame:
     path = Path(path)
     found = []
     for row in rows_of(path):
-        if not 0 <= row.finite("score") <= 1:
-            raise row.fail("a probability as score", row.get("score"))
-        found.append((row, row.label("id"), "score", (row.one_of("label", (0, 1)), row.finite("score"))))
+        if not 0 <= (score := row.finite("score")) <= 1:
+            raise row.fail("a probability as score", score)
+        found.append((row, row.label("id"), "score", (row.one_of("label", (0, 1)), score)))
     items = joined(found, ("score",), path)
     label, score = (np.array(values) for values in zip(*(pair for [pair] in items.values()), strict=True))
     right = (score >= 0.5) == (label == 1)
