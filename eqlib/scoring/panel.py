@@ -86,10 +86,9 @@ def panels(table: pd.DataFrame, names: tuple[str, ...], *, where: str | Path | N
             place = ", ".join(map(str, (suite, *key)))
             if (twice := run["quad"].duplicated()).any():
                 raise InputError("each quad once", f"{run['quad'][twice].iloc[0]!r} twice", where=where, row=place)
-            if labels:
-                run = _on_the_quads_of(first, run, where, place)
-            else:
+            if not labels:
                 first = run
+            run = _on_the_quads_of(first, run, where, place)
             labels.append((str(label.get("method", "")), int(label.get("seed", 0))))
             measured.append(_values(run, names, where, place))
         subset, subsets = pd.factorize(first["subset"])
@@ -101,6 +100,8 @@ def panels(table: pd.DataFrame, names: tuple[str, ...], *, where: str | Path | N
 
 def _on_the_quads_of(first, run, where, place):
     """The rows of ``run`` in the order of ``first``."""
+    if run is first:
+        return run
     if not np.array_equal(first["quad"].to_numpy(), run["quad"].to_numpy()):
         if odd := set(first["quad"]) ^ set(run["quad"]):
             got = f"{min(odd, key=str)!r} in one only"
