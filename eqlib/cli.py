@@ -91,8 +91,7 @@ OPTIONS: dict[str, dict] = {
     "index": FILE | {"help": "private_random_idx.json, with --info"},
     "info": FILE | {"help": "private_info.json, with --index"},
     "layout": FILE | {"help": "subsets of an (n, 4) array in natural order"},
-    "clusters": FILE
-    | {"help": "table of quad, cluster (video), or a JSON list in natural order, where no annotation is given"},
+    "clusters": FILE | {"help": "table of quad and cluster (video), where no annotation is given"},
     "quads": FILE | {"help": "quad file with the ids of an array's rows, in order"},
     "tags": FILE | {"help": "examples.jsonl, for scores by its collapsed_tag (Object, Relation, Both)"},
     "image-answers": FILE | {"required": True, "help": "answers to the image task"},

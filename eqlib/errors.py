@@ -1,5 +1,6 @@
 """What bad input raises, what scores may warn of, and the one line where an optional library is missing."""
 
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from reprlib import Repr
@@ -26,7 +27,7 @@ class InputError(ValueError):
 
     def __reduce__(self):
         # without this no worker process can send it: an exception is rebuilt from its message alone
-        return _rebuilt, (self.expected, self.got, self.where, self.row)
+        return partial(InputError, where=self.where, row=self.row), (self.expected, self.got)
 
 
 class UnclusteredWarning(UserWarning):
@@ -43,10 +44,6 @@ def shown(value: object) -> str:
 
 def _clipped(text: str, most: int = LONGEST) -> str:
     return text if len(text) <= most else text[: most - 3] + "..."
-
-
-def _rebuilt(expected: str, got: object, where: str | Path | None, row: object) -> InputError:
-    return InputError(expected, got, where=where, row=row)
 
 
 def needs(room: str, extra: str, *modules: str) -> None:

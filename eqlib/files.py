@@ -98,50 +98,42 @@ def parse_json(text: str, where: str | Path, *, kind: str = "JSON", row: object 
 def stream_json(path: str | Path) -> Iterator[Any]:
     """The items of a JSON list, one at a time: 1,004,192 rows of EqBen in 2 s and 12 MB (all at once: 0.9 GB)."""
     row, fault = -1, "no end of the list"
-    try:
-        with bounded(path).open(encoding="utf-8-sig") as file:
-            text = file.read(CHUNK)
-            if not (mark := _LIST.match(text)):
-                raise InputError("a JSON list of records", "no list", where=path)
-            end, paired = mark.end(), _SURROGATE.search(text) is None
-            while mark[1] != "]":
-                try:
-                    value, behind = _JSON.scan_once(text, end)  # type: ignore[attr-defined]
-                    found = _NEXT.match(text, behind)
-                except StopIteration:
-                    found = None
-                except json.JSONDecodeError as error:
-                    found, fault = None, str(error)
-                if found is None:  # cut at the end of what was read, or broken
-                    more = file.read(max(CHUNK, len(text) - end)) if len(text) - end < 16 * CHUNK else ""
-                    if not more:
-                        raise ValueError(fault)
-                    text, end = (text[end:] + more).lstrip(" \t\r\n"), 0
-                    paired = _SURROGATE.search(text) is None
-                    continue
-                row, mark, end = row + 1, found, found.end()
-                yield value if paired else _encodable(value)
-            if text[end:].strip() or file.read(CHUNK).strip():
-                raise ValueError("text behind the list")
-    except InputError:
-        raise
-    except OSError as error:
-        raise InputError("a readable file", error.strerror or str(error), where=path) from error
-    except (ValueError, RecursionError, MemoryError) as error:
-        after = f"after row {row}" if row >= 0 else None
-        raise InputError("a whole JSON list", str(error).partition("\n")[0], where=path, row=after) from error
+    with (
+        reading(path, "a whole JSON list", ValueError, RecursionError),
+        bounded(path).open(encoding="utf-8-sig") as file,
+    ):
+        text = file.read(CHUNK)
+        if not (mark := _LIST.match(text)):
+            raise InputError("a JSON list of records", "no list", where=path)
+        end, paired = mark.end(), _SURROGATE.search(text) is None
+        while mark[1] != "]":
+            found = None
+            try:
+                value, behind = _JSON.scan_once(text, end)  # type: ignore[attr-defined]
+                found = _NEXT.match(text, behind)
+            except StopIteration:
+                pass
+            except ValueError as error:
+                fault = str(error).partition("\n")[0]
+            if found is None:  # cut at the end of what was read, or broken
+                more = file.read(max(CHUNK, len(text) - end)) if len(text) - end < 16 * CHUNK else ""
+                if not more:
+                    after = f"after row {row}" if row >= 0 else None
+                    raise InputError("a whole JSON list", fault, where=path, row=after)
+                text, end = (text[end:] + more).lstrip(" \t\r\n"), 0
+                paired = _SURROGATE.search(text) is None
+                continue
+            row, mark, end = row + 1, found, found.end()
+            yield value if paired else _encodable(value)
+        if text[end:].strip() or file.read(CHUNK).strip():
+            raise ValueError("text behind the list")
 
 
 def read_array(path: str | Path) -> np.ndarray:
     """The array of a .npy file. Never unpickles. Raises InputError where it is missing, damaged, or another kind."""
-    with reading(path, "an array saved by numpy, not pickled", Exception):  # of a damaged header numpy raises anything
-        with bounded(path).open("rb") as file:
-            first = npy.read_magic(file)[0] == 1
-            header = (npy.read_array_header_1_0 if first else npy.read_array_header_2_0)(file)
-            if not header[2].itemsize:  # by which mapping it would divide
-                raise ValueError("entries of no bytes")
-        mapped = npy.open_memmap(path, mode="r")  # refuses a shape that the file has no room for
-        return np.array(mapped)
+    kind = "an array saved by numpy, not pickled"
+    with reading(path, kind, Exception), bounded(path).open("rb") as file:  # of a damaged header numpy raises anything
+        return npy.read_array(file, allow_pickle=False)
 
 
 @contextmanager
@@ -233,8 +225,7 @@ def content_hash(paths: list[Path] | Path) -> str:
     digest = hashlib.sha256()
     for path in [paths] if isinstance(paths, Path) else paths:
         with path.open("rb") as file:
-            while block := file.read(1 << 20):
-                digest.update(block)
+            hashlib.file_digest(file, lambda: digest)
     return digest.hexdigest()
 
 

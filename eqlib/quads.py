@@ -27,13 +27,11 @@ sampling (quads of one video or one base scene share it)."""
 TABLE_COLUMNS = (*KEYS, *SCORE_COLUMNS)
 """A score table: one row a quad."""
 
-
 LARGEST = 1e30
 """What a score may be, up or down: beyond it sums and squares overflow, in float32 at once."""
 
 AVERAGES = re.compile(r"micro|macro\d*")
 """Names of averages over subsets, which no subset may have."""
-
 
 MOST = 1_000
 """Subsets of a suite."""
@@ -60,9 +58,8 @@ def check_scores(scores: object, *, where: str | Path | None = None) -> np.ndarr
         raise InputError("real numbers as scores", array.dtype, where=where)
     if array.dtype not in (np.float32, np.float64):
         array = array.astype(np.float64)
-    finite = np.abs(array) <= LARGEST
-    if not finite.all():
-        quad, image, caption = np.argwhere(~finite)[0]
+    if len(odd := np.argwhere(~(np.abs(array) <= LARGEST))):
+        quad, image, caption = odd[0]
         got = f"{array[quad, image, caption]} at [image {image}, caption {caption}]"
         raise InputError("finite scores", got, where=where, row=f"quad {quad}")
     return array
@@ -77,25 +74,32 @@ def from_official(columns: object, *, where: str | Path | None = None) -> np.nda
 
 
 def item_table(
-    *, suite: str, edition: str, quad: object, subset: object = "all", cluster: object = None, **columns: object
+    *,
+    suite: str,
+    quad: object,
+    edition: str | None = None,
+    subset: object = "all",
+    cluster: object = None,
+    **columns: object,
 ) -> pd.DataFrame:
-    """One row an item: KEYS, then ``columns``, each one value or (n,). ``cluster`` defaults to the quad."""
-    quad = np.asarray(quad, dtype=object)
-    table = pd.DataFrame({"quad": quad})
-    keys = {"suite": suite, "edition": edition, "subset": subset, "cluster": quad if cluster is None else cluster}
-    return table.assign(**keys, **columns)[[*KEYS, *columns]]
+    """One row an item: KEYS, then ``columns``, each one value or (n,). ``edition`` defaults to the number of items,
+    ``cluster`` to the quad."""
+    table = pd.DataFrame({"quad": np.asarray(quad, dtype=object)})
+    edition = f"{len(table)} items" if edition is None else edition
+    table = table.assign(suite=suite, edition=edition, subset=subset, **columns)
+    return table.assign(cluster=table["quad"] if cluster is None else cluster)[[*KEYS, *columns]]
 
 
 def score_table(
     scores: object,
     *,
     suite: str,
-    edition: str,
+    edition: str | None = None,
     subset: object = "all",
     quad: object = None,
     cluster: object = None,
 ) -> pd.DataFrame:
-    """A score table (TABLE_COLUMNS) from ``scores`` (n, 2, 2). ``quad`` defaults to 0..n-1, ``cluster`` to the quad."""
+    """A score table (TABLE_COLUMNS) from ``scores`` (n, 2, 2). ``quad`` defaults to 0..n-1; see ``item_table``."""
     scores = check_scores(scores)
     quad = np.arange(len(scores)).astype(str) if quad is None else quad
     columns = dict(zip(SCORE_COLUMNS, scores.reshape(-1, 4).T, strict=True))

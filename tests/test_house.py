@@ -61,7 +61,10 @@ def test_imports_run_one_way(root):
                 assert below == room or LEVEL[below] < LEVEL[room], f"{path.relative_to(root)} imports {other}"
 
 
-@pytest.mark.parametrize("room", ["quads", "scoring", "suites", "study.scenes", "study.released", "study.report"])
+@pytest.mark.parametrize(
+    "room",
+    ["quads", "scoring", "suites.doctor", "suites.score_forms", "study.scenes", "study.released", "study.report"],
+)
 def test_no_torch_where_none_is_needed(room):
     code = f"import sys, eqlib.{room}; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0

@@ -17,15 +17,12 @@ def averages(subsets: list[str]) -> dict[str, np.ndarray | None]:
     """
     check_subsets(subsets)
     rows: dict[str, np.ndarray | None] = {"micro": None}
-    if len(subsets) > 1 and not of_eqben(subsets):
-        rows["macro"] = np.full(len(subsets), 1 / len(subsets))
-    elif len(subsets) > 1:
-        rows[f"macro{len(subsets)}"] = np.full(len(subsets), 1 / len(subsets))
-        sources = [SOURCES.get(name, name) for name in subsets]
-        distinct = sorted(set(sources))
-        if 1 < len(distinct) < len(subsets):
-            weights = np.array([1 / (len(distinct) * sources.count(source)) for source in sources])
-            rows[f"macro{len(distinct)}"] = weights
+    eqben, sources = of_eqben(subsets), [SOURCES.get(name, name) for name in subsets]
+    distinct = len(set(sources))
+    if len(subsets) > 1:
+        rows[f"macro{len(subsets)}" if eqben else "macro"] = np.full(len(subsets), 1 / len(subsets))
+    if eqben and 1 < distinct < len(subsets):
+        rows[f"macro{distinct}"] = np.array([1 / (distinct * sources.count(source)) for source in sources])
     return rows
 
 

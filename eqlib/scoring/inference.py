@@ -1,7 +1,6 @@
 """Intervals and tests of means over quads and seeds: one rule, ``interval``, for every number that is printed."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from statistics import NormalDist
 from typing import NamedTuple
 
@@ -10,8 +9,7 @@ import numpy as np
 from eqlib.scoring.cells import Cell
 
 
-@dataclass(frozen=True)
-class Interval:
+class Interval(NamedTuple):
     """``point`` with ``low`` and ``high`` at the level asked for, two-sided ``p`` of 0, and the ``kind`` of both.
 
     low, high and p are NaN, and ``kind`` is "none", where the spread between clusters cannot be seen.

@@ -5,8 +5,6 @@ Comparisons are strict, as in the official scorer (``src/eqben/eqben_acc.py``, `
 wrong. CLIP_benchmark takes an argmax instead, which gives a tie to index 0.
 """
 
-from itertools import permutations
-
 import numpy as np
 
 from eqlib.quads import check_scores
@@ -28,10 +26,16 @@ def matching(scores: object) -> dict[str, np.ndarray]:
     >>> {name: right.tolist() for name, right in matching([[[0.4, 0.3], [0.35, 0.36]], [[2, 1], [1, 1]]]).items()}
     {'text': [True, False], 'image': [True, False], 'group': [True, False], 'group_match': [True, True]}
     """
-    s = check_scores(scores)
-    text = (s[:, 0, 0] > s[:, 0, 1]) & (s[:, 1, 1] > s[:, 1, 0])
-    image = (s[:, 0, 0] > s[:, 1, 0]) & (s[:, 1, 1] > s[:, 0, 1])
-    return {"text": text, "image": image, "group": text & image, "group_match": interaction(s) > 0}
+    right, wrong, turned = _sides(scores)
+    text, image = np.all(right > wrong, axis=1), np.all(right > turned, axis=1)
+    return {"text": text, "image": image, "group": text & image, "group_match": interaction(scores) > 0}
+
+
+def _sides(scores: object) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """(n, 2) each: the right pairs s00 and s11; for each the same image's other caption; the same caption's other
+    image."""
+    s = check_scores(scores).reshape(-1, 4)
+    return s[:, [0, 3]], s[:, [1, 2]], s[:, [2, 1]]
 
 
 def interaction(scores: object) -> np.ndarray:
@@ -47,17 +51,15 @@ def one_way(scores: object) -> dict[str, np.ndarray]:
     ``text_1way`` over the two images, ``image_1way`` over the two captions, ``mean_1way`` over all four: the columns
     published beside the Winoground scores of juletx/spatial-reasoning.
     """
-    s = check_scores(scores)
-    text = ((s[:, 0, 0] > s[:, 0, 1]) * 1.0 + (s[:, 1, 1] > s[:, 1, 0])) / 2
-    image = ((s[:, 0, 0] > s[:, 1, 0]) * 1.0 + (s[:, 1, 1] > s[:, 0, 1])) / 2
+    right, wrong, turned = _sides(scores)
+    text, image = (right > wrong).mean(axis=1), (right > turned).mean(axis=1)
     return {"text_1way": text, "image_1way": image, "mean_1way": (text + image) / 2}
 
 
 def tied(scores: object) -> np.ndarray:
     """(n,) bool: at least one of the quad's four comparisons is an exact tie."""
-    s = check_scores(scores)
-    right, wrong = (s[:, 0, 0], s[:, 1, 1]), (s[:, 0, 1], s[:, 1, 0])
-    return np.logical_or.reduce([a == b for a in right for b in wrong])
+    right, wrong, turned = _sides(scores)
+    return ((right == wrong) | (right == turned)).any(axis=1)
 
 
 def tie_split(scores: object) -> dict[str, np.ndarray]:
@@ -65,17 +67,12 @@ def tie_split(scores: object) -> dict[str, np.ndarray]:
 
     Equal to ``matching`` without ties. A tied pair counts 1/2, four equal scores count 1/4, 1/4, 1/6, 1/2: chance.
     """
-    s = check_scores(scores)
-    credit = {name: right.astype(np.float64) for name, right in matching(s).items()}
-    ties = np.flatnonzero(tied(s))
-    if len(ties):
-        distinct, where = np.unique(s[ties].reshape(-1, 4), axis=0, return_inverse=True)
-        total = dict.fromkeys(("text", "image", "group"), np.zeros(len(distinct)))
-        for order in permutations(range(4)):
-            broken = np.argsort(np.lexsort((np.broadcast_to(order, distinct.shape), distinct)), axis=1)
-            right = matching(broken.reshape(-1, 2, 2))
-            total = {name: total[name] + right[name] for name in total}
-        for name, value in total.items():
-            credit[name][ties] = (value / 24)[where.ravel()]
-    credit["group_match"][interaction(s) == 0] = 0.5
-    return credit
+    right, wrong, turned = _sides(scores)
+    text, image = (((right > other) + (right == other) / 2).prod(axis=1) for other in (wrong, turned))
+    # Group is right where the least of the right pairs beats the most of the wrong: of k and l that tie, in one order
+    # of (k + l choose k).
+    least, most = right.min(axis=1, keepdims=True), wrong.max(axis=1, keepdims=True)
+    orders = np.array([[1, 1, 1], [1, 2, 3], [1, 3, 6]])[(right == most).sum(axis=1), (wrong == least).sum(axis=1)]
+    group = (least >= most)[:, 0] / orders
+    balance = interaction(scores)
+    return {"text": text, "image": image, "group": group, "group_match": (balance > 0) + (balance == 0) / 2}

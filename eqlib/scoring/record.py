@@ -61,7 +61,7 @@ def score_record(
 
 def _add_ties(subsets: dict[str, dict], table: pd.DataFrame, ties: np.ndarray, split: dict[str, np.ndarray]) -> int:
     shares = pd.DataFrame(split)
-    for name, rows in table.reset_index(drop=True).groupby(table["subset"].astype(str).to_numpy()).indices.items():
+    for name, rows in table.groupby(table["subset"].astype(str).to_numpy()).indices.items():
         subsets[name]["ties"] = int(ties[rows].sum())
         if subsets[name]["ties"]:
             subsets[name]["tie_split"] = shares.iloc[rows].mean().to_dict()

@@ -35,9 +35,9 @@ def summarise(
         for method, runs in panel.methods.items():
             for cell in cells(panel):
                 for score, values in panel.values.items():
-                    found = interval(cell, values[runs], level=level)
-                    row = (method, panel.suite, panel.edition, cell.name, score, found.point, found.low, found.high)
-                    rows.append((*row, cell.n, cell.clusters, len(runs), found.kind))
+                    point, low, high, _, kind = interval(cell, values[runs], level=level)
+                    row = (method, panel.suite, panel.edition, cell.name, score, point, low, high)
+                    rows.append((*row, cell.n, cell.clusters, len(runs), kind))
     columns = ["method", "suite", "edition", "subset", "score", "point", "low", "high", "n", "clusters"]
     summary = pd.DataFrame(rows, columns=[*columns, "seeds", "interval"])
     return summary if "method" in table else summary.drop(columns="method")
@@ -77,14 +77,13 @@ def compare(
             paired = [panel.runs[run][1] for run in ours] == [panel.runs[run][1] for run in theirs]
             for cell in cells(panel):
                 for score, values in panel.values.items():
-                    found = interval(cell, values[ours], values[theirs], paired=paired, level=level)
-                    row = (method, baseline, panel.suite, panel.edition, cell.name, score)
-                    told = (found.point, found.low, found.high, found.p, found.p, cell.n, cell.clusters)
-                    rows.append((*row, *told, max(len(ours), len(theirs)), found.kind, cell.average))
+                    *ends, p, kind = interval(cell, values[ours], values[theirs], paired=paired, level=level)
+                    row = (method, baseline, panel.suite, panel.edition, cell.name, score, *ends, p, p)
+                    seeds = max(len(ours), len(theirs))
+                    rows.append((*row, cell.n, cell.clusters, seeds, kind, cell.average))
     columns = ["method", "baseline", "suite", "edition", "subset", "score", "point", "low", "high", "p", "p_holm"]
     result = pd.DataFrame(rows, columns=[*columns, "n", "clusters", "seeds", "test", "average"])
-    subsets = result[~result["average"]]
-    for _, family in subsets.groupby(["method", "suite", "edition", "score"], sort=False):
-        tested = family.index[family["p"].notna()]
-        result.loc[tested, "p_holm"] = holm(family["p"][tested])
+    tested = result[~result["average"] & result["p"].notna()]
+    adjusted = tested.groupby(["method", "suite", "edition", "score"])["p"].transform(holm)
+    result.loc[adjusted.index, "p_holm"] = adjusted
     return result.drop(columns="average")

@@ -48,7 +48,6 @@ def read_captions(
     *,
     split: str | None = None,
     root: str | Path | None = None,
-    name: str | None = None,
     captions_per_image: int | None = None,
     limit: int | None = None,
 ) -> RetrievalSuite:
@@ -63,37 +62,36 @@ def read_captions(
     the same pictures.
     """
     path = Path(path)
+    base, folder, asked = Path(root or (path if path.is_dir() else path.parent)), path, split
+    if split is not None and (path / split).is_dir():
+        folder, asked = path / split, None  # whose samples need not name it
+    files = sorted(folder.glob("*.tar")) if path.is_dir() else [path]
+    if not files:
+        got = "no *.tar" if split is None else f"none of split {split!r}"
+        raise InputError("a tar file, or a folder of them", got, where=path)
     if path.is_dir() or path.suffix == ".tar":
-        base = Path(root or (path if path.is_dir() else path.parent))
-        inside = split is not None and (path / split).is_dir()
-        files = [path] if path.is_file() else sorted((path / str(split) if inside else path).glob("*.tar"))
-        if not files:
-            got = "no *.tar" if split is None else f"none of split {split!r}"
-            raise InputError("a tar file, or a folder of them", got, where=path)
-        found = (_picture(row, image) for tar in files for row, image in _shard(tar, base, split, inside))
+        found = (_picture(row, image) for tar in files for row, image in _shard(tar, base, asked))
     elif path.suffix.lower() in FORMS:
-        base, files, inside = Path(root or path.parent), [path], False
         found = _merged(_rows(path))
     else:
         raise InputError(f"captions as {', '.join(FORMS)}, a .tar or a folder of them", shown(path.name), where=path)
     kept, splits = [], set()
     for picture in found:
-        if split is not None and not inside:
+        if asked is not None:
             splits.add(picture.row.label("split"))
-            if picture.row.label("split") != split:
+            if picture.row.label("split") != asked:
                 continue
         kept.append(picture)
         if len(kept) == limit:
             break
     if not kept:
-        raise InputError(
-            f"pictures of split {split!r}" if split else "pictures", f"splits {sorted(splits)}", where=path
-        )
+        expected = f"pictures of split {split!r}" if split else "pictures"
+        raise InputError(expected, f"splits {sorted(splits)}", where=path)
     texts = [picture.captions[:captions_per_image] for picture in kept]
     negatives = [text for picture in kept for text in picture.negatives[:captions_per_image]]
-    edition = split or "all" if limit is None else f"{split or 'all'}-first{limit}"
+    edition = (split or "all") + ("" if limit is None else f"-first{limit}")
     return RetrievalSuite(
-        name or path.stem.removeprefix("dataset_"),
+        path.stem.removeprefix("dataset_"),
         edition + (f", {captions_per_image} captions an image" if captions_per_image else ""),
         content_hash(files),
         base,
@@ -172,9 +170,9 @@ def _picture(row: Row, image: str) -> Picture:
     return Picture(row, image, texts, [(text or "").strip() for text in found])
 
 
-def _shard(tar: Path, root: Path, split: str | None, inside: bool) -> Iterator[tuple[Row, str]]:
-    """As ``_rows``, the samples of a tar under ``root``. A ``split`` that is no folder is named by each sample's JSON.
-    A sample's key ends at the first dot of its base name."""
+def _shard(tar: Path, root: Path, split: str | None) -> Iterator[tuple[Row, str]]:
+    """As ``_rows``, the samples of a tar under ``root``; each sample's JSON names its split, where one is asked for. A
+    sample's key ends at the first dot of its base name."""
     try:
         folder = tar.relative_to(root).as_posix()
     except ValueError as error:
@@ -190,7 +188,7 @@ def _shard(tar: Path, root: Path, split: str | None, inside: bool) -> Iterator[t
         if text not in index and more not in index:
             raise InputError(f"a caption in {stem}.txt or {stem}.json", "neither", where=tar, row=member)
         read, record = text, {}
-        if more in index and ((split is not None and not inside) or text not in index):
+        if more in index and (split is not None or text not in index):
             read, record = more, Row(parse_json(_text(tar, more), tar, row=more), tar, more).record
         if text in index:
             record["caption"], read = _text(tar, text).strip(), text

@@ -4,8 +4,8 @@ import os
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
-from itertools import islice
+from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path, PurePosixPath
 
 import pandas as pd
@@ -45,9 +45,9 @@ class DoctorReport:
     suite: str
     edition: str
     table: pd.DataFrame
-    offenders: list[tuple[Path, str, str]] = field(default_factory=list)
-    problems: list[str] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
+    offenders: list[tuple[Path, str, str]]
+    problems: list[str]
+    notes: list[str]
 
     @property
     def ok(self) -> bool:
@@ -83,19 +83,13 @@ def check(
     found = read(suite, path, **options)
     asked = found.pictures()
     pictures = asked["picture"].unique()
-    states: dict[str, str] = {}
+    blocks = [pictures[start : start + 1024] for start in range(0, len(pictures), 1024)]  # of files in flight at a time
     home = os.path.realpath(found.root)
-    with (
-        ThreadPoolExecutor(workers) as pool,
-        progress(total=len(pictures), desc=f"{suite} pictures", unit="picture", disable=not show_progress) as bar,
-    ):
-        names = iter(pictures)
-        while block := list(islice(names, 1024)):  # a bounded number of files in flight
-            for name, state in zip(block, pool.map(lambda n: _state(home, found.root / n, decode), block), strict=True):
-                if state:
-                    states[name] = state
-                bar.update()
-    asked["state"] = [states.get(name, "") for name in asked["picture"]]
+    with ThreadPoolExecutor(workers) as pool:
+        states = (pool.map(lambda name: _state(home, found.root / name, decode), block) for block in blocks)
+        told = {"desc": f"{suite} pictures", "unit": "picture", "disable": not show_progress}
+        bar = progress(chain.from_iterable(states), total=len(pictures), **told)
+        asked["state"] = asked["picture"].map(dict(zip(pictures, bar, strict=True)))
     table = _table(found, _expected(suite, found), asked)
     bad = asked[asked["state"] != ""].drop_duplicates("picture")
     return DoctorReport(

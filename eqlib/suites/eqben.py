@@ -30,21 +30,11 @@ LISTS = {"eqben_subset_10percent_final": "10 %", "all_select": "mini"}
 """Files that hold a part of the set, and what the part is called."""
 
 
-def read_eqben(
-    path: str | Path,
-    *,
-    root: str | Path | None = None,
-    index: str | Path | None = None,
-    info: str | Path | None = None,
-    suffix: str | None = None,
-    edition: str | None = None,
-) -> QuadSuite:
+def read_eqben(path: str | Path, *, root: str | Path | None = None, suffix: str | None = None) -> QuadSuite:
     """A QuadSuite from an annotation file, or a folder with one (or with per-subset files, which are put together).
 
-    ``root``: the pictures' folder, default the annotation's. ``index``, ``info``: the two files an older annotation
-    needs; those beside it are found. ``suffix``: the pictures' suffix (".jpg"); without it the annotation's, or jpg
-    where the first picture exists only so. ``edition`` replaces the guess from counts and suffixes. ``cluster`` is the
-    video where there is one.
+    ``root``: the pictures' folder, default the annotation's. ``suffix``: the pictures' suffix (".jpg"); without it the
+    annotation's, or jpg where the first picture exists only so. ``cluster`` is the video where there is one.
 
     Raises InputError naming file and row: a missing key, a wrong type, a path that leaves its root, an unknown subset,
     a quad with a cell missing or twice, or cells of one quad that disagree on their picture or caption.
@@ -52,20 +42,18 @@ def read_eqben(
     path = Path(path)
     files = _annotations(path)
     base = Path(root) if root else (path if path.is_dir() else path.parent)
-    parts = [_read(file, index, info) for file in files]
-    records = pd.concat(parts, ignore_index=True) if len(parts) > 1 else parts[0]
-    if len(parts) > 1:
-        records["quad"] = [f"{subset}/{n}" for subset, n in zip(records["subset"], records["quad"], strict=True)]
+    records = pd.concat([_read(file) for file in files], ignore_index=True)
+    if len(files) > 1:
+        records["quad"] = records["subset"] + "/" + records["quad"]
     suffix = suffix or _found_suffix(base, records)
     notes = ()
     if suffix:
         for column in ("image0", "image1"):
             records[column] = [image_path(name, suffix, where=path, row=n) for n, name in enumerate(records[column])]
         notes = (f"pictures end in {suffix}; .npy frames keep their suffix",)
-    if edition is None:
-        edition = edition_of(records["subset"].to_numpy(), records["image0"].tolist())
-        part = LISTS.get(files[0].stem)
-        edition = f"{part}, {edition}" if part else edition
+    edition = edition_of(records["subset"].to_numpy(), records["image0"].tolist())
+    if part := LISTS.get(files[0].stem):
+        edition = f"{part}, {edition}"
     return QuadSuite("eqben", edition, content_hash(files), base, records, notes)
 
 
@@ -81,20 +69,22 @@ def _annotations(path: Path) -> list[Path]:
     return files
 
 
-def _read(path: Path, index: str | Path | None, info: str | Path | None) -> pd.DataFrame:
+def _read(path: Path) -> pd.DataFrame:
     first = None
     with suppress(InputError):  # records by video, or damage that the reader of the form names
         first = next(stream_json(path), None)
     if isinstance(first, dict) and "image" in first:
-        return _shuffled(path, first, index, info)
-    records = pd.DataFrame([_quad(row, video, n) for n, (row, video) in enumerate(_nested(path))])
+        return _shuffled(path, first)
+    nested = enumerate(_nested(read_json(path), path))
+    records = pd.DataFrame([_quad(row, video, n) for n, (row, video) in nested])
     if records.empty:
         raise InputError("at least one record", "none", where=path)
     return records
 
 
-def _shuffled(path: Path, first: dict, index: str | Path | None, info: str | Path | None) -> pd.DataFrame:
-    if "private_info" not in first and index is None and info is None:
+def _shuffled(path: Path, first: dict) -> pd.DataFrame:
+    index = info = None
+    if "private_info" not in first:
         index, info = (path.parent / name for name in ("private_random_idx.json", "private_info.json"))
         for file in (index, info):
             if not file.is_file():
@@ -132,23 +122,17 @@ def _agree(cells: np.ndarray, first: np.ndarray, what: str, rows: Rows, path: Pa
         raise InputError(expected, repr(cells[quad, image, caption]), where=path, row=f"row {row}")
 
 
-def _nested(path: Path) -> Iterator[tuple[Row, str | None]]:
+def _nested(content: object, path: Path, *place: str) -> Iterator[tuple[Row, str | None]]:
     """(record, video) of a per-quad annotation: a list, or lists under videos, or under videos and subjects."""
-    content = read_json(path)
     if isinstance(content, list):
         for n, record in enumerate(content):
-            yield Row(record, path, n), None
-        return
-    if not isinstance(content, dict):
-        raise InputError("a list of records, or records by video", type(content).__name__, where=path)
-    for video, below in content.items():
-        groups = below if isinstance(below, dict) else {None: below}
-        for subject, records in groups.items():
-            place = video if subject is None else f"{video}, {subject}"
-            if not isinstance(records, list):
-                raise InputError("a list of records", type(records).__name__, where=path, row=place)
-            for n, record in enumerate(records):
-                yield Row(record, path, f"{place}, {n}"), video
+            yield Row(record, path, ", ".join((*place, str(n)))), place[0] if place else None
+    elif isinstance(content, dict) and len(place) < 2:
+        for name, below in content.items():
+            yield from _nested(below, path, *place, name)
+    else:
+        expected = "a list of records, or lists of them by video"
+        raise InputError(expected, type(content).__name__, where=path, row=", ".join(place) or None)
 
 
 def _quad(row: Row, video: str | None, number: int) -> dict[str, str]:

@@ -18,8 +18,8 @@ import pandas as pd
 from eqlib.errors import InputError, UnclusteredWarning
 from eqlib.files import read_json, stream_json
 from eqlib.quads import score_table
-from eqlib.suites.fields import Row, joined, records_of
-from eqlib.suites.quadfile import read_records
+from eqlib.suites.fields import Row, joined, records_of, unique
+from eqlib.suites.quadfile import rows_of
 from eqlib.suites.score_files import read_scores
 
 QUADS = {
@@ -67,10 +67,6 @@ class Rows:
         """(quads,) names, where pictures are known."""
         return list(map(cluster_of, self.first, self.subset, self.quad.tolist())) or None
 
-    @property
-    def edition(self) -> str:
-        return edition_of(self.subset, self.first)
-
 
 def eqben_table(
     scores: str | Path,
@@ -91,29 +87,25 @@ def eqben_table(
     suffixes.
 
     The cluster of a quad is the folder of its first image for the subsets cut from videos, else the quad itself; or
-    what ``clusters`` says: a JSON list of one name a quad in natural order, or a table (.csv, .parquet, .jsonl, .json)
-    with columns quad and cluster, as ``eqlib score --items`` writes. Where neither an annotation nor ``clusters`` tells
-    which quads share a video, UnclusteredWarning: their intervals will be too narrow.
+    what ``clusters`` says, a table (.csv, .parquet, .jsonl, .json) with columns quad and cluster, as ``eqlib score
+    --items`` writes. Where neither an annotation nor ``clusters`` tells which quads share a video, UnclusteredWarning:
+    their intervals will be too narrow.
 
     Raises InputError naming file and row on a malformed or missing row, a cell that comes twice, a subset that EqBen
     does not have, a quad without cluster, or a score file of another length.
     """
     values = read_scores(scores)
-    if (annotation is None and layout is None and index is None) or (index is None) != (info is None):
-        got = "index or info alone, or none of these"
-        raise InputError("an annotation, index and info files, or a layout", got, where=scores)
     if layout is not None:
         parts = _parts(Path(layout))
-        quads = sum(count for _, count in parts)  # before room is made for them
-        expected, shapes = f"an array ({quads}, 4), as in {Path(layout).name}", [(quads, 4)]
+        if values.shape != (sum(parts.values()), 4):  # before room is made for them
+            expected = f"an array ({sum(parts.values())}, 4), as in {Path(layout).name}"
+            raise InputError(expected, f"shape {values.shape}", where=scores)
+        rows = _laid_out(Path(layout), parts, annotation, index, info)
     else:
         rows = read_rows(annotation, index, info)
-        expected = f"{len(rows.place):,} scores, one a row of {Path(str(annotation or info)).name}"
-        shapes = [(len(rows.place),), (len(rows.place), 1)]
-    if values.shape not in shapes:
-        raise InputError(expected, f"shape {values.shape}", where=scores)
-    if layout is not None:
-        rows = _laid_out(Path(layout), parts, annotation, index, info)
+        if values.shape not in ((n := len(rows.place),), (n, 1)):
+            expected = f"{n:,} scores, one a row of {Path(str(annotation or info)).name}"
+            raise InputError(expected, f"shape {values.shape}", where=scores)
     natural = np.empty(values.size, dtype=values.dtype)
     natural[rows.place] = values.ravel()
     quad = list(map(str, rows.quad.tolist()))
@@ -128,7 +120,7 @@ def eqben_table(
     return score_table(
         natural.reshape(-1, 2, 2),
         suite="eqben",
-        edition=edition or rows.edition,
+        edition=edition or edition_of(rows.subset, rows.first),
         subset=rows.subset,
         quad=quad,
         cluster=cluster,
@@ -136,15 +128,9 @@ def eqben_table(
 
 
 def _clusters(path: Path, quads: list[str]) -> list[str]:
-    """The cluster of each of ``quads`` from a list of names in their order, or from a table of quad and cluster."""
-    records = read_records(path)
-    if not isinstance(records[0], dict):
-        if len(records) != len(quads):
-            expected = f"{len(quads)} clusters, one a quad in natural order"
-            raise InputError(expected, len(records), where=path)
-        return [Row({"cluster": name}, path, n).label("cluster") for n, name in enumerate(records)]
-    rows = [Row(record, path, n) for n, record in enumerate(records)]
-    found = joined(((row, row.label("quad"), "cluster", row.label("cluster")) for row in rows), ("cluster",), path)
+    """The cluster of each of ``quads`` from a table of quad and cluster."""
+    rows = ((row, row.label("quad"), "cluster", row.label("cluster")) for row in rows_of(path))
+    found = joined(rows, ("cluster",), path)
     if lacking := next((quad for quad in quads if quad not in found), None):
         raise InputError(f"a cluster of quad {lacking!r}", "none", where=path)
     return [found[quad][0] for quad in quads]
@@ -155,7 +141,8 @@ def read_rows(annotation: str | Path | None, index: str | Path | None, info: str
     them or without. Raises InputError as ``eqben_table``."""
     if index is None or info is None:
         if annotation is None or index is not info:
-            raise InputError("an annotation, or index and info files", "index or info alone", where=annotation)
+            got = "index or info alone, or none of these"
+            raise InputError("an annotation, index and info files, or a layout", got, where=annotation)
         keys, image, caption = _stream(Path(annotation), keyed=True, texts=True)
         return replace(_placed(keys, Path(annotation)), image=image, caption=caption)
     natural = _placed(_stream(Path(info), keyed=True, texts=False)[0], Path(info))
@@ -245,21 +232,22 @@ def edition_of(subset: np.ndarray, images: list[str]) -> str:
     return f"{size}, {' + '.join(suffixes)}" if suffixes else size
 
 
-def _parts(layout: Path) -> list[tuple[str, int]]:
-    """(subset, quads) in the order of the array that ``layout`` describes."""
+def _parts(layout: Path) -> dict[str, int]:
+    """Subset -> quads in the order of the array that ``layout`` describes."""
     parts = records_of(Row(read_json(layout), layout, None).get("subsets"), layout)
     rows = [Row(part, layout, f"subsets[{n}]") for n, part in enumerate(parts)]
-    return [(row.label("name"), row.count("quads")) for row in rows]
+    unique([row.label("name") for row in rows], "name", layout)
+    return {row.label("name"): row.count("quads") for row in rows}
 
 
-def _laid_out(layout: Path, parts: list[tuple[str, int]], annotation, index, info) -> Rows:
+def _laid_out(layout: Path, parts: dict[str, int], annotation, index, info) -> Rows:
     """The rows of an array in natural order; with the pictures of an annotation, which must have the same subsets."""
-    subset = np.repeat(np.array([name for name, _ in parts], dtype=object), [quads for _, quads in parts])
+    subset = np.repeat(np.array([*parts], dtype=object), [*parts.values()])
     order = np.arange(4 * len(subset))
     if annotation is None:
         return Rows(order, np.arange(len(subset)), subset)
     annotated = read_rows(annotation, index, info)
     if not np.array_equal(annotated.subset, subset):
         found = pd.Series(annotated.subset).value_counts(sort=False).to_dict()
-        raise InputError(f"the subsets of {Path(annotation).name}, {found}", dict(parts), where=layout)
+        raise InputError(f"the subsets of {Path(annotation).name}, {found}", parts, where=layout)
     return replace(annotated, place=order, image=annotated.blocks(annotated.image).ravel().tolist())

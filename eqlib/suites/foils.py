@@ -47,12 +47,12 @@ def read_valse(
     files, base = _files(Path(path), root)
     folders = folders or {}
     items = []
-    for file, row in _rows(files):
+    for row in _rows(files):
         source, name = row.text("dataset"), row.image("image_file")
         image = image_path(f"{folders[source]}/{name}", **row.place) if source in folders else name
         more = {"phenomenon": row.text("linguistic_phenomena"), "dataset": source}
-        valid = Row(row.get("mturk"), file, row.row).number("caption") >= 2
-        items.append(_item(file, row, image, "foil") | more | {"valid": valid})
+        valid = Row(row.get("mturk"), **row.place).number("caption") >= 2
+        items.append(_item(row, image, "foil") | more | {"valid": valid})
     records = pd.DataFrame(items)
     valid = records.pop("valid")
     note = f"{valid.sum()} of {len(valid)} items are valid (mturk.caption >= 2)"
@@ -71,7 +71,7 @@ def read_sugarcrepe(path: str | Path, *, root: str | Path | None = None) -> Foil
     since 2023-11-18, by the size of swap_obj. Raises InputError naming file and item.
     """
     files, base = _files(Path(path), root)
-    records = pd.DataFrame([_item(file, row, row.image("filename"), "negative_caption") for file, row in _rows(files)])
+    records = pd.DataFrame([_item(row, row.image("filename"), "negative_caption") for row in _rows(files)])
     swaps = int((records["subset"] == "swap_obj").sum())
     when = {245: "since 2023-11-18", 246: "before 2023-11-18"}.get(swaps, "date unknown")
     return FoilSuite("sugarcrepe", f"{when}, {len(files)} of {len(ITEMS)} files", content_hash(files), base, records)
@@ -85,16 +85,17 @@ def _files(path: Path, root: str | Path | None) -> tuple[list[Path], Path]:
     return files, Path(root) if root else path if path.is_dir() else path.parent
 
 
-def _rows(files: list[Path]) -> list[tuple[Path, Row]]:
+def _rows(files: list[Path]) -> list[Row]:
     rows = []
     for file in files:
         content = read_json(file)
         if not isinstance(content, dict) or not content:
             raise InputError("an object {id: item}", type(content).__name__, where=file)
-        rows += [(file, Row(record, file, key)) for key, record in content.items()]
+        rows += [Row(record, file, key) for key, record in content.items()]
     return rows
 
 
-def _item(file: Path, row: Row, image: str, foil: str) -> dict[str, str]:
-    item = {"item": f"{file.stem}/{row.row}", "subset": file.stem, "cluster": image, "image": image}
+def _item(row: Row, image: str, foil: str) -> dict[str, str]:
+    subset = Path(row.where).stem
+    item = {"item": f"{subset}/{row.row}", "subset": subset, "cluster": image, "image": image}
     return item | {"caption": row.text("caption"), "foil": row.text(foil)}

@@ -51,10 +51,9 @@ def naturalbench_answers(path: str | Path) -> pd.DataFrame:
     right = np.array([[said == k for said, k in zip(four, RIGHT.values(), strict=True)] for four in groups.values()])
     right = right.reshape(-1, 2, 2)  # question, image
     every = f"{GROUPS:,} groups"
-    edition = every if len(groups) == GROUPS else f"{len(groups):,} of {every}"
     return item_table(
         suite="naturalbench",
-        edition=edition,
+        edition=every if len(groups) == GROUPS else f"{len(groups):,} of {every}",
         quad=list(map(str, groups)),
         acc=right.mean(axis=(1, 2)),
         q_acc=right.all(axis=2).mean(axis=1),
@@ -94,8 +93,7 @@ def statement_answers(path: str | Path, *, suite: str = "vsr") -> pd.DataFrame:
         found.append((row, row.label("index"), "answer", (said == {answer}, len(said) != 1)))
     items = joined(found, ("answer",), path)
     right, unparsed = np.array([pair for [pair] in items.values()]).T
-    keys: dict = {"suite": suite, "edition": f"{len(items)} items", "quad": list(items)}
-    return item_table(**keys, accuracy=right, unparsed=unparsed)
+    return item_table(suite=suite, quad=[*items], accuracy=right, unparsed=unparsed)
 
 
 def bivlc_outcomes(path: str | Path) -> pd.DataFrame:
@@ -121,9 +119,9 @@ def _from_csv(path, suite, columns, cluster, answers) -> pd.DataFrame:
         outcomes = [answers[str(row.one_of(key, list(answers)))] for key in columns.values()]
         items.append((f"{row.text('type')}_{row.text('subtype')}", row.text(cluster), *outcomes))
     subset, cluster, *outcomes = zip(*items, strict=True)
-    keys = {"suite": suite, "edition": f"{len(items)} items", "subset": subset, "cluster": cluster}
+    quad = [str(number) for number in range(len(items))]
     named = dict(zip(columns, map(np.array, outcomes), strict=True))
-    return item_table(quad=[str(number) for number in range(len(items))], **keys, **named)
+    return item_table(suite=suite, quad=quad, subset=subset, cluster=cluster, **named)
 
 
 def colorswap_outcomes(text_answers: str | Path, image_answers: str | Path) -> pd.DataFrame:
@@ -135,8 +133,7 @@ def colorswap_outcomes(text_answers: str | Path, image_answers: str | Path) -> p
     found = [*_tasks(of_text, "text", "image", _option), *_tasks(of_image, "image", "caption", _ordinal)]
     items = joined(found, ("text", "image"), of_image)
     text, image = np.array([*items.values()]).T
-    keys: dict = {"suite": "colorswap", "edition": f"{len(items)} items", "quad": list(map(str, items))}
-    return item_table(**keys, text=text, image=image, group=text & image)
+    return item_table(suite="colorswap", quad=[*map(str, items)], text=text, image=image, group=text & image)
 
 
 def _tasks(path: Path, task: str, asked: str, choice: Callable) -> Iterator[tuple[Row, int, str, bool]]:
@@ -176,11 +173,9 @@ def _plain(text: str) -> str:
 
 
 def _ordinal(answer: str, prompt: str) -> str | None:
-    named = [word for word in ("first", "second") if word in answer.lower()]
+    said = answer.lower()
+    named = [word for word in ("first", "second") if word in said]
     if len(named) == 2:
-        named = [
-            word
-            for word in named
-            if re.search(f"{word} image (?:better aligns|aligns better|is more relevant)", answer.lower())
-        ]
+        better = "image (?:better aligns|aligns better|is more relevant)"
+        named = [word for word in named if re.search(f"{word} {better}", said)]
     return named[0] if len(named) == 1 else None

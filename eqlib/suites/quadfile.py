@@ -51,7 +51,7 @@ def read_quads(
     path = Path(path)
     ours = dict(zip(columns, OWN, strict=False))
     rows = [Row(record, path, number) for number, record in enumerate(read_records(path))]
-    for row in rows if ours else ():
+    for row in rows:
         row.record = {ours.get(key, key): value for key, value in row.record.items()}
     records = pd.DataFrame([quad_record(row, str(row.row), suffix) for row in rows])
     unique(records["quad"], "id", path)
@@ -59,12 +59,12 @@ def read_quads(
     return QuadSuite(name or path.stem, edition, content_hash(path), Path(root or path.parent), records)
 
 
-def quad_record(row: Row, number: str, suffix: str | None = None, subset: str = "all") -> dict[str, str]:
+def quad_record(row: Row, number: str, suffix: str | None = None) -> dict[str, str]:
     """The columns of a QuadSuite from one record of the generic form."""
     quad = row.optional_label("id", number)
     return {
         "quad": quad,
-        "subset": row.optional_label("subset", subset),
+        "subset": row.optional_label("subset", "all"),
         "cluster": row.optional_label("cluster", quad),
         "image0": row.image("image0", suffix),
         "image1": row.image("image1", suffix),
@@ -87,12 +87,6 @@ def rows_of(path: Path) -> list[Row]:
     if path.suffix.lower() == ".jsonl":
         return [Row(record, path, line) for line, record in records_of([*_json_lines(path)], path)]
     return [Row(record, path, f"row {number}") for number, record in enumerate(read_records(path))]
-
-
-def first_line(path: Path) -> str:
-    """What tells one form from another."""
-    with reading(path, "a file", ValueError), bounded(path).open(encoding="utf-8-sig", errors="replace") as file:
-        return file.readline(1 << 24)
 
 
 def _json_lines(path: Path) -> Iterator[tuple[str, object]]:

@@ -7,9 +7,10 @@ import pandas as pd
 
 from eqlib.errors import InputError, shown
 from eqlib.files import read_array, read_json, reading, unpacked
-from eqlib.quads import KEYS, SCORE_COLUMNS, check_scores, from_official, score_table
+from eqlib.quads import KEYS, SCORE_COLUMNS, check_scores, from_official, item_table, score_table
 from eqlib.suites.quad_sets import WINOGROUND
-from eqlib.suites.quadfile import check_cells, read_quads, rows_of
+from eqlib.suites.quadfile import check_cells, rows_of
+from eqlib.suites.suite import QuadSuite
 
 
 def read_scores(path: str | Path) -> np.ndarray:
@@ -37,29 +38,26 @@ def read_scores(path: str | Path) -> np.ndarray:
     return values
 
 
-def array_quads(path: str | Path, *, suite: str, items: str | Path | None = None) -> pd.DataFrame:
-    """Score table of t2v_metrics' scores (n, image, caption), ``.pt`` (loaded without running code) or ``.npy``.
+def array_quads(
+    path: str | Path, *, suite: str, items: QuadSuite | None = None, edition: str | None = None
+) -> pd.DataFrame:
+    """Score table of an array of scores (n, image, caption), or (n, 4) in the official order: ``.npy``, ``.json``, or
+    ``.pt`` as t2v_metrics writes them (loaded without running code).
 
-    The array has no names: ``items``, a quad file (EqBen's mini ``all_select.json``, say), gives id, subset and cluster
-    of each row. Without it only all of Winoground is taken, whose rows t2v_metrics checks to be its ids.
+    The array has no names: ``items`` (EqBen's mini ``all_select.json``, say) gives id, subset and cluster of each row.
+    Without it only all of Winoground is taken, whose rows t2v_metrics checks to be its ids.
     """
-    path, scores = Path(path), quad_array(path)
+    path = Path(path)
+    values = _tensor(path) if path.suffix == ".pt" else read_scores(path)
+    scores = from_official(values, where=path) if values.ndim == 2 else check_scores(values, where=path)
     if items is None:
         if suite != "winoground" or len(scores) != WINOGROUND:
             raise InputError("--quads with the ids, or all 400 items of Winoground", f"{len(scores)} rows", where=path)
-        return score_table(scores, suite=suite, edition=f"{WINOGROUND} items")
-    records = read_quads(items).records
-    if len(records) != len(scores):
-        raise InputError(f"{len(records)} rows as in {Path(items).name}", len(scores), where=path)
-    names = {name: records[name].to_list() for name in ("subset", "quad", "cluster")}
-    return score_table(scores, suite=suite, edition=f"{len(scores)} items", **names)
-
-
-def quad_array(path: str | Path) -> np.ndarray:
-    """Scores (n, image, caption) from ``.npy``, ``.json`` or ``.pt``; an array (n, 4) is in the official order."""
-    path = Path(path)
-    scores = _tensor(path) if path.suffix == ".pt" else read_scores(path)
-    return from_official(scores, where=path) if scores.ndim == 2 else check_scores(scores, where=path)
+        return score_table(scores, suite=suite)
+    if len(items) != len(scores):
+        raise InputError(f"scores ({len(items)}, 2, 2) or ({len(items)}, 4)", f"{len(scores)} quads", where=path)
+    names = {name: items.records[name].to_list() for name in ("subset", "quad", "cluster")}
+    return score_table(scores, suite=suite, edition=edition, **names)
 
 
 def _tensor(path: Path) -> np.ndarray:
@@ -86,24 +84,16 @@ def read_table(path: str | Path, *, foils_of: str = "") -> pd.DataFrame:
     rows = rows_of(path)
     there = {name for row in rows for name in row.record}
     scores, names = SCORE_COLUMNS, {}
-    default: dict[str, str | list[str]] = {}
     if foils_of or "s_foil" in there:
         scores, names = ("s_caption", "s_foil"), {"s_caption": "caption", "s_foil": "foil", "quad": "item"}
-    if foils_of:
-        default = {"suite": foils_of, "edition": f"{len(rows)} items", "subset": "all"}
-        default |= {"quad": [str(number) for number in range(len(rows))]}
-    columns: dict[str, list | str] = {}
+    columns: dict = {"suite": foils_of, "quad": [str(number) for number in range(len(rows))]} if foils_of else {}
     for name in (*KEYS, *scores):
-        key = names.get(name, name) if name not in there else name
+        key = name if name in there else names.get(name, name)
         if key in there:
             columns[name] = [row.real(key) if name in scores else row.label(key) for row in rows]
-        elif name in default:
-            columns[name] = default[name]
-        elif foils_of and name == "cluster":
-            columns[name] = columns["quad"]
-        else:
+        elif name in scores or not foils_of:
             raise InputError(f"columns {', '.join((*KEYS, *scores))}", f"{name} missing", where=path)
-    table = pd.DataFrame(columns)
+    table = item_table(**columns)
     if foils_of and (other := table["suite"] != foils_of).any():
         raise InputError(f"scores of {foils_of}", shown(table["suite"][other].iloc[0]), where=path)
     return table

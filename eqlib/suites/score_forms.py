@@ -6,8 +6,7 @@ from pathlib import Path
 import pandas as pd
 
 from eqlib.errors import InputError
-from eqlib.files import stream_json
-from eqlib.quads import score_table
+from eqlib.files import bounded, reading, stream_json
 from eqlib.suites.eqben import read_eqben
 from eqlib.suites.eqben_scores import eqben_table
 from eqlib.suites.outcomes import (
@@ -17,9 +16,9 @@ from eqlib.suites.outcomes import (
     statement_answers,
     sugarcrepe_outcomes,
 )
-from eqlib.suites.quadfile import first_line, rows_of
-from eqlib.suites.score_files import array_quads, quad_array, read_table
-from eqlib.suites.score_lines import first_keys, foil_lines, sample_quads, statement_lines, winoground_table
+from eqlib.suites.quadfile import read_quads, rows_of
+from eqlib.suites.score_files import array_quads, read_table
+from eqlib.suites.score_lines import foil_lines, sample_quads, statement_lines, winoground_table
 
 
 def _eqben(path: Path, annotation: Path | None = None, **beside) -> pd.DataFrame:
@@ -28,11 +27,8 @@ def _eqben(path: Path, annotation: Path | None = None, **beside) -> pd.DataFrame
         return eqben_table(path, annotation=annotation, **beside)
     if odd := next((name for name, value in beside.items() if value is not None), None):
         raise InputError(f"no --{odd} beside a list of quads", beside[odd], where=annotation)
-    suite, scores = read_eqben(annotation), quad_array(path)
-    if len(scores) != len(suite):
-        raise InputError(f"scores ({len(suite)}, 2, 2) or ({len(suite)}, 4)", f"{len(scores)} quads", where=path)
-    names = {name: suite.records[name].to_list() for name in ("subset", "quad", "cluster")}
-    return score_table(scores, suite=suite.name, edition=suite.edition, **names)
+    quads = read_eqben(annotation)
+    return array_quads(path, suite="eqben", items=quads, edition=quads.edition)
 
 
 def _lists_quads(annotation: Path) -> bool:
@@ -41,8 +37,7 @@ def _lists_quads(annotation: Path) -> bool:
 
 
 def _winoground(path: Path, quads: Path | None = None, tags: Path | None = None) -> pd.DataFrame:
-    table = _of_a_harness(path, "winoground", quads)
-    table = winoground_table(path) if table is None else table
+    table = _quads(path, "winoground", quads, winoground_table)
     if tags is None:
         return table
     known = {row.label("id"): row.text("collapsed_tag") for row in rows_of(tags)}
@@ -52,25 +47,30 @@ def _winoground(path: Path, quads: Path | None = None, tags: Path | None = None)
 
 
 def _table(path: Path, quads: Path | None = None) -> pd.DataFrame:
-    table = _of_a_harness(path, quads.stem if quads else "quads", quads)
-    return read_table(path) if table is None else table
+    return _quads(path, quads.stem if quads else "quads", quads, read_table)
 
 
-def _of_a_harness(path: Path, suite: str, quads: Path | None) -> pd.DataFrame | None:
-    """Scores of quads that t2v_metrics or lmms-eval wrote; None for our own forms."""
+def _quads(path: Path, suite: str, quads: Path | None, own: Callable[[Path], pd.DataFrame]) -> pd.DataFrame:
+    """Scores of quads as t2v_metrics or lmms-eval write them, or in a form of our ``own``."""
     if path.suffix in (".pt", ".npy"):
-        return array_quads(path, suite=suite, items=quads)
-    return sample_quads(path, suite=suite) if "eqlib_group" in first_keys(path) else None
+        return array_quads(path, suite=suite, items=read_quads(quads) if quads else None)
+    return sample_quads(path, suite=suite) if _has(path, ".jsonl", '"eqlib_group"') else own(path)
+
+
+def _has(path: Path, suffix: str, key: str) -> bool:
+    """Whether a file of texts names ``key`` in its first line, which tells one form from another."""
+    if path.suffix != suffix:
+        return False
+    with reading(path, "a file", ValueError), bounded(path).open(encoding="utf-8-sig", errors="replace") as file:
+        return key in file.readline(1 << 24)
 
 
 def _valse(path: Path) -> pd.DataFrame:
-    return foil_lines(path) if "label" in first_keys(path) else read_table(path, foils_of="valse")
+    return foil_lines(path) if _has(path, ".jsonl", '"label"') else read_table(path, foils_of="valse")
 
 
 def _sugarcrepe(path: Path) -> pd.DataFrame:
-    if path.suffix == ".csv" and "correct" in first_line(path):
-        return sugarcrepe_outcomes(path)
-    return read_table(path, foils_of="sugarcrepe")
+    return sugarcrepe_outcomes(path) if _has(path, ".csv", "correct") else read_table(path, foils_of="sugarcrepe")
 
 
 def _vsr(path: Path) -> pd.DataFrame:

@@ -10,18 +10,16 @@ twice or lacks one.
 
 import re
 from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from eqlib.errors import InputError
-from eqlib.files import parse_json
 from eqlib.quads import OFFICIAL_COLUMNS, item_table, score_table
 from eqlib.suites.fields import Row, joined
 from eqlib.suites.quad_sets import WINOGROUND
-from eqlib.suites.quadfile import first_line, rows_of
+from eqlib.suites.quadfile import rows_of
 
 
 def winoground_table(path: str | Path) -> pd.DataFrame:
@@ -49,9 +47,9 @@ def sample_quads(path: str | Path, *, suite: str) -> pd.DataFrame:
         found.append((row, item, f"c{caption}_i{image}", (row.finite("value"), bool(row.record.get("unparsed")))))
         names[item] = (row.optional_label("subset", "all"), row.optional_label("cluster", item))
     cells = np.array([*joined(found, OFFICIAL_COLUMNS, path).values()])  # (n, 4, value and unparsed)
-    keys: dict = {"suite": suite, "edition": f"{len(cells)} items", "quad": list(names)}
-    keys |= dict(zip(("subset", "cluster"), map(list, zip(*names.values(), strict=True)), strict=True))
-    return score_table(cells[:, :, 0].reshape(-1, 2, 2), **keys).assign(unparsed=cells[:, :, 1].sum(axis=1).astype(int))
+    subset, cluster = map(list, zip(*names.values(), strict=True))
+    table = score_table(cells[:, :, 0].reshape(-1, 2, 2), suite=suite, quad=[*names], subset=subset, cluster=cluster)
+    return table.assign(unparsed=cells[:, :, 1].sum(axis=1).astype(int))
 
 
 def foil_lines(path: str | Path, *, suite: str = "valse") -> pd.DataFrame:
@@ -68,8 +66,7 @@ def foil_lines(path: str | Path, *, suite: str = "valse") -> pd.DataFrame:
         subset[item] = instrument
         found.append((row, item, {"c": "caption", "f": "foil"}[side], row.finite("score")))
     caption, foil = np.array([*joined(found, ("caption", "foil"), path).values()]).T
-    keys: dict = {"suite": suite, "edition": f"{len(subset)} items", "quad": list(subset)}
-    return item_table(**keys, subset=list(subset.values()), s_caption=caption, s_foil=foil)
+    return item_table(suite=suite, quad=[*subset], subset=[*subset.values()], s_caption=caption, s_foil=foil)
 
 
 def statement_lines(path: str | Path, *, suite: str = "vsr") -> pd.DataFrame:
@@ -79,23 +76,13 @@ def statement_lines(path: str | Path, *, suite: str = "vsr") -> pd.DataFrame:
     path = Path(path)
     found = []
     for row in rows_of(path):
-        if not 0 <= row.finite("score") <= 1:
-            raise row.fail("a probability as score", row.get("score"))
-        found.append((row, row.label("id"), "score", (row.one_of("label", (0, 1)), row.finite("score"))))
+        if not 0 <= (score := row.finite("score")) <= 1:
+            raise row.fail("a probability as score", score)
+        found.append((row, row.label("id"), "score", (row.one_of("label", (0, 1)), score)))
     items = joined(found, ("score",), path)
     label, score = (np.array(values) for values in zip(*(pair for [pair] in items.values()), strict=True))
-    keys: dict = {"suite": suite, "edition": f"{len(items)} items", "quad": list(items)}
-    return item_table(**keys, label=label, score=score, accuracy=(score >= 0.5) == (label == 1))
-
-
-def first_keys(path: Path) -> set[str]:
-    """The keys of the first record of a JSONL file: which form it has. Empty for any other file."""
-    if path.suffix != ".jsonl":
-        return set()
-    line = first_line(path)
-    with suppress(InputError):  # the reader of the form says what is wrong
-        return set(Row(parse_json(line, path), path, "line 1").record)
-    return set()
+    right = (score >= 0.5) == (label == 1)
+    return item_table(suite=suite, quad=[*items], label=label, score=score, accuracy=right)
 
 
 def _labelled(path: Path, labels: re.Pattern, like: str) -> Iterator[tuple[Row, str, str]]:

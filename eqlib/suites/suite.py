@@ -52,15 +52,9 @@ class Suite:
 
     def pictures(self) -> pd.DataFrame:
         """Columns subset, record ("quad 3, image1"), picture: what asks for which picture; one may serve several."""
-        parts = [
-            pd.DataFrame({
-                "subset": self.records["subset"],
-                "record": f"{self.ID} " + self.records[self.ID].astype(str) + f", {column}",
-                "picture": self.records[column],
-            })
-            for column in self.IMAGES
-        ]  # fmt: skip
-        return pd.concat(parts).sort_index(kind="stable")
+        asked = self.records.melt(["subset", self.ID], self.IMAGES, "image", "picture", ignore_index=False)
+        record = f"{self.ID} " + asked[self.ID].astype(str) + ", " + asked["image"]
+        return asked.assign(record=record)[["subset", "record", "picture"]].sort_index(kind="stable")
 
 
 class QuadSuite(Suite):

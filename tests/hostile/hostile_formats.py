@@ -170,8 +170,12 @@ def every():
             {"s.npy": scores, "i.json": order, "p.json": as_json(info), "c.csv": clusters},
         ),
         "eqben layout": (
-            ["eqben", "--scores", "n.npy", "--layout", "l.json", "--clusters", "c.json"],
-            {"n.npy": natural, "l.json": layout, "c.json": as_json(["v", "v", "w"])},
+            ["eqben", "--scores", "n.npy", "--layout", "l.json", "--clusters", "c.jsonl"],
+            {
+                "n.npy": natural,
+                "l.json": layout,
+                "c.jsonl": as_lines([{"quad": n, "cluster": "v"} for n in range(3)]),
+            },
         ),
         "eqben json": (
             ["eqben", "--scores", "s.json", "--annotation", "a.json"],

@@ -108,7 +108,11 @@ def natural(mini):
     ("name", "content"),
     [
         ("c.csv", "quad,cluster\n2,eqbensd/2\n0,eqbenag/video\n1,eqbenag/video\n9,of no quad here\n"),
-        ("c.json", '["eqbenag/video", "eqbenag/video", "eqbensd/2"]'),
+        (
+            "c.jsonl",
+            '{"quad": 1, "cluster": "eqbenag/video"}\n{"quad": 0, "cluster": "eqbenag/video"}\n'
+            '{"quad": 2, "cluster": "eqbensd/2"}',
+        ),
     ],
 )
 def test_every_way_in_gives_the_same_table_with_the_clusters(mini, natural, name, content):
@@ -137,14 +141,13 @@ def test_videos_without_clusters_are_said(mini, natural):
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("c.json", '["a", "b"]', r"c\.json: expected 3 clusters, one a quad in natural order, got 2"),
-        ("c.json", '["a", "b", ""]', r"c\.json, 2: expected a name or number"),
+        ("c.json", '["a", "b", "c"]', r"c\.json, row 0: expected a record"),
         ("c.csv", "quad,cluster\n0,a\n1,a\n", r"c\.csv: expected a cluster of quad '2', got none"),
-        ("c.csv", "quad,cluster\n0,a\n1,\n2,a\n", r"c\.csv, 1: expected the key 'cluster'"),
+        ("c.csv", "quad,cluster\n0,a\n1,\n2,a\n", r"c\.csv, row 1: expected the key 'cluster'"),
         (
             "c.csv",
             "quad,cluster\n0,a\n1,a\n1,b\n",
-            r"c\.csv, 2: expected each item and cell once, got 'cluster of item 1 again'",
+            r"c\.csv, row 2: expected each item and cell once, got 'cluster of item 1 again'",
         ),
     ],
 )

@@ -60,9 +60,9 @@ def test_every_form_gives_the_same_suite(tmp_path):
         assert suite.images == list(texts), name
         assert suite.captions == [text for captions in texts.values() for text in captions], name
         assert suite.image_of_caption.tolist() == [0, 0, 1, 2], name
-        one = read("captions", tmp_path / name, captions_per_image=1, limit=2, name="mine")
+        one = read("captions", tmp_path / name, captions_per_image=1, limit=2)
         assert one.captions == ["a cup", "None"], name
-        assert (one.name, one.edition) == ("mine", "all-first2, 1 captions an image")
+        assert one.edition == "all-first2, 1 captions an image"
     assert read("captions", tmp_path / "dataset_karpathy.json").name == "karpathy"
     with pytest.raises(InputError, match=r"captions_official\.json, images\[0\]: expected the key 'split'"):
         read("captions", tmp_path / "captions_official.json", split="val")

@@ -56,9 +56,6 @@ def test_older_annotation_finds_the_index_and_info_files_beside_it(tmp_path, row
     path = write(tmp_path, old)
     with pytest.raises(InputError, match=r"private_random_idx\.json"):
         read("eqben", path)
-    for alone in ("index", "info"):
-        with pytest.raises(InputError, match="index or info alone"):
-            read("eqben", path, **{alone: path})
     write(tmp_path, ORDER, "private_random_idx.json")
     write(tmp_path, rows[1], "private_info.json")
     plain = tmp_path / "plain"

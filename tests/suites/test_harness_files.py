@@ -5,8 +5,6 @@ from __future__ import annotations
 import importlib.util
 import json
 import random
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -69,7 +67,7 @@ def test_lmms_eval_s_naturalbench_is_read_by_its_own_index():
 
 
 def test_t2v_metrics_array_takes_its_names_from_the_quads():
-    table = array_quads(HERE / "t2v_EqBen_Mini.pt", suite="eqben", items=HERE / "quads.jsonl")
+    table = array_quads(HERE / "t2v_EqBen_Mini.pt", suite="eqben", items=read_quads(HERE / "quads.jsonl"))
     found = means(table)  # its get_winoground_acc: text 5/6, image 4/6, group 3/6
     assert [found[name] for name in ("text", "image", "group")] == pytest.approx([5 / 6, 4 / 6, 3 / 6])
     assert table["quad"].tolist() == [f"ag/{n}" for n in range(6)]
@@ -254,8 +252,3 @@ def test_the_task_s_scores_and_their_errors_by_hand(task):
     assert np.isnan(task.group_se(items[:8]))
     assert task.likelihood({**doc, "id": 1, "cell": 2}, ["(-0.5, False)"])["eqlib_text"]["value"] == -0.5
     assert task.question({**doc, "cell": 1}) == 'Does this image show "b"? Please answer yes or no.'
-
-
-def test_reading_answers_needs_no_torch():
-    code = "import sys, eqlib.suites.outcomes, eqlib.suites.score_lines; sys.exit('torch' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code]).returncode == 0
