@@ -75,14 +75,10 @@ def markers(methods: Iterable[str]) -> dict[str, str | tuple]:
     return {method: METHODS[method][2] if method in METHODS else next(spare) for method in in_order(methods)}
 
 
-def panels(number: int, height: float, **options) -> np.ndarray:
-    """``number`` new axes as a flat array, each row ``height`` inches high in the printed style.
-
-    ``options``: ``width`` of the figure in inches (default: the page), ``across``: axes in a row; the others are those
-    of ``plt.subplots``.
-    """
-    width, across = options.pop("width", PAGE), options.pop("across", number)
-    down = -(-number // across)
+def panels(number: int, height: float, *, width: float = PAGE, across: int = 0, **options) -> np.ndarray:
+    """``number`` new axes as a flat array, each row ``height`` inches high in the printed style. ``width`` of the
+    figure in inches, ``across``: axes in a row (0: all); ``options``: of ``plt.subplots``."""
+    down = -(-number // (across := across or number))
     with style():
         _, made = plt.subplots(down, across, figsize=(width, down * height), squeeze=False, **options)
     for ax in made.ravel()[number:]:
@@ -109,12 +105,10 @@ def save(figure: Figure, folder: str | Path, name: str) -> list[Path]:
 
     No creation date, no version of the writer, no SOURCE_DATE_EPOCH from outside.
     """
-    paths = []
     metadata = {"pdf": {"CreationDate": None, "Creator": None, "Producer": None}, "png": {"Software": None}}
+    paths = [Path(folder) / f"{name}.{kind}" for kind in metadata]
     with style():
-        for kind in ("pdf", "png"):
-            path = Path(folder) / f"{name}.{kind}"
+        for path, (kind, without) in zip(paths, metadata.items(), strict=True):
             with whole(path) as draft:
-                figure.savefig(draft, format=kind, metadata=metadata[kind])
-            paths.append(path)
+                figure.savefig(draft, format=kind, metadata=without)
     return paths

@@ -9,7 +9,7 @@ from eqlib.study.report.figures.runs import KEPT, logged
 from eqlib.study.report.figures.scores import BINS, EQBEN
 from eqlib.study.report.headline import (
     alpha,
-    between,
+    change,
     difference,
     frontier_in_words,
     headline,
@@ -28,8 +28,10 @@ from eqlib.study.report.typeset import Words
 TEXTS = tomllib.loads(Path(__file__).with_name("words.toml").read_text(encoding="utf-8"))
 
 
-def _words(figure: str, *, pictures: bool = False, **values: object) -> Words:
-    """The texts of a figure with these ``values``."""
+def _words(study: Study, figure: str, *, pictures: bool = False, **values: object) -> Words:
+    """The texts of a figure with these ``values`` and those that several figures name."""
+    shared = {"seeds": seeds_in_words(study), "intervals": intervals(study), "scores": scores_in_words(study)}
+    values = {**shared, "baseline": label(study.baseline or "").lower(), **values}
     title, caption, alt = (TEXTS[figure][part].format(**values) for part in ("title", "caption", "alt"))
     return Words(figure, title, caption, alt, pictures)
 
@@ -37,6 +39,7 @@ def _words(figure: str, *, pictures: bool = False, **values: object) -> Words:
 def motivation(study: Study, quad: str) -> Words:
     record = study.pictures().records.set_index("quad").loc[quad]
     return _words(
+        study,
         "motivation",
         pictures=True,
         **record[["subset", "caption0", "caption1"]],
@@ -51,27 +54,25 @@ def benchmark(study: Study, records: pd.DataFrame) -> Words:
     number = len(suite.counts())
     subsets = "one subset" if number == 1 else f"{number} subsets"
     captions = [f"{r['subset']}: “{r['caption0']}” and “{r['caption1']}”" for _, r in records.iterrows()]
-    return _words("benchmark", pictures=True, quads=len(suite), subsets=subsets, captions="; ".join(captions))
+    return _words(study, "benchmark", pictures=True, quads=len(suite), subsets=subsets, captions="; ".join(captions))
 
 
 def main_result(study: Study) -> Words:
-    said = {"headline": headline(study), "seeds": seeds_in_words(study), "intervals": intervals(study)}
-    return _words("main_result", scores=scores_in_words(study), **said)
+    return _words(study, "main_result", headline=headline(study))
 
 
 def aspects(study: Study) -> Words:
     of = study.aspects().groupby("subset")["group"].mean().sort_values()
     ends = {"hardest": of.index[0], "easiest": of.index[-1], "least": percent(of.iloc[0]), "most": percent(of.iloc[-1])}
-    return _words("aspects", seeds=seeds_in_words(study), intervals=intervals(study), names=", ".join(of.index), **ends)
+    return _words(study, "aspects", names=", ".join(of.index), **ends)
 
 
 def forest(study: Study) -> Words:
     table = study.differences[study.differences["baseline"] == study.baseline]
     found = [(method, difference(study, method=method)) for method in in_order(table["method"]) if method != PRETRAINED]
-    each = [f"{label(m)} {points(row['point'])} {between(row, sign='+')}" for m, row in found if row is not None]
+    each = [f"{label(m)} {change(row)}" for m, row in found if row is not None]
     told = f" All quads: {', '.join(each)}." if each else ""
-    below = alpha(study.differences.iloc[0])
-    return _words("forest", baseline=label(study.baseline).lower(), intervals=intervals(study), alpha=below, told=told)
+    return _words(study, "forest", alpha=alpha(study.differences.iloc[0]), told=told)
 
 
 def decomposition(study: Study) -> Words:
@@ -82,30 +83,28 @@ def decomposition(study: Study) -> Words:
         for method in in_order(table.index.get_level_values("method"))
         for of in [table.loc[method, "point"]]
     ]
-    baseline = label(study.decomposition["baseline"].iloc[0]).lower()
-    return _words("decomposition", baseline=baseline, intervals=intervals(study), each="; ".join(each))
+    return _words(study, "decomposition", each="; ".join(each))
 
 
 def foils(study: Study) -> Words:
     names = sorted(set(study.summary.loc[study.summary["score"] == "pairwise", "suite"]))
-    return _words("foils", intervals=intervals(study), names=", ".join(names))
+    return _words(study, "foils", names=", ".join(names))
 
 
 def equivariance(study: Study) -> Words:
-    return _words("equivariance", scores=scores_in_words(study), headroom=scores_in_words(study, "headroom"))
+    return _words(study, "equivariance", headroom=scores_in_words(study, "headroom"))
 
 
 def training(study: Study) -> Words:
-    names = ", ".join(name.replace("_", " ") for name in logged(study.histories))
-    return _words("training", seeds=seeds_in_words(study), names=names)
+    return _words(study, "training", names=", ".join(name.replace("_", " ") for name in logged(study.histories)))
 
 
 def dose(study: Study) -> Words:
-    return _words("dose", bins=BINS, intervals=intervals(study))
+    return _words(study, "dose", bins=BINS)
 
 
 def retrieval(study: Study) -> Words:
-    return _words("retrieval", seeds=seeds_in_words(study), intervals=intervals(study))
+    return _words(study, "retrieval")
 
 
 def tradeoff(study: Study) -> Words:
@@ -114,22 +113,21 @@ def tradeoff(study: Study) -> Words:
     one = study.path["seed"].nunique() == 1
     several = f"Marks: mean over {seeds_in_words(study)}; thin lines: single seeds."
     seeds = "One seed a method and no intervals: exploratory." if one else several
-    return _words("tradeoff", zero_shot=zero_shot, names=names, seeds=seeds)
+    return _words(study, "tradeoff", zero_shot=zero_shot, names=names, seeds=seeds)
 
 
 def frontier(study: Study) -> Words:
-    found = study.settings()
+    found, number = study.settings(), study.selection["seed"].nunique()
     same = study.main == study.validation
     read = "These are also the quads reported here." if same else "No quad reported here was used."
-    number = study.selection["seed"].nunique()
     seeds = "one seed, no intervals: exploratory" if number == 1 else f"marks at the mean over {number} seeds"
     best = at_no_loss(found, study.baseline, "recall")
     gains = best is not None and best["method"] != study.baseline
     title = f"{label(best['method'])} gains most" if gains else "No setting gains"
     return _words(
+        study,
         "frontier",
         title=f"{title} on quads within a point of recall",
-        baseline=label(study.baseline).lower(),
         told=frontier_in_words(study),
         count=settings_in_words(study),
         seeds=seeds,
@@ -151,6 +149,7 @@ def published(study: Study) -> Words:
         else f"The study's own models are not shown: they were scored on {study.main}, whose quads are not EqBen's."
     )
     return _words(
+        study,
         "published",
         sources="; ".join(sorted(map(str, table["source"].unique()))),
         editions="; but ".join([usual, ", ".join(other)] if other else [usual]),
