@@ -90,7 +90,7 @@ def difference(
     return None if table.empty else table.iloc[0]
 
 
-def value(study: Study, method: str, score: str = "group", subset: str = "micro") -> pd.Series | None:
+def value(study: Study, method: str | None, score: str = "group", subset: str = "micro") -> pd.Series | None:
     """The row of ``summary`` for the main suite, None where absent."""
     table = rows(study.summary, suite=study.main, subset=subset, score=score, method=method)
     return None if table.empty else table.iloc[0]
@@ -153,7 +153,7 @@ def others(study: Study) -> str:
 def mechanism(study: Study) -> str:
     """What happened to the threshold abs(a) + abs(b), to I and to the headroom under the treatment."""
     found = {score: difference(study, score) for score in ("abs_a", "abs_b", "I", "headroom")}
-    base = {score: value(study, study.baseline, score) if study.baseline else None for score in found}
+    base = {score: value(study, study.baseline, score) for score in found}
     if any(row is None for row in (*found.values(), *base.values())):
         return ""
 
