@@ -6,16 +6,9 @@ import pandas as pd
 from eqlib.scoring import CHANCE
 from eqlib.study.released.chapter import PLANES, Chapter
 from eqlib.study.report.figures import released as figures
-from eqlib.study.report.style import style
 from eqlib.study.report.typeset import Cell, Table, Words
 
 NAMES = {"text": "Text", "image": "Image", "group": "Group", "group_match": "Group match", "headroom": "Headroom"}
-
-
-def draw(chapter: Chapter, name: str) -> tuple:
-    """Axes and Words of the figure ``name`` of FIGURES, in the project's style: what ``typeset.publish`` takes."""
-    with style():
-        return FIGURES[name](chapter)
 
 
 def _systems(chapter):
@@ -109,6 +102,7 @@ FIGURES = {
     "released_pairs": _pairs,
     "released_elsewhere": _elsewhere,
 }
+"""Name to axes and words of a figure of the chapter: what ``typeset.publish`` takes."""
 
 
 def tables(chapter: Chapter) -> list[Table]:

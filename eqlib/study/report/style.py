@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager
+from itertools import cycle
 from pathlib import Path
 
 import matplotlib as mpl
@@ -65,13 +66,13 @@ def label(method: str) -> str:
 
 def colours(methods: Iterable[str]) -> dict[str, str]:
     """Method to colour. A known method has the same colour in every figure; others take spare ones by name."""
-    spare = (colour for _ in range(100) for colour in SPARE)
+    spare = cycle(SPARE)
     return {method: METHODS[method][1] if method in METHODS else next(spare) for method in in_order(methods)}
 
 
 def markers(methods: Iterable[str]) -> dict[str, str | tuple]:
     """Method to marker, so that no figure speaks by colour alone."""
-    spare = (marker for _ in range(100) for marker in ("8", (7, 0, 0), (4, 1, 45)))
+    spare = cycle(["8", (7, 0, 0), (4, 1, 45)])
     return {method: METHODS[method][2] if method in METHODS else next(spare) for method in in_order(methods)}
 
 
