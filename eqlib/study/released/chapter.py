@@ -68,7 +68,7 @@ def gather(*, level: float = 0.95) -> Chapter:
 def _bars(logits):
     early, late = (logits[list(epochs)] for epochs in (EARLY, LATE))
     share = means(late)["decided"].mean()
-    states = {"early": means(early), "+ noise": with_noise(early, share)[0], "a, b shrunk": shrunk(early, share)[0]}
+    states = {"early": means(early), "+ noise": with_noise(early, share), "a, b shrunk": shrunk(early, share)}
     states["late"] = means(late)
     rows = [(state, score, found[score].mean()) for state, found in states.items() for score in ("group", "mirrored")]
     return pd.DataFrame(rows, columns=["state", "score", "value"])

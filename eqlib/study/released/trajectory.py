@@ -40,7 +40,7 @@ def endpoints(logits: np.ndarray, *, seed: int = 0, level: float = 0.95) -> pd.D
     endpoints alone: right among decided, group - mirrored, group - noise.
     """
     early, late = (means(logits[list(epochs)]) for epochs in (EARLY, LATE))
-    noise, _ = with_noise(logits[list(EARLY)], late["decided"].mean(), seed=seed)
+    noise = with_noise(logits[list(EARLY)], late["decided"].mean(), seed=seed)
     n = logits.shape[1]
     drawn = np.random.default_rng(seed).multinomial(n, np.full(n, 1 / n), DRAWS)
     weights = np.concatenate([np.ones((1, n)), drawn]) / n  # first: the quads themselves
@@ -69,13 +69,10 @@ FACTORS = {
 }
 
 
-def with_noise(logits: np.ndarray, share: float, *, draws: int = 40, seed: int = 0) -> tuple[dict, np.ndarray]:
+def with_noise(logits: np.ndarray, share: float, *, draws: int = 40, seed: int = 0) -> dict[str, np.ndarray]:
     """``logits`` (checkpoints, n, 2, 2) with independent normal noise in every cell, its size a checkpoint's own and
-    such that the ``share`` of quads is decided: the outcomes per quad, (n,) means over checkpoints and draws, and the
-    sizes, in standard deviations of each checkpoint's I."""
-    rng = np.random.default_rng(seed)
-    noise = rng.normal(size=(draws, *logits.shape[1:]))
-    sizes, found = [], []
+    such that the ``share`` of quads is decided: the outcomes per quad, (n,) means over checkpoints and draws."""
+    noise, found = np.random.default_rng(seed).normal(size=(draws, *logits.shape[1:])), []
     for scores in logits:
         spread = components(scores)["I"].std()
         low, high = 0.0, 30.0
@@ -83,22 +80,19 @@ def with_noise(logits: np.ndarray, share: float, *, draws: int = 40, seed: int =
             middle = (low + high) / 2
             least = np.mean([decided(scores + middle * spread * part)["decided"].mean() for part in noise])
             low, high = (middle, high) if least < share else (low, middle)
-        sizes.append(low)
         found.append(means(scores + low * spread * noise))
-    return {name: np.mean([part[name] for part in found], axis=0) for name in found[0]}, np.array(sizes)
+    return _mean(found)
 
 
-def shrunk(logits: np.ndarray, share: float) -> tuple[dict, np.ndarray]:
+def shrunk(logits: np.ndarray, share: float) -> dict[str, np.ndarray]:
     """``logits`` with a and b of every quad shrunk by one factor a checkpoint, I untouched, so that the ``share`` of
-    quads is decided: outcomes as ``with_noise``, and the factors. What equivariance alone would give."""
-    found, factors = [], []
+    quads is decided: group and mirrored as ``with_noise``. What equivariance alone would give."""
+    found = []
     for scores in logits:
-        factor = 1 / np.quantile(ratio(scores), share)
-        parts = components(scores)
-        won = ratio(scores) * factor < 1
-        found.append({"group": won & (parts["I"] > 0), "mirrored": won & (parts["I"] < 0)})
-        factors.append(factor)
-    return {name: np.mean([part[name] for part in found], axis=0) for name in found[0]}, np.array(factors)
+        evidence, bound = components(scores)["I"], ratio(scores)
+        won = bound * (1 / np.quantile(bound, share)) < 1
+        found.append({"group": won & (evidence > 0), "mirrored": won & (evidence < 0)})
+    return _mean(found)
 
 
 def trends(overview: pd.DataFrame) -> pd.DataFrame:
@@ -111,17 +105,18 @@ def trends(overview: pd.DataFrame) -> pd.DataFrame:
         "log ratio": np.log(wide["ratio"]),
         "log decided": np.log(wide["decided"]),
     }
-    rows = []
-    for name, side in sides.items():
-        both = {"values": side.corr(wide["group"]), "changes": side.diff().corr(wide["group"].diff())}
-        rows.append({"with": name} | both)
-    return pd.DataFrame(rows)
+    group = wide["group"]
+    rows = [(name, side.corr(group), side.diff().corr(group.diff())) for name, side in sides.items()]
+    return pd.DataFrame(rows, columns=["with", "values", "changes"])
 
 
 def means(runs: np.ndarray) -> dict[str, np.ndarray]:
     """Outcomes per quad, (n,) means over ``runs`` (runs, n, 2, 2)."""
-    each = [matching(scores) | decided(scores) for scores in runs]
-    return {name: np.mean([part[name] for part in each], axis=0) for name in each[0]}
+    return _mean([matching(scores) | decided(scores) for scores in runs])
+
+
+def _mean(parts: list[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
+    return {name: np.mean([part[name] for part in parts], axis=0) for name in parts[0]}
 
 
 def _row(name, before, after, change, level, null=0.0):

@@ -112,22 +112,15 @@ def render(
         spent += sum(len(side["picture"]) for side in shown)
         if spent > BUDGET:
             break
-        rows = {method: table.loc[(item, method)] for method in methods if (item, method) in table.index}
-        entries.append(
-            {
-                "id": item,
-                "subset": subsets[item],
-                "sides": shown,
-                "runs": {
-                    method: {
-                        "s": [round(float(row[name]), 4) for name in kind.scores],
-                        "right": [round(float(row[name]), 2) for name in kind.checks],
-                        "margin": round(float(row["margin"]), 4),
-                    }
-                    for method, row in rows.items()
-                },
+        runs = {
+            method: {
+                "s": [round(float(row[name]), 4) for name in kind.scores],
+                "right": [round(float(row[name]), 2) for name in kind.checks],
+                "margin": round(float(row["margin"]), 4),
             }
-        )
+            for method, row in table.loc[item].iterrows()
+        }
+        entries.append({"id": item, "subset": subsets[item], "sides": shown, "runs": runs})
     payload = {
         "kind": kind._asdict(),
         "methods": [{"name": m, "label": label(m), "colour": shade[m]} for m in methods],

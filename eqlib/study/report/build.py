@@ -13,11 +13,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
-from ruamel.yaml import YAML
 
 from eqlib.errors import InputError
-from eqlib.files import made_here, whole, write_json
+from eqlib.files import made_here, read_text, whole, write_json
 from eqlib.study.evaluation.kinds import MEASURES
+from eqlib.study.parameters import section
 from eqlib.study.report import browser, render
 from eqlib.study.report.content import gather
 from eqlib.study.report.elsewhere import headline_of
@@ -32,30 +32,23 @@ KINDS = {"figures": (".pdf", ".png"), "tables": (".csv", ".md", ".tex")}
 """What a reader gets of each folder; the words beside them (JSON) are in the page already."""
 
 
-def build(
-    study: Study,
-    build: Path,
-    output: Path,
-    *,
-    data: Path | None,
-    params: Path | None,
-    sources: Path,
-    profiles: Path = Path("profiles"),
-) -> None:
-    """Write the report of ``study`` from the stage folders under ``build``. ``sources``: the notebooks' folder;
-    ``profiles``: folders of what longer runs reported, NAME/headline.json. Raises InputError where ``output`` is a
-    folder of anything but an earlier report: its parts would be replaced."""
+PROFILES = Path("profiles")
+"""Folders of what longer runs reported, NAME/headline.json."""
+
+
+def build(study: Study, build: Path, output: Path, *, data: Path, params: Path, sources: Path) -> None:
+    """Write the report of ``study`` from the stage folders under ``build``. ``sources``: the notebooks' folder. Raises
+    InputError where ``output`` is a folder of anything but an earlier report: its parts would be replaced."""
     if not made_here(output, "index.html"):
         raise InputError("a new folder, or one with a report", "a folder of other things", where=output)
     executed = notebooks(build, sources, study)
     compared = [build / "compare" / f"{name}.csv" for name in ("summary", "differences", "models")]
     tables = [*sorted((build / "compare" / "items").glob("*.parquet")), *compared]
-    code = {"eqlib": Path(__file__).parents[2], "notebooks": sources, "profiles": profiles, "params.yaml": params}
+    code = {"eqlib": Path(__file__).parents[2], "notebooks": sources, "profiles": PROFILES, "params.yaml": params}
     facts = provenance(code=code, data=data, tables=tables)
-    pages = {name: f"browser-{name}.html" for name in study.others if name in study.suites}
-    pages = ({study.main: "browser.html"} if study.main in study.suites else {}) | pages
-    parameters = params.read_text(encoding="utf-8") if params else ""
-    content = gather(study, build, facts=facts, parameters=parameters, profiles=profiles)
+    pages = {study.main: "browser.html"} | {name: f"browser-{name}.html" for name in study.others}
+    pages = {name: address for name, address in pages.items() if name in study.suites}
+    content = gather(study, build, facts=facts, parameters=read_text(params), profiles=PROFILES)
     shown = {
         f"{kind}-{words['name']}": f"{kind.capitalize()} {number}. {words['title']}"
         for kind, these in (("figure", content.figures), ("table", content.tables))
@@ -67,20 +60,15 @@ def build(
     cells = {anchor: (one.name, cell) for one in bodies for anchor, cell in one.made.items()}
     content = replace(content, cells={anchor: cells[anchor] for anchor in shown if anchor in cells})
     printed = render.pdf(content, build)
-    _write(
-        output / "index.html",
-        render.html(content, build, notebooks=bodies, browser=next(iter(pages.values()), ""), paper="report.pdf"),
-    )
+    page = render.html(content, build, notebooks=bodies, browser=next(iter(pages.values()), ""))
+    _write(output / "index.html", page)
     with whole(output / "report.pdf") as draft:
         draft.write_bytes(printed)
     if study.main not in pages:
         log.warning("item browser left out: no pictures for suite %s", study.main)
     for name, address in pages.items():
-        shown = study.others[name] if name in study.others else study.of()
-        _write(
-            output / address,
-            browser.render(study.suites[name], shown, report="index.html", pages=pages if len(pages) > 1 else {}),
-        )
+        items, others = study.others.get(name, study.of()), pages if len(pages) > 1 else {}
+        _write(output / address, browser.render(study.suites[name], items, report="index.html", pages=others))
     write_json(output / "metrics.json", metrics(study.summary))
     write_json(output / "headline.json", headline_of(study))
     write_json(output / "provenance.json", facts)
@@ -126,14 +114,6 @@ def metrics(summary: pd.DataFrame) -> dict:
     return nested
 
 
-def _settings(path: Path) -> dict:
-    """params.yaml as DVC reads it; the stages before this one have checked every value."""
-    try:
-        return YAML(typ="safe", pure=True).load(path)
-    except OSError as error:
-        raise InputError("a readable file", error.strerror or "an error", where=path) from error
-
-
 def _write(path: Path, text: str) -> None:
     with whole(path) as draft:
         draft.write_text(text, encoding="utf-8")
@@ -148,8 +128,7 @@ def main(arguments: list[str] | None = None) -> int:
     given = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     try:
-        settings = _settings(given.params)
-        chosen, data = settings["study"], settings["data"]
+        chosen, data = (section(given.params, name) for name in ("study", "data"))
         root = Path(data["data_root"])
         study = read_study(
             given.build / "compare",

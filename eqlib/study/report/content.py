@@ -55,7 +55,7 @@ class Chapter:
 
 
 # By folder of build/, which holds figures/ and tables/. To add a figure: a function that draws it (figures/), its words
-# (words.py), `publish` in a notebook, and its name here. What a chapter names and no folder holds is left out; what
+# (drawn.py), `show` in a notebook, and its name here. What a chapter names and no folder holds is left out; what
 # its folder holds and no chapter names comes last, by name. A findings.json there, sentences, stands under the title.
 CHAPTERS = {
     "released": Chapter(
@@ -165,8 +165,7 @@ def caveats(study: Study) -> list[str]:
         )
         found = study.settings()
         chosen = ", ".join(named(row) for _, row in found[found["chosen"] & found["weight"].notna()].iterrows())
-        number = settings_in_words(study)
-        said.append(f"The methods' settings were chosen {where} Tried: {number}; chosen: {chosen}.")
+        said.append(f"The methods' settings were chosen {where} Tried: {settings_in_words(study)}; chosen: {chosen}.")
     if CONTROL in study.methods:
         said.append(
             "Fine-tuning sees minimal pairs of the quads' own kinds, and a gain may come from the pairs alone. "
@@ -181,19 +180,18 @@ def tiles(study: Study) -> list[Tile]:
     """The difference of every method to the baseline, the control first; up to four numbers with what moved under the
     treatment. Without a control the treatment's own score comes first."""
     made = []
-    row = value(study, study.treatment) if study.treatment else None
+    row = value(study, study.treatment)
     if row is not None and CONTROL not in study.methods:
         name = f"Group score, {label(study.treatment)}"
         made.append(Tile(name, percent(float(row["point"])), interval(row, sign=""), "", "main"))
-    against = f"to {label(study.baseline).lower()}" if study.baseline else ""
+    against = f"to {label(study.baseline or '').lower()}"
     wanted = [("group", "group score", method) for method in tuned(study)]
     wanted += [("headroom", "headroom", study.treatment)]
     for score, name, method in wanted:
-        row = difference(study, score, method=method) if method else None
-        if row is not None:
+        if (row := difference(study, score, method=method)) is not None:
             named = f"{label(method)}, {name}, difference {against}"
             made.append(Tile(named, f"{points(row['point'])} pt", evidence(row), verdict(row), "differences"))
-    moved, start = difference(study, "abs_b"), value(study, study.baseline, "abs_b") if study.baseline else None
+    moved, start = difference(study, "abs_b"), value(study, study.baseline, "abs_b")
     if moved is not None and start is not None and float(start["point"]) > 0:
         relative = moved.copy()
         relative[["point", "low", "high"]] = moved[["point", "low", "high"]].astype(float) / float(start["point"])

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from eqlib.files import read_json
-from eqlib.study.report.headline import abstract, between, difference, known, points, seeds_in_words, tuned
+from eqlib.study.report.headline import abstract, change, difference, known, seeds_in_words, tuned
 from eqlib.study.report.study import Study
 from eqlib.study.report.style import label
 
@@ -39,7 +39,7 @@ def elsewhere(study: Study, profiles: str | Path) -> list[dict[str, str]]:
         more = (found["starts"], found["seeds"]) > (len(study.starts), len(study.seeds))
         if not (more and found["baseline"] == study.baseline and found["contrasts"]):
             continue
-        each = [f"{label(row['method'])} {points(row['point'])} {between(row, sign='+')}" for row in found["contrasts"]]
+        each = [f"{label(row['method'])} {change(row)}" for row in found["contrasts"]]
         text = (
             f"The profile {path.parent.name} made the same comparison with {found['seeds_in_words']} on "
             f"{found['quads']:,} quads of {found['suite']}: group score against {label(study.baseline).lower()} "

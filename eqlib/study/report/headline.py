@@ -8,7 +8,6 @@ from eqlib.study.report.style import in_order, label
 from eqlib.study.report.tried import at_no_loss, named
 
 KINDS = {"higher": "raises", "lower": "lowers"}
-PARTS_ALONE = ("evidence", "threshold")
 
 
 def percent(value: float) -> str:
@@ -16,9 +15,14 @@ def percent(value: float) -> str:
     return f"{100 * value:.1f} %"
 
 
-def points(value: float, *, signed: bool = True) -> str:
+def points(value: float) -> str:
     """0.0123 as ``+1.2``: percentage points, with a true minus."""
-    return _number(100 * value, 1, "+" if signed else "")
+    return _number(100 * value, 1, "+")
+
+
+def change(row: pd.Series) -> str:
+    """A row of differences as ``+2.4 [−0.9, +5.8]``."""
+    return f"{points(row['point'])} {between(row, sign='+')}"
 
 
 def probability(value: float) -> str:
@@ -44,17 +48,12 @@ def between(row: pd.Series, *, scale: float = 100, digits: int = 1, sign: str = 
 
 def interval(row: pd.Series, *, sign: str = "+") -> str:
     """``95 % interval [−0.9, +5.8]``, the level being that of the row's table."""
-    return f"{level(row)} interval {between(row, sign=sign)}" if known(row) else "no interval"
+    return f"{100 * float(row['level']):g} % interval {between(row, sign=sign)}" if known(row) else "no interval"
 
 
 def evidence(row: pd.Series) -> str:
     """Interval and p of a row of differences: ``95 % interval [−0.9, +5.8]; p = 0.11``."""
     return "; ".join(filter(None, [interval(row), probability(float(row["p_holm"]))]))
-
-
-def level(row: pd.Series) -> str:
-    """``95 %``."""
-    return f"{100 * float(row['level']):g} %"
 
 
 def intervals(study: Study) -> str:
@@ -91,7 +90,7 @@ def difference(
     return None if table.empty else table.iloc[0]
 
 
-def value(study: Study, method: str, score: str = "group", subset: str = "micro") -> pd.Series | None:
+def value(study: Study, method: str | None, score: str = "group", subset: str = "micro") -> pd.Series | None:
     """The row of ``summary`` for the main suite, None where absent."""
     table = rows(study.summary, suite=study.main, subset=subset, score=score, method=method)
     return None if table.empty else table.iloc[0]
@@ -134,9 +133,8 @@ def outcome(study: Study, row: pd.Series) -> str:
     against = "the pretrained model" if row["baseline"] == PRETRAINED else f"{baseline} fine-tuning"
     point = f"{points(row['point'])} percentage points"
     if kind in KINDS:
-        by = points(abs(row["point"]), signed=False)
-        told = f"{method} {KINDS[kind]} the group score by {by} percentage points compared with {against}"
-        return f"{told} ({evidence(row)})."
+        by = f"{100 * abs(row['point']):.1f} percentage points"
+        return f"{method} {KINDS[kind]} the group score by {by} compared with {against} ({evidence(row)})."
     if kind == "unknown":
         return (
             f"Whether {method} and {against} differ in the group score cannot be said: the difference is {point}, "
@@ -155,7 +153,7 @@ def others(study: Study) -> str:
 def mechanism(study: Study) -> str:
     """What happened to the threshold abs(a) + abs(b), to I and to the headroom under the treatment."""
     found = {score: difference(study, score) for score in ("abs_a", "abs_b", "I", "headroom")}
-    base = {score: value(study, study.baseline, score) if study.baseline else None for score in found}
+    base = {score: value(study, study.baseline, score) for score in found}
     if any(row is None for row in (*found.values(), *base.values())):
         return ""
 
@@ -183,17 +181,13 @@ def _made_of(study: Study) -> str:
     """What either part alone gives, of every method; empty where that was not computed."""
     if study.decomposition is None:
         return ""
-    table, said = rows(study.decomposition, suite=study.main, subset="micro"), []
-    for method in tuned(study):
-        of = rows(table, method=method).set_index("part")
-        if len(of):
-            alone = [
-                f"{points(row['point'])} {between(row, sign='+')}" for part in PARTS_ALONE for row in [of.loc[part]]
-            ]
-            said.append(
-                f"{label(method)}'s I beside the |a| + |b| of {label(study.baseline).lower()} gives {alone[0]}, "
-                f"its |a| + |b| beside that I {alone[1]}"
-            )
+    of = rows(study.decomposition, suite=study.main, subset="micro").set_index(["method", "part"])
+    said = [
+        f"{label(method)}'s I beside the |a| + |b| of {label(study.baseline).lower()} gives "
+        f"{change(of.loc[(method, 'evidence')])}, its |a| + |b| beside that I {change(of.loc[(method, 'threshold')])}"
+        for method in tuned(study)
+        if method in of.index
+    ]
     return f" Taken apart: {'; '.join(said)}." if said else ""
 
 
@@ -201,15 +195,10 @@ def cost(study: Study) -> str:
     """What the fine-tuned methods pay in retrieval: recall at 1 against the baseline. Empty where it was not tested."""
     table = rows(study.differences, suite=RETRIEVAL, score="R@1", baseline=study.baseline)
     table = table[table["method"] != PRETRAINED]
-    said = []
+    sides, said = {"text_retrieval": "image to text", "image_retrieval": "text to image"}, []
     for method in in_order(table["method"]):
         of = rows(table, method=method).set_index("subset")
-        told = [
-            f"{points(row['point'])} {between(row, sign='+')} {words}"
-            for side, words in (("text_retrieval", "image to text"), ("image_retrieval", "text to image"))
-            if side in of.index
-            for row in [of.loc[side]]
-        ]
+        told = [f"{change(of.loc[side])} {words}" for side, words in sides.items() if side in of.index]
         said.append(f"{label(method)} {' and '.join(told)}")
     recall = f"R@1 against {label(study.baseline).lower()}: {'; '.join(said)}." if said else ""
     return f"{recall} {_named_alone(study)}".strip()
@@ -267,16 +256,15 @@ def paragraphs(study: Study) -> list[tuple[str, list[str]]]:
     """The abstract, each paragraph with the names of the tables that its numbers stand in."""
     items = study.of()
     quads, parts = items["quad"].nunique(), items["subset"].nunique()
+    one = len(study.starts) == 1
+    start = "from one pretrained model" if one else "of a seed from one pretrained model, another for each seed"
     setting = (
         f"Measured on {quads:,} quads of {study.main} ({parts} {'subset' if parts == 1 else 'subsets'}), "
-        f"{seeds_in_words(study)} a fine-tuned method, all methods {_start(study)}; differences are paired by quad and "
+        f"{seeds_in_words(study)} a fine-tuned method, all methods {start}; differences are paired by quad and "
         f"seed, p values Holm-corrected{' over the methods' if 'role' in study.differences else ''}."
     )
-    scores = []
-    for method in study.methods:
-        row = value(study, method)
-        if row is not None:
-            scores.append(f"{label(method)} {percent(row['point'])} {between(row)}")
+    found = [(method, value(study, method)) for method in study.methods]
+    scores = [f"{label(name)} {percent(row['point'])} {between(row)}" for name, row in found if row is not None]
     listed = f"Group score with its {100 * study.level:g} % interval: {', '.join(scores)}." if scores else ""
     told = [
         (headline(study), ["differences"]),
@@ -286,11 +274,6 @@ def paragraphs(study: Study) -> list[tuple[str, list[str]]]:
         (cost(study), ["kept"]),
     ]
     return [(text.strip(), tables) for text, tables in told if text]
-
-
-def _start(study: Study) -> str:
-    one = len(study.starts) == 1
-    return "from one pretrained model" if one else "of a seed from one pretrained model, another for each seed"
 
 
 def scores_in_words(study: Study, score: str = "group") -> str:

@@ -4,7 +4,7 @@ result. Tables and sentences of what the notebook of the maps found."""
 import pandas as pd
 
 from eqlib.study.evaluation.kinds import SIDES
-from eqlib.study.report.headline import between, percent, points
+from eqlib.study.report.headline import between, change, percent, points
 from eqlib.study.report.study import rows
 from eqlib.study.report.typeset import Cell, Table
 
@@ -85,7 +85,7 @@ def findings(
     return [
         "Where only the features of the pretrained model are at hand, one matrix a tower, fitted on "
         f"{'the minimal pairs of ' * (weight > 0)}the training set (weight {weight:g}, seeds: {seeds}), changes the "
-        f"group score on {suite}{also} by {points(moved['point'])} {between(moved, sign='+')} points. On the "
+        f"group score on {suite}{also} by {change(moved)} points. On the "
         f"validation captions {recall}.",
         f"Transductive, and to be set beside no other result: test-time matching is fitted on the quads of {suite} "
         f"themselves, without their labels. The last round puts {percent(last['told'])} of them together rightly; the "

@@ -17,7 +17,7 @@ from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
 from PIL import Image
 from pygments.formatters import HtmlFormatter
 
-from eqlib.errors import InputError
+from eqlib.files import reading
 from eqlib.study.report.inline import inline
 
 _HERE = Path(__file__).parent
@@ -75,14 +75,11 @@ def body(path: str | Path, name: str, shown: Mapping[str, str] | None = None) ->
     ``shown``: anchor to title of what the page shows already (``figure-forest``). An output whose metadata name one
     (``anchor``) becomes a link to it, or the page would hold every figure and table twice.
     """
-    try:
+    with reading(path, "an executed notebook", Exception):  # nbformat raises its own, jsonschema's and json's errors
         notebook = nbformat.read(path, as_version=4)
-    except Exception as error:  # nbformat raises its own, jsonschema's and json's errors
-        raise InputError("an executed notebook", f"{type(error).__name__}: {error}", where=path) from error
-    made = {}
+    made, shown = {}, shown or {}
     for cell, output in ((one, output) for one in notebook.cells for output in one.get("outputs", [])):
-        anchor = output.get("metadata", {}).get("anchor")
-        if isinstance(anchor, str) and anchor in (shown or {}):
+        if (anchor := output.get("metadata", {}).get("anchor")) in shown:
             made[anchor] = cell.id
             link = f'<p><a href="#{escape(anchor)}">{escape(shown[anchor])}</a></p>'
             output["data"] = {"text/html": link}

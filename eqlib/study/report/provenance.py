@@ -2,7 +2,7 @@
 
 import platform
 from collections.abc import Mapping
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import version
 from pathlib import Path
 
 from dulwich.index import commit_tree
@@ -20,38 +20,27 @@ def git_tree(folder: str | Path) -> str:
     The report is itself committed, so the commit that holds it cannot be named in it. The tree it was made from can,
     and ``git log --find-object=ID`` finds its commits. Works without git.
     """
-    files = [path for path in sorted(Path(folder).rglob("*")) if path.is_file() and path.suffix != ".pyc"]
     found = [
-        (bytes(path.relative_to(folder)), Blob.from_string(path.read_bytes()).id, 0o100755 if _runs(path) else 0o100644)
-        for path in files
-        if not set(path.parts) & {"__pycache__", ".ipynb_checkpoints"}
+        (bytes(path.relative_to(folder)), _blob(path), 0o100755 if path.stat().st_mode & 0o111 else 0o100644)
+        for path in sorted(Path(folder).rglob("*"))
+        if path.is_file() and path.suffix != ".pyc" and not set(path.parts) & {"__pycache__", ".ipynb_checkpoints"}
     ]
     return commit_tree(MemoryObjectStore(), found).decode()
 
 
-def _runs(path: Path) -> bool:
-    return bool(path.stat().st_mode & 0o111)
+def _blob(path: Path) -> bytes:
+    return Blob.from_string(path.read_bytes()).id
 
 
-def provenance(*, code: Mapping[str, Path | None], data: Path | None, tables: list[Path]) -> dict[str, str]:
+def provenance(*, code: Mapping[str, Path], data: Path | None, tables: list[Path]) -> dict[str, str]:
     """Label to value: git's ids of ``code`` (name in the repository: where its folder or file lies), the ``data``
     manifest's hash, one hash of ``tables``, versions."""
-    facts = {f"git tree of {name}": git_tree(path) for name, path in code.items() if path and path.is_dir()}
-    blobs = {name: Blob.from_string(path.read_bytes()) for name, path in code.items() if path and path.is_file()}
-    facts |= {f"git blob of {name}": blob.id.decode() for name, blob in blobs.items()}
+    facts = {f"git tree of {name}": git_tree(path) for name, path in code.items() if path.is_dir()}
+    facts |= {f"git blob of {name}": _blob(path).decode() for name, path in code.items() if path.is_file()}
     if data is not None and (data / "manifest.json").is_file():
         manifest = read_json(data / "manifest.json")
-        for key in ("edition", "seed", "content"):
-            if isinstance(manifest, dict) and isinstance(manifest.get(key), str | int):
-                facts[f"data {key}"] = str(manifest[key])
+        facts |= {f"data {key}": str(manifest[key]) for key in ("edition", "seed", "content") if key in manifest}
         facts["data manifest (SHA-256)"] = content_hash(data / "manifest.json")
     present = [path for path in tables if path.is_file()]
-    if present:
-        facts[f"tables: {', '.join(path.name for path in present)} (SHA-256)"] = content_hash(present)
-    facts["Python"] = platform.python_version()
-    for package in PACKAGES:
-        try:
-            facts[package] = version(package)
-        except PackageNotFoundError:
-            continue
-    return facts
+    facts[f"tables: {', '.join(path.name for path in present)} (SHA-256)"] = content_hash(present)
+    return facts | {"Python": platform.python_version()} | {package: version(package) for package in PACKAGES}

@@ -1,31 +1,22 @@
 """The chapter on released systems: its figures, tables and sentences, with their numbers from the committed scores."""
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 
 from eqlib.scoring import CHANCE
 from eqlib.study.released.chapter import PLANES, Chapter
 from eqlib.study.report.figures import released as figures
-from eqlib.study.report.style import PAGE, style
 from eqlib.study.report.typeset import Cell, Table, Words
 
 NAMES = {"text": "Text", "image": "Image", "group": "Group", "group_match": "Group match", "headroom": "Headroom"}
 
 
-def draw(chapter: Chapter, name: str) -> tuple:
-    """Axes and Words of the figure ``name`` of FIGURES, in the project's style: what ``typeset.publish`` takes."""
-    with style():
-        return FIGURES[name](chapter)
-
-
 def _systems(chapter):
     found = chapter.systems
     count = found["model"].nunique()
-    _, axes = plt.subplots(1, 2, figsize=(PAGE, 0.6 + 0.115 * count), width_ratios=(2, 1), sharey=True)
     group, match = (found[found["score"] == score] for score in ("group", "group_match"))
     above = int((group["low"] > CHANCE["group"]).sum())
-    return figures.systems(axes, found), Words(
+    return figures.systems(found), Words(
         "released_systems",
         "Released systems on Winoground",
         f"{count} systems, scores as published, 400 quads. Group is {_span(group)}, for {above} of them above chance "
@@ -37,13 +28,9 @@ def _systems(chapter):
 
 
 def _plane(chapter):
-    tables = dict(list(chapter.planes.groupby("model")))
-    _, axes = plt.subplots(1, len(PLANES), figsize=(PAGE, 2.0))
-    for ax, model in zip(axes, PLANES, strict=True):
-        figures.plane(ax, tables[model])
-    axes[0].set_ylabel("|a| + |b|")
     match = chapter.systems[(chapter.systems["score"] == "group_match") & chapter.systems["model"].isin(PLANES)]
-    return axes, Words(
+    shown = [chapter.planes[chapter.planes["model"] == model] for model in PLANES]
+    return figures.planes(shown), Words(
         "released_plane",
         "What a quad is decided by",
         "One dot a quad, each system in the units of its own score. Below the lines |I| > |a| + |b|: the right "
@@ -55,9 +42,8 @@ def _plane(chapter):
 
 
 def _decided(chapter):
-    _, ax = plt.subplots(figsize=(0.72 * PAGE, 3.4))
     share = 100 * chapter.shares.set_index(["kind", "part"])["value"]["share"]
-    return figures.decided(ax, pd.concat([chapter.systems, chapter.trajectory])), Words(
+    return figures.decided(pd.concat([chapter.systems, chapter.trajectory])), Words(
         "released_decided",
         "Systems differ in how many quads they decide",
         "Group score = share of quads decided x share of those that are right (dashed: equal group score). Independent "
@@ -69,9 +55,8 @@ def _decided(chapter):
 
 
 def _trajectory(chapter):
-    _, axes = plt.subplots(1, 3, figsize=(PAGE, 2.3), width_ratios=(1.25, 1, 1.35))
     noise = chapter.endpoints.set_index("name").loc["group - noise"]
-    return figures.trajectory(axes, chapter.trajectory, chapter.bars), Words(
+    return figures.trajectory(chapter.trajectory, chapter.bars), Words(
         "released_trajectory",
         "One training, epoch by epoch",
         "ALBEF on 4 million pictures, 30 checkpoints on Winoground. Left, middle: outcomes and ratio with 95 % "
@@ -84,9 +69,8 @@ def _trajectory(chapter):
 
 
 def _pairs(chapter):
-    _, axes = plt.subplots(1, 2, figsize=(PAGE, 3.6), sharex=True, sharey=True)
     tuned, heads = (_means(chapter, which) for which in ("tuned", "heads"))
-    return figures.pairs(axes, chapter.pairs), Words(
+    return figures.pairs(chapter.pairs), Words(
         "released_pairs",
         "The same weights, another head, or fine-tuned for retrieval",
         "BLIP on Winoground, paired differences in points with 95 % intervals. Matching less contrastive head of the "
@@ -101,14 +85,12 @@ def _elsewhere(chapter):
     shown = chapter.others[chapter.others["score"].isin(["group", "pairwise", "accuracy"])]
     shown = shown[shown["subset"] == np.where(shown["suite"] == "eqben", "macro7", "micro")]
     shown = shown[shown.groupby("suite")["method"].transform("nunique") > 1]
-    count = shown.groupby("suite", sort=False)["method"].nunique()
-    _, axes = plt.subplots(1, len(count), figsize=(PAGE, 0.7 + 0.12 * count.max()))
-    return figures.elsewhere(axes, shown), Words(
+    return figures.elsewhere(shown), Words(
         "released_elsewhere",
         "Released systems on other benchmarks",
         "Percent with 95 % intervals: group on EqBen (mean of its seven subsets) and BiVLC, the caption above its foil "
         "on SugarCrepe and VALSE, right answers on VSR. Chance is 16.7, 16.7, 50, 50 and 50.",
-        f"Dot plots of the systems scored on {', '.join(count.index)}.",
+        f"Dot plots of the systems scored on {', '.join(shown['suite'].unique())}.",
     )
 
 
@@ -120,6 +102,7 @@ FIGURES = {
     "released_pairs": _pairs,
     "released_elsewhere": _elsewhere,
 }
+"""Name to axes and words of a figure of the chapter: what ``typeset.publish`` takes."""
 
 
 def tables(chapter: Chapter) -> list[Table]:

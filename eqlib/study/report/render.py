@@ -21,17 +21,15 @@ FONTS = Path(matplotlib.get_data_path()) / "fonts" / "ttf"
 own is read, so that the PDF is the same file everywhere."""
 
 
-def html(content: Content, build: str | Path, *, notebooks: list[Body], browser: str = "", paper: str = "") -> str:
+def html(content: Content, build: str | Path, *, notebooks: list[Body], browser: str = "") -> str:
     """The page: it holds everything it shows and asks nothing of the network. ``build``: the folder that the figures'
-    ``file`` is relative to; ``browser``, ``paper``: addresses of the item browser and of the PDF, relative to the page.
-    """
+    ``file`` is relative to; ``browser``: address of the item browser, relative to the page."""
     return environment().get_template("page.html.j2").render(
         content=content,
         figures=[words | {"data": _figure(words, build)} for words in content.figures],
         numbers={table["name"]: number for number, table in enumerate(content.tables, 1)},
         notebooks=notebooks,
         browser=browser,
-        paper=paper,
         css=(_HERE / "page.css").read_text(encoding="utf-8") + highlight_css(),
         js=(_HERE / "page.js").read_text(encoding="utf-8"),
     )  # fmt: skip

@@ -6,7 +6,7 @@ from pathlib import Path
 import pandas as pd
 
 from eqlib.study.report.headline import (
-    between,
+    change,
     difference,
     frontier_in_words,
     points,
@@ -104,5 +104,5 @@ def _places(study: Study, method: str) -> str:
     if len(table) < 2 or difference(study, method=method) is None:
         return ""
     ends = [table.loc[place] for place in (table["point"].idxmax(), table["point"].idxmin())]
-    most, least = (f"{row['subset']} ({points(row['point'])} {between(row, sign='+')})" for row in ends)
+    most, least = (f"{row['subset']} ({change(row)})" for row in ends)
     return f"By subset its difference is largest on {most} and smallest on {least}."

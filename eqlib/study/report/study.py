@@ -9,6 +9,7 @@ from pathlib import Path
 import pandas as pd
 
 from eqlib.errors import InputError
+from eqlib.files import reading
 from eqlib.quads import SCORE_COLUMNS, scores_of
 from eqlib.scoring.equivariance import components
 from eqlib.scoring.matching import matching
@@ -32,11 +33,11 @@ class Study:
     ``items``: score tables of quads under all runs with ``method``, ``seed`` and the measures of ``with_measures``;
     ``others``: of foils and retrieval sets, by suite; ``summary``, ``differences``: the tables of the compare stage;
     ``decomposition``: the parts of evidence and threshold in the group scores' differences; ``models``: others beside
-    the study's own, where there are any; ``histories``: one row a logged
-    step, with ``method`` and ``seed``; ``suites``: records and pictures by suite; ``main``: the suite of the headline;
-    ``selection``: the table of the select stage; ``path``: group score and R@1 along ``alpha``;
-    ``published``: what others published; ``conformance``: ours beside the official ones; ``starts``: the seeds of the
-    pretrained models, one for all runs or one for each seed; ``validation``: the suite that settings were chosen on.
+    the study's own, where there are any; ``histories``: one row a logged step, with ``method`` and ``seed``;
+    ``suites``: records and pictures by suite; ``main``: the suite of the headline; ``selection``: the table of the
+    select stage; ``path``: group score and R@1 along ``alpha``; ``published``: what others published; ``conformance``:
+    ours beside the official ones; ``starts``: the seeds of the pretrained models, one for all runs or one for each
+    seed; ``validation``: the suite that settings were chosen on.
     """
 
     items: pd.DataFrame
@@ -246,11 +247,8 @@ def _adjusted(differences: pd.DataFrame, endpoints: pd.DataFrame | None) -> pd.D
 def _table(path: str | Path, *, optional: bool = False) -> pd.DataFrame | None:
     if not str(path) or (optional and not Path(path).is_file()):
         return None
-    path = Path(path)
-    try:
-        return pd.read_parquet(path) if path.suffix == ".parquet" else pd.read_csv(path)
-    except Exception as error:  # pandas and pyarrow raise a dozen types on a damaged file
-        raise InputError("a readable table", str(error).splitlines()[0], where=path) from error
+    with reading(path, "a readable table", Exception):  # pandas and pyarrow raise a dozen types on a damaged file
+        return pd.read_parquet(path) if Path(path).suffix == ".parquet" else pd.read_csv(path)
 
 
 def _histories(folder: str | Path, runs: set[tuple[str, int]]) -> pd.DataFrame | None:

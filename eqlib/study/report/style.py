@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager
+from itertools import cycle
 from pathlib import Path
 
 import matplotlib as mpl
@@ -65,24 +66,20 @@ def label(method: str) -> str:
 
 def colours(methods: Iterable[str]) -> dict[str, str]:
     """Method to colour. A known method has the same colour in every figure; others take spare ones by name."""
-    spare = (colour for _ in range(100) for colour in SPARE)
+    spare = cycle(SPARE)
     return {method: METHODS[method][1] if method in METHODS else next(spare) for method in in_order(methods)}
 
 
 def markers(methods: Iterable[str]) -> dict[str, str | tuple]:
     """Method to marker, so that no figure speaks by colour alone."""
-    spare = (marker for _ in range(100) for marker in ("8", (7, 0, 0), (4, 1, 45)))
+    spare = cycle(["8", (7, 0, 0), (4, 1, 45)])
     return {method: METHODS[method][2] if method in METHODS else next(spare) for method in in_order(methods)}
 
 
-def panels(number: int, height: float, **options) -> np.ndarray:
-    """``number`` new axes as a flat array, each row ``height`` inches high in the printed style.
-
-    ``options``: ``width`` of the figure in inches (default: the page), ``across``: axes in a row; the others are those
-    of ``plt.subplots``.
-    """
-    width, across = options.pop("width", PAGE), options.pop("across", number)
-    down = -(-number // across)
+def panels(number: int, height: float, *, width: float = PAGE, across: int = 0, **options) -> np.ndarray:
+    """``number`` new axes as a flat array, each row ``height`` inches high in the printed style. ``width`` of the
+    figure in inches, ``across``: axes in a row (0: all); ``options``: of ``plt.subplots``."""
+    down = -(-number // (across := across or number))
     with style():
         _, made = plt.subplots(down, across, figsize=(width, down * height), squeeze=False, **options)
     for ax in made.ravel()[number:]:
@@ -109,12 +106,10 @@ def save(figure: Figure, folder: str | Path, name: str) -> list[Path]:
 
     No creation date, no version of the writer, no SOURCE_DATE_EPOCH from outside.
     """
-    paths = []
     metadata = {"pdf": {"CreationDate": None, "Creator": None, "Producer": None}, "png": {"Software": None}}
+    paths = [Path(folder) / f"{name}.{kind}" for kind in metadata]
     with style():
-        for kind in ("pdf", "png"):
-            path = Path(folder) / f"{name}.{kind}"
+        for path, (kind, without) in zip(paths, metadata.items(), strict=True):
             with whole(path) as draft:
-                figure.savefig(draft, format=kind, metadata=metadata[kind])
-            paths.append(path)
+                figure.savefig(draft, format=kind, metadata=without)
     return paths

@@ -1,6 +1,5 @@
 """The tables of the report. Every number comes with its interval; bold only where the paired test carries it."""
 
-from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -9,15 +8,7 @@ import pandas as pd
 from eqlib.study.evaluation.decomposition import PARTS
 from eqlib.study.evaluation.kinds import MEASURES, RETRIEVAL, SIDES
 from eqlib.study.report.figures.scores import by_aspect
-from eqlib.study.report.headline import (
-    alpha,
-    between,
-    intervals,
-    points,
-    probability,
-    settings_in_words,
-    verdict,
-)
+from eqlib.study.report.headline import alpha, between, intervals, points, probability, settings_in_words, verdict
 from eqlib.study.report.study import PRETRAINED, Study, is_average, part_label, parts, rows
 from eqlib.study.report.style import in_order, label
 from eqlib.study.report.tried import tried
@@ -86,7 +77,8 @@ def kept_table(study: Study) -> Table | None:
     if table.empty:
         return None
     sides = [{"suite": RETRIEVAL, "score": "R@1", "subset": side} for side in SIDES]
-    body = _body(study, [((label(method),), {"method": method}) for method in study.methods], sides)
+    body = [[Cell(label(method)), *(_cell(study, side | {"method": method}) for side in sides)]
+            for method in study.methods]  # fmt: skip
     columns = ["Method", *(f"{short} R@1" for short in SIDES.values())]
     caption = f"Recall on the validation captions in percent, {intervals(study)}. {_bold(study)}"
     if (found := study.zero_shot()) is not None:
@@ -112,10 +104,22 @@ def equivariance_table(study: Study) -> Table:
 
 def _by_method(study: Study, name: str, title: str, caption: str, scores: dict[str, str], **form) -> Table:
     """One row a method, one column a score, over all quads of the main suite."""
-    table = rows(study.summary, suite=study.main)
-    down = [((label(method),), {"suite": study.main, "subset": "micro", "method": method}) for method in study.methods]
-    body = _body(study, down, [{"score": score} for score in scores], **form)
+    table, over = rows(study.summary, suite=study.main), {"suite": study.main, "subset": "micro"}
+    body = [[Cell(label(m)), *(_cell(study, over | {"method": m, "score": score}, **form) for score in scores)]
+            for m in study.methods]  # fmt: skip
     return Table(name, title, caption, ["Method", *scores.values()], body, table[table["score"].isin(scores)])
+
+
+def _by_place(
+    study: Study, name: str, title: str, caption: str, heads: list[str], places: list[tuple], data: pd.DataFrame
+) -> Table:
+    """One row a place of ``places``: what stands under ``heads``, then suite, subset and score; one column a method."""
+    body = [
+        [*map(Cell, told), *(_cell(study, {**at, "method": method}) for method in study.methods)]
+        for *told, suite, subset, score in places
+        for at in [{"suite": suite, "subset": subset, "score": score}]
+    ]
+    return Table(name, title, caption, [*heads, *map(label, study.methods)], body, data)
 
 
 def subset_table(study: Study) -> Table:
@@ -123,9 +127,8 @@ def subset_table(study: Study) -> Table:
     table = rows(study.summary, suite=study.main, score="group")
     names = [*parts(table), *sorted(name for name in set(table["subset"]) if is_average(name) and name != "micro")]
     caption = f"Group score in percent with {intervals(study)}, {study.main}. {_bold(study, 'row')}"
-    down = [((part_label(name),), {"suite": study.main, "subset": name, "score": "group"}) for name in names]
-    body = _body(study, down, [{"method": method} for method in study.methods])
-    return Table("subsets", "Group score by subset", caption, ["Subset", *map(label, study.methods)], body, table)
+    places = [(part_label(name), study.main, name, "group") for name in names]
+    return _by_place(study, "subsets", "Group score by subset", caption, ["Subset"], places, table)
 
 
 def aspect_table(study: Study) -> Table | None:
@@ -134,39 +137,28 @@ def aspect_table(study: Study) -> Table | None:
     if items is None:
         return None
     table = by_aspect(items, level=study.level)
-    seen = replace(study, summary=table)
     quads = items.groupby("subset")["quad"].nunique()
-    down = [
-        ((name, str(number)), {"suite": study.main, "subset": name, "score": "group"}) for name, number in quads.items()
-    ]
-    body = _body(seen, down, [{"method": method} for method in study.methods])
+    places = [(name, str(number), study.main, name, "group") for name, number in quads.items()]
     caption = (
         f"Group score in percent with {intervals(study)}, {study.main}, in the subsets that hold several aspects; a "
         "subset's score is their mixture. Exploratory, no tests."
     )
-    return Table(
-        "aspects", "Group score by aspect", caption, ["Aspect", "Quads", *map(label, study.methods)], body, table
-    )
+    seen, title = replace(study, summary=table), "Group score by aspect"
+    return _by_place(seen, "aspects", title, caption, ["Aspect", "Quads"], places, table)
 
 
 def suite_table(study: Study) -> Table:
     """Every suite that was scored, each kind by its own scores: quads, foils, retrieval."""
     names = sorted(set(study.summary["suite"]), key=lambda name: (name != study.main, name))
     there = set(study.summary[["suite", "score", "subset"]].itertuples(index=False, name=None))
-    places = [(name, m) for name in names for m in MEASURES if (name, m.score, m.subset) in there]
+    found = [(name, m) for name in names for m in MEASURES if (name, m.score, m.subset) in there]
+    places = [(name, m.title, name, m.subset, m.score) for name, m in found]
     caption = (
         f"Over all items of a suite, in percent with {intervals(study)}. Accuracy: the caption above its foil. "
         f"I→T: captions ranked for an image; T→I: images for a caption. {_bold(study, 'row')}"
     )
-    down = [((name, m.title), {"suite": name, "subset": m.subset, "score": m.score}) for name, m in places]
-    body = _body(study, down, [{"method": method} for method in study.methods])
     table = study.summary[study.summary["score"].isin({m.score for m in MEASURES})]
-    return Table("suites", "Every suite", caption, ["Suite", "Score", *map(label, study.methods)], body, table)
-
-
-def _body(study: Study, down: list[tuple[tuple[str, ...], dict]], across: list[dict], **form) -> list[list[Cell]]:
-    """A row for the names and the place of each ``down``, a cell for each of ``across``: two places are a ``_cell``."""
-    return [[*map(Cell, names), *(_cell(study, row | column, **form) for column in across)] for names, row in down]
+    return _by_place(study, "suites", "Every suite", caption, ["Suite", "Score"], places, table)
 
 
 def difference_table(study: Study) -> Table:
@@ -311,17 +303,13 @@ def conformance_table(study: Study) -> Table | None:
     met = study.conformance
     if met is None or met.empty:
         return None
-    body = []
-    for row in met.itertuples():
-        interval = f"[{row.low:.1f}, {row.high:.1f}]" if row.low == row.low else ""
-        numbers = [
-            _number(row.published, ".2f"),
-            _number(row.ours, ".2f", interval),
-            _number(row.difference + 0, "+.2f"),
-            _number(row.tolerance, "g"),
-        ]
-        names = [str(row.benchmark), str(row.model), str(row.subset), str(row.metric)]
-        body.append([*map(Cell, names), *numbers, Cell(str(row.verdict))])
+    body = [
+        [*(Cell(str(row[name])) for name in ("benchmark", "model", "subset", "metric")),
+         _number(row["published"], ".2f"),
+         _number(row["ours"], ".2f", f"[{row['low']:.1f}, {row['high']:.1f}]" if row["low"] == row["low"] else ""),
+         _number(row["difference"] + 0, "+.2f"), _number(row["tolerance"], "g"), Cell(str(row["verdict"]))]
+        for row in met.to_dict("records")
+    ]  # fmt: skip
     caption = (
         "Percent. Official: the published figure of a released score file or, on the miniature, what the benchmark's "
         "rule gives in its plainest form. The interval is ours. Tolerance: points that another edition or precision "
@@ -331,23 +319,8 @@ def conformance_table(study: Study) -> Table | None:
     return Table("conformance", "Conformance with official figures", caption, columns, body, met)
 
 
-TABLES: tuple[Callable[[Study], Table | None], ...] = (
-    main_table,
-    kept_table,
-    subset_table,
-    aspect_table,
-    difference_table,
-    equivariance_table,
-    decomposition_table,
-    suite_table,
-    models_table,
-    ablation_table,
-    conformance_table,
-)
-"""The tables in the order of the report."""
-
-
 def tables(study: Study) -> list[Table]:
     """Every table the study has the input and the rows for."""
-    made = [make(study) for make in TABLES]
-    return [table for table in made if table is not None and table.rows]
+    makers = (main_table, kept_table, subset_table, aspect_table, difference_table, equivariance_table,
+              decomposition_table, suite_table, models_table, ablation_table, conformance_table)  # fmt: skip
+    return [table for make in makers if (table := make(study)) is not None and table.rows]

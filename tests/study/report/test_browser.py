@@ -14,12 +14,12 @@ from pathlib import Path
 import nbformat
 import pandas as pd
 import pytest
-from drawn import FIGURES
 from PIL import Image
 
 from eqlib.study.report import browser
 from eqlib.study.report.browser import choose, render
 from eqlib.study.report.content import gather
+from eqlib.study.report.drawn import FIGURES
 from eqlib.study.report.notebooks import Body, body
 from eqlib.study.report.render import html
 from eqlib.study.report.study import outcomes, with_measures
@@ -40,7 +40,7 @@ def pages(study, tmp_path_factory) -> Path:
     facts = {"tables (SHA-256)": 64 * "a"}
     content = gather(study, root, facts=facts, parameters=f"long: {80 * 'x'}")
     content = replace(content, cells={"figure-motivation": ("wide", "b")})
-    text = html(content, root, notebooks=[_notebook(root)], browser="browser.html", paper="r.pdf")
+    text = html(content, root, notebooks=[_notebook(root)], browser="browser.html")
     (root / "index.html").write_text(text)
     (root / "browser.html").write_text(render(study.pictures(), study.of(), report="index.html"))
     return root

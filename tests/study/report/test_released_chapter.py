@@ -8,7 +8,7 @@ import pytest
 
 from eqlib.files import read_json
 from eqlib.study.released.chapter import ELSEWHERE, PLANES, gather
-from eqlib.study.report.released import FIGURES, draw, findings, tables
+from eqlib.study.report.released import FIGURES, findings, tables
 from eqlib.study.report.typeset import publish, write
 
 
@@ -19,7 +19,7 @@ def chapter():
 
 @pytest.mark.parametrize("name", FIGURES)
 def test_every_figure_is_written_with_its_words(chapter, tmp_path, name):
-    publish(*draw(chapter, name), tmp_path)
+    publish(*FIGURES[name](chapter), tmp_path)
     assert (tmp_path / f"{name}.pdf").stat().st_size > 5_000
     words = read_json(tmp_path / f"{name}.json")
     assert words["name"] == name
@@ -28,7 +28,7 @@ def test_every_figure_is_written_with_its_words(chapter, tmp_path, name):
 
 def test_the_plane_shows_what_the_scores_count(chapter):
     """Dots below the lines on the right are the group score."""
-    axes, _ = draw(chapter, "released_plane")
+    axes, _ = FIGURES["released_plane"](chapter)
     group = chapter.systems[chapter.systems["score"] == "group"].set_index("model")["point"]
     for ax, model in zip(axes, PLANES, strict=True):
         x, y = ax.collections[0].get_offsets().T

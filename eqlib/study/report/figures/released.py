@@ -12,7 +12,7 @@ from eqlib.quads import scores_of
 from eqlib.scoring import CHANCE
 from eqlib.scoring.equivariance import components
 from eqlib.study.released.trajectory import EARLY, LATE
-from eqlib.study.report.style import LINE, QUIET, RIGHT, WRONG
+from eqlib.study.report.style import LINE, PAGE, QUIET, RIGHT, WRONG, panels
 
 FAMILIES = {
     "matching": ("Matching head", "#D55E00", "D"),
@@ -23,15 +23,16 @@ FAMILIES = {
 """Name, colour and mark of each family of systems."""
 
 OUTCOMES = {"group_match": ("Group match", "#0072B2"), "group": ("Group", RIGHT), "mirrored": ("Mirrored", WRONG)}
-UNITS = {"probability": "logit", "1 / loss": "log-likelihood"}
 DOTTED = {"linewidth": 0.7, "linestyle": (0, (1.5, 2)), "zorder": 1}
+UNITS = {"probability": "logit", "1 / loss": "log-likelihood"}
 
 
-def systems(axes: Sequence[Axes], overview: pd.DataFrame) -> Sequence[Axes]:
+def systems(overview: pd.DataFrame) -> np.ndarray:
     """One row a system, by group score. Left: group (filled) and group match (hollow) in percent with intervals; right:
     the median ratio."""
     order = overview[overview["score"] == "group"].sort_values("point", ascending=False, kind="stable")["model"]
     place = {model: number for number, model in enumerate(order)}
+    axes = panels(2, 0.6 + 0.115 * len(order), width_ratios=(2, 1), sharey=True)
     for (score, family), rows in overview.groupby(["score", "family"], sort=False):
         if score not in ("group", "group_match", "ratio"):
             continue
@@ -58,9 +59,18 @@ def systems(axes: Sequence[Axes], overview: pd.DataFrame) -> Sequence[Axes]:
     return axes
 
 
-def plane(ax: Axes, table: pd.DataFrame) -> Axes:
-    """One system's score table with the outcomes of ``decided``: a dot a quad, I to the right, abs(a) + abs(b) upward.
-    Below the lines the quad is won (right: group) or lost in all four comparisons (left: mirrored). Few lie outside."""
+def planes(tables: Sequence[pd.DataFrame]) -> np.ndarray:
+    """A panel a system of ``tables``, its score table with the outcomes of ``decided``: a dot a quad, I to the right,
+    abs(a) + abs(b) upward. Below the lines the quad is won (right: group) or lost in all four comparisons (left:
+    mirrored). Few lie outside."""
+    axes = panels(len(tables), 2.0)
+    for ax, table in zip(axes, tables, strict=True):
+        _plane(ax, table)
+    axes[0].set_ylabel("|a| + |b|")
+    return axes
+
+
+def _plane(ax: Axes, table: pd.DataFrame) -> None:
     parts = components(scores_of(table))
     bound = np.abs(parts["a"]) + np.abs(parts["b"])
     won = (table["decided"] & ~table["mirrored"]).to_numpy()
@@ -77,15 +87,14 @@ def plane(ax: Axes, table: pd.DataFrame) -> Axes:
     for x, side, name in ((0.02, "left", "mirrored"), (0.98, "right", "group")):
         ax.text(x, 0.98, f"{name} {100 * (where == name).mean():.1f} %", transform=ax.transAxes, fontsize=6, va="top",
                 ha=side, color=shades[name], bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.8})  # fmt: skip
-    return ax
 
 
-def decided(ax: Axes, overview: pd.DataFrame) -> Axes:
+def decided(overview: pd.DataFrame) -> Axes:
     """A mark a system, and the checkpoints as a path: the share decided, and the share of these that are right;
     dashed: equal group score."""
     wide = 100 * overview.pivot(index=["family", "model"], columns="score", values="point")
     wide = wide.assign(right=100 * wide["group"] / wide["decided"]).reset_index()
-    x = np.linspace(3, 27, 200)
+    [ax], x = panels(1, 3.4, width=0.72 * PAGE), np.linspace(3, 27, 200)
     for group in (2, 5, 10, 15, 20):
         ax.plot(x, 100 * group / x, color=LINE, linewidth=0.5, linestyle=(0, (4, 3)), zorder=0)
         start = max(3.2, group / 0.995)
@@ -107,16 +116,13 @@ def decided(ax: Axes, overview: pd.DataFrame) -> Axes:
     return ax
 
 
-def trajectory(axes: Sequence[Axes], overview: pd.DataFrame, bars: pd.DataFrame) -> Sequence[Axes]:
+def trajectory(overview: pd.DataFrame, bars: pd.DataFrame) -> np.ndarray:
     """Left: outcomes by epoch with intervals; middle: the median ratio; right: ``bars`` (state, score, value)."""
     epochs = overview.assign(epoch=overview["model"].str.extract(r"(\d+)$")[0].astype(int)).sort_values("epoch")
-    for ax, score, colour, scale, chance in (
-        *(
-            (axes[0], score, colour, 100, 100 * CHANCE.get(score, CHANCE["group"]))
-            for score, (_, colour) in OUTCOMES.items()
-        ),
-        (axes[1], "ratio", QUIET, 1, 1.55),
-    ):
+    axes = panels(3, 2.3, width_ratios=(1.25, 1, 1.35))
+    shades = {score: colour for score, (_, colour) in OUTCOMES.items()}
+    drawn = [(axes[0], score, shades[score], 100, 100 * CHANCE.get(score, CHANCE["group"])) for score in OUTCOMES]
+    for ax, score, colour, scale, chance in (*drawn, (axes[1], "ratio", QUIET, 1, 1.55)):
         rows = epochs[epochs["score"] == score]
         ax.fill_between(rows["epoch"], scale * rows["low"], scale * rows["high"], color=colour, alpha=0.15, linewidth=0)
         ax.plot(rows["epoch"], scale * rows["point"], color=colour)
@@ -131,7 +137,6 @@ def trajectory(axes: Sequence[Axes], overview: pd.DataFrame, bars: pd.DataFrame)
     axes[0].set(xlabel="Epoch", ylabel="Quads (%)", ylim=(0, 75))
     axes[1].set(xlabel="Epoch", ylabel="Median (|a| + |b|) / |I|, logits", ylim=(0, None))
     bars = bars.assign(value=100 * bars["value"])
-    shades = {score: colour for score, (_, colour) in OUTCOMES.items()}
     sns.barplot(bars, x="state", y="value", hue="score", palette=shades, ax=axes[2], legend=False, width=0.75)
     for bar in axes[2].containers:
         axes[2].bar_label(bar, fmt="%.1f", fontsize=5.8, padding=1)
@@ -140,8 +145,9 @@ def trajectory(axes: Sequence[Axes], overview: pd.DataFrame, bars: pd.DataFrame)
     return axes
 
 
-def pairs(axes: Sequence[Axes], differences: pd.DataFrame) -> Sequence[Axes]:
+def pairs(differences: pd.DataFrame) -> np.ndarray:
     """Left group, right group match: rows ``label`` in order, a gap before a new ``set``. Filled: Holm's p < 0.05."""
+    axes = panels(2, 3.6, sharex=True, sharey=True)
     for ax, score in zip(axes, ("group", "group_match"), strict=True):
         name, colour = OUTCOMES[score]
         rows = differences[differences["score"] == score].reset_index(drop=True)
@@ -161,8 +167,10 @@ def pairs(axes: Sequence[Axes], differences: pd.DataFrame) -> Sequence[Axes]:
     return axes
 
 
-def elsewhere(axes: Sequence[Axes], others: pd.DataFrame) -> Sequence[Axes]:
+def elsewhere(others: pd.DataFrame) -> np.ndarray:
     """A panel a benchmark of ``others`` (suite, method, point, low, high): its systems in percent, best at the top."""
+    count = others.groupby("suite")["method"].nunique()
+    axes = panels(len(count), 0.7 + 0.12 * count.max())
     for ax, (suite, rows) in zip(axes, others.groupby("suite", sort=False), strict=True):
         rows = rows.sort_values("point")
         ends = 100 * np.stack([rows["point"] - rows["low"], rows["high"] - rows["point"]])

@@ -14,7 +14,7 @@ from eqlib.scoring import summarise
 from eqlib.scoring.matching import CHANCE
 from eqlib.study.evaluation.decomposition import PARTS
 from eqlib.study.evaluation.kinds import MEASURES, SIDES
-from eqlib.study.report.headline import alpha, between, points
+from eqlib.study.report.headline import alpha, change
 from eqlib.study.report.study import part_label, parts, rows, with_part
 from eqlib.study.report.style import COLUMN, INK, LINE, PAGE, QUIET, colours, in_order, label, legend, markers, panels
 
@@ -119,30 +119,29 @@ def forest(differences: pd.DataFrame, *, baseline: str) -> Axes:
     Filled marks: Holm-corrected p below 1 - level; hollow marks: not told apart from zero. Right: point and interval.
     """
     table = rows(differences, score="group", baseline=baseline)
-    said = [f"{points(row['point'])}  {between(row, sign='+')}" for _, row in table.iterrows()]
-    table = percent(table.assign(said=said, sure=[row["p_holm"] < alpha(row) for _, row in table.iterrows()]))
-    shown, methods = parts(table), in_order(table["method"])
-    [ax] = panels(1, 0.7 + 0.17 * len(shown) * max(len(methods), 1.5), width=PAGE * 0.72)
-    marks(ax, table[table["subset"].isin(shown)], "part", [part_label(name) for name in shown], lying=True)
-    ax.axvline(0, color=QUIET, linewidth=0.8, zorder=1)
+    table = table[table["subset"].isin(shown := parts(table))]
+    table = table.assign(sure=[row["p_holm"] < alpha(row) for _, row in table.iterrows()])
+    ax = _about_zero(table, "subset", {name: part_label(name) for name in shown}, room=0.7, baseline=baseline)
     if shown[0] == "micro" and len(shown) > 1:
         ax.get_yticklabels()[0].set_fontweight("bold")
         ax.axhline(0.5, color=LINE, linewidth=0.5)
-    ax.spines["left"].set_visible(False)
-    ax.set_xlabel(f"group score, difference to {label(baseline)} (points)")
-    legend(ax, methods, line="-", loc="lower left", bbox_to_anchor=(0, 1), ncols=min(len(methods), 4))
     return ax
 
 
 def decomposition(table: pd.DataFrame, *, baseline: str) -> Axes:
     """Group score differences to ``baseline`` in percentage points over all quads of one suite, and what of them either
     part alone gives. ``table``: see ``eqlib.study.evaluation.decomposition.decompose``."""
-    table = rows(table, subset="micro")
-    said = [f"{points(row['point'])}  {between(row, sign='+')}" for _, row in table.iterrows()]
-    table = percent(table.assign(said=said)).assign(part=table["part"].map(PARTS))
+    return _about_zero(rows(table, subset="micro"), "part", PARTS, room=0.6, baseline=baseline)
+
+
+def _about_zero(table: pd.DataFrame, place: str, names: dict[str, str], *, room: float, baseline: str) -> Axes:
+    """The differences of ``table``, a row a place (a key of ``names``) and method, their numbers at the right;
+    ``room``: inches above and below."""
+    said = [change(row).replace(" ", "  ", 1) for _, row in table.iterrows()]
+    table = percent(table.assign(said=said)).assign(part=table[place].map(names))
     methods = in_order(table["method"])
-    [ax] = panels(1, 0.6 + 0.17 * len(PARTS) * max(len(methods), 1.5), width=PAGE * 0.72)
-    marks(ax, table, "part", list(PARTS.values()), lying=True)
+    [ax] = panels(1, room + 0.17 * len(names) * max(len(methods), 1.5), width=PAGE * 0.72)
+    marks(ax, table, "part", list(names.values()), lying=True)
     ax.axvline(0, color=QUIET, linewidth=0.8, zorder=1)
     ax.spines["left"].set_visible(False)
     ax.set_xlabel(f"group score, difference to {label(baseline)} (points)")
