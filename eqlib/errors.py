@@ -1,5 +1,8 @@
 """What bad input raises, what scores may warn of, and the one line where an optional library is missing."""
 
+import sys
+from collections.abc import Callable
+from functools import wraps
 from importlib.util import find_spec
 from pathlib import Path
 from reprlib import Repr
@@ -47,6 +50,21 @@ def _clipped(text: str, most: int = LONGEST) -> str:
 
 def _rebuilt(expected: str, got: object, where: str | Path | None, row: object) -> InputError:
     return InputError(expected, got, where=where, row=row)
+
+
+def command(main: Callable[..., int]) -> Callable[..., int]:
+    """``main`` of a command: an InputError, or each of an ExceptionGroup, becomes a line on stderr and exit code 1."""
+
+    @wraps(main)
+    def wrapped(*arguments, **options) -> int:
+        try:
+            return main(*arguments, **options)
+        except (InputError, ExceptionGroup) as error:
+            for one in getattr(error, "exceptions", [error]):
+                print(f"error: {one}", file=sys.stderr)
+            return 1
+
+    return wrapped
 
 
 def needs(room: str, extra: str, *modules: str) -> None:

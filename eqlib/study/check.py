@@ -19,7 +19,7 @@ from open_clip.transform import AugmentationCfg
 from PIL import Image
 from pydantic import AfterValidator, Field, TypeAdapter
 
-from eqlib.errors import InputError
+from eqlib.errors import InputError, command
 from eqlib.files import read_json, relative, write_json
 from eqlib.losses import EqSimLoss
 from eqlib.models.clip import load
@@ -362,20 +362,21 @@ def _has_bias(init: str) -> bool | None:
     return None
 
 
+def require(params: dict[str, Any], *, where: str | None = None) -> None:
+    """Raises an ExceptionGroup of all that is `found`, ``where`` being the file."""
+    if wrong := found(params):
+        raise ExceptionGroup(PARAMS, [InputError(one.expected, one.got, where=where, row=one.row) for one in wrong])
+
+
+@command
 def main(arguments: list[str]) -> int:
     if arguments == ["--schema"]:
         print(json.dumps(schema(), indent=1))
         return 0
-    try:
-        wrong = found(parameters.sections(PARAMS))
-    except InputError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    for one in wrong:
-        print(f"error: {InputError(one.expected, one.got, where=PARAMS, row=one.row)}", file=sys.stderr)
-    if not wrong and arguments:
+    require(parameters.sections(PARAMS), where=PARAMS)
+    if arguments:
         write_json(arguments[0], sorted(SECTIONS))  # the same whatever the values: no stage runs again for it
-    return 1 if wrong else 0
+    return 0
 
 
 if __name__ == "__main__":

@@ -26,9 +26,9 @@ from open_clip.pretrained import get_pretrained_cfg
 from PIL import Image
 from ruamel.yaml import YAML
 
-from eqlib.errors import InputError
+from eqlib.errors import InputError, command
 from eqlib.models.clip import CLIP, best_device, load
-from eqlib.study.check import found as wrong_in
+from eqlib.study.check import require
 from eqlib.study.profile import configured, write
 from eqlib.study.training.data import read_captions, read_suites
 from eqlib.study.training.objective import Objective
@@ -130,28 +130,29 @@ def model_of(spec: str, name: str) -> Input:
     return Input(name, "found" if plug_in else "MISSING", spec)
 
 
-def encoded(data: dict[str, Any]) -> tuple[tuple[int, int], tuple[int, int], list[Path]]:
-    """Distinct (pictures, captions) of all suites and the validation captions, and of what is watched while training;
-    and the pictures. Pictures are told apart by path."""
+def encoded(data: dict[str, Any]) -> tuple[tuple[set[Path], set[str]], tuple[set[Path], set[str]]]:
+    """(pictures, captions) of all suites and the validation captions, and of what is watched while training. Pictures
+    are told apart by path."""
     suites = read_suites(data["data_root"], data["suites"])
     val = read_captions(data["data_root"], data["captions"], data["splits"]["val"], held_out=suites)
-    every = [_distinct(suite) for suite in (*suites.values(), val)]
-    watched = [_distinct(suite) for suite in (suites[data["validation"]], val)]
-    pictures = set().union(*(paths for paths, _ in every))
-    counts = [tuple(len(set().union(*sides)) for sides in zip(*part, strict=True)) for part in (every, watched)]
-    return counts[0], counts[1], sorted(pictures)
+    return _distinct(*suites.values(), val), _distinct(suites[data["validation"]], val)
 
 
-def _distinct(suite: AnySuite) -> tuple[set[Path], set[str]]:
-    columns = [suite.captions] if isinstance(suite, RetrievalSuite) else [suite.records[c] for c in suite.CAPTIONS]
-    return {suite.root / name for name in suite.pictures()["picture"].unique()}, {text for c in columns for text in c}
+def _distinct(*suites: AnySuite) -> tuple[set[Path], set[str]]:
+    pictures: set[Path] = set()
+    captions: set[str] = set()
+    for suite in suites:
+        pictures.update(suite.root / name for name in suite.pictures()["picture"].unique())
+        retrieval = isinstance(suite, RetrievalSuite)
+        captions.update(*([suite.captions] if retrieval else [suite.records[column] for column in suite.CAPTIONS]))
+    return pictures, captions
 
 
 def calibrated(bundle: CLIP, pictures: list[Path], batch: int, workers: int = 0) -> Speed:
     """From one training step and one batch encoded, of real pictures where there are some, which ``workers`` decode. A
     batch that would not fit into BUDGET is timed by a part of it."""
-    images = [open_image(path) for path in pictures[:8]] or [Image.new("RGB", (256, 256))]
-    decoding = _seconds(lambda: [bundle.preprocess_train(open_image(path)) for path in pictures[:8]])
+    images = [open_image(path) for path in pictures] or [Image.new("RGB", (256, 256))]
+    decoding = _seconds(lambda: [bundle.preprocess_train(open_image(path)) for path in pictures])
     decoding /= len(images) * max(1, workers)
     pixels, device = torch.stack([bundle.preprocess_val(image) for image in images]), bundle.device
     objective = Objective("contrastive")
@@ -243,7 +244,9 @@ def planned(name: str, params: dict[str, Any]) -> bool:
         print(f"{missing} missing: encodes, disk and time are told once they are there")
         return False
     models = 1 + len(params["study"]["methods"]) * len(params["study"]["seeds"])
-    every, watched, pictures = ((0, 0), (0, 0), []) if drawn else encoded(params["data"])
+    nothing: tuple[set[Path], set[str]] = (set(), set())
+    both = (nothing, nothing) if drawn else encoded(params["data"])
+    every, watched = ((len(pictures), len(captions)) for pictures, captions in both)
     known = "known once the data are drawn" if drawn else f"{every[0]:,} pictures and {every[1]:,} captions"
     print(f"encodes, each of {models} models: {known}")
     spec, finetune = params["pretrain"]["init"], params["finetune"]
@@ -256,7 +259,7 @@ def planned(name: str, params: dict[str, Any]) -> bool:
     megabytes = 4 * sum(parameter.numel() for parameter in bundle.model.parameters()) / 1e6
     twice = f"{2 * models * megabytes:,.0f} MB"
     print(f"disk: {models} models of {megabytes:,.0f} MB, in build/ and in DVC's cache: {twice}")
-    speed = calibrated(bundle, pictures, finetune["batch"], finetune.get("workers") or 0)
+    speed = calibrated(bundle, sorted(both[0][0])[:8], finetune["batch"], finetune.get("workers") or 0)
     found = times(params, speed, every, watched) | {"starting the notebooks": STARTING * sum(stages.values())}
     print(f"time on {bundle.device.type}, an estimate from one step and one batch: {_duration(sum(found.values()))}")
     print(*(f"  {name}: {_duration(seconds)}" for name, seconds in found.items()), sep="\n")
@@ -265,20 +268,15 @@ def planned(name: str, params: dict[str, Any]) -> bool:
     return True
 
 
+@command
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m eqlib.study.plan", description=__doc__.splitlines()[0])
     parser.add_argument("name", nargs="?", default="", help="a file of profiles/, without .yaml; none: the study")
     parser.add_argument("--set", action="append", default=[], metavar="a.b=value", help="one more change")
     options = parser.parse_args(arguments)
-    try:
-        params = configured(options.name, options.set)
-        if not (wrong := wrong_in(params)):
-            return 0 if planned(options.name, params) else 1
-    except InputError as error:
-        wrong = [error]
-    for error in wrong:
-        print(f"error: {error}", file=sys.stderr)
-    return 1
+    params = configured(options.name, options.set)
+    require(params)
+    return 0 if planned(options.name, params) else 1
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ from pathlib import Path
 import pandas as pd
 from ruamel.yaml import YAML
 
-from eqlib.errors import InputError
+from eqlib.errors import InputError, command
 from eqlib.files import content_hash, made_here, read_json, read_text, whole
 
 SCORES = ("text", "image", "group", "group_match")
@@ -112,12 +112,9 @@ def _wheel(root: Path, folder: Path) -> None:
     subprocess.run([sys.executable, "-c", code, str(folder.resolve())], cwd=root, check=True, env=time | os.environ)
 
 
+@command
 def main() -> int:
-    try:
-        print(release())
-    except InputError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
+    print(release())
     return 0
 
 
