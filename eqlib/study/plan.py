@@ -79,15 +79,13 @@ def inputs_of(params: dict[str, Any]) -> list[Input]:
     """Captions, suites, classes and score files, looked at by the doctor: both ends of each picture."""
     data = params["data"]
     root = Path(data["data_root"])
-    asked = []
-    for name, entry in data["suites"].items():
-        options = {key: value for key, value in entry.items() if key not in ("reader", "path")}
-        asked.append((name, entry["reader"], root / entry["path"], options))
-    outside = {"root": str(root)} if Path(data["captions"]).is_absolute() else {}
-    for split in dict.fromkeys(data["splits"].values()):
-        asked.append((f"captions {split}", "captions", root / data["captions"], outside | {"split": split}))
+    captions = {"reader": "captions", "path": data["captions"]}
+    captions |= {"root": str(root)} if Path(data["captions"]).is_absolute() else {}
+    splits = {f"captions {split}": captions | {"split": split} for split in data["splits"].values()}
     inputs = []
-    for name, reader, path, options in asked:
+    for name, entry in [*data["suites"].items(), *splits.items()]:
+        reader, path = entry["reader"], root / entry["path"]
+        options = {key: value for key, value in entry.items() if key not in ("reader", "path")}
         if "root" in options:
             options["root"] = root / options["root"]
         known = [key for key in ("root", "suffix", "split") if key in options]  # of eqlib doctor
@@ -97,14 +95,13 @@ def inputs_of(params: dict[str, Any]) -> list[Input]:
         except InputError as error:
             inputs.append(Input(name, "MISSING", str(error), line))
             continue
-        told = f"{int(report.table['records'].sum()):,} items, {int(report.table['images'].sum()):,} pictures"
-        told = "; ".join([told, *report.problems])
-        inputs.append(Input(name, "MISSING" if report.offenders else "found", told, line))
-    for row, place in (("tradeoff.classes", root / params["tradeoff"]["classes"]),
-                       ("conformance.real_scores", Path(params["conformance"]["real_scores"]))):  # fmt: skip
-        section, key = row.split(".")
-        if params[section][key]:
-            inputs.append(Input(row, "found" if place.is_dir() else "MISSING", str(place)))
+        counts = f"{int(report.table['records'].sum()):,} items, {int(report.table['images'].sum()):,} pictures"
+        state = "MISSING" if report.offenders else "found"
+        inputs.append(Input(name, state, "; ".join([counts, *report.problems]), line))
+    classes, scores = params["tradeoff"]["classes"], params["conformance"]["real_scores"]
+    for name, place in (("tradeoff.classes", classes and root / classes), ("conformance.real_scores", scores)):
+        if place:
+            inputs.append(Input(name, "found" if Path(place).is_dir() else "MISSING", str(place)))
     return inputs
 
 
