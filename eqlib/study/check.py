@@ -324,25 +324,17 @@ def _between(params: dict[str, Any], wrong: list[InputError]) -> None:
              for m, products in params["select"]["grids"].items() for lists in products
              for values in product(*lists.values())]  # fmt: skip
     tried += [(f"finetune.losses.{m}", m, settings) for m, settings in params["finetune"].get("losses", {}).items()]
-    objectives = {}
+    bias = attempt("pretrain.init", _has_bias, params["pretrain"]["init"])
+    biased = "a model with a logit bias (init_logit_bias in the config of pretrain.init) for siglip"
+    batch = params["finetune"]["batch"]
     for row, method, settings in [("study.methods", method, {}) for method in study["methods"]] + tried:
-        if made := attempt(row, Objective, method, settings, dim=1):
-            objectives[method] = row, made
-            for loss in made.losses.values():
-                if isinstance(loss, EqSimLoss) and loss.variant.startswith("hard") and not loss.takes:
-                    batch = params["finetune"]["batch"]
-                    expect(loss.sample_num < batch, f"sample_num < finetune.batch ({batch})", loss.sample_num, row)
+        made = attempt(row, Objective, method, settings, dim=1)
+        for loss in made.losses.values() if made else ():
+            expect(bias is not False or "logit_bias" not in loss.takes, biased, repr(method), row)
+            if isinstance(loss, EqSimLoss) and loss.variant.startswith("hard") and not loss.takes:
+                expect(loss.sample_num < batch, f"sample_num < finetune.batch ({batch})", loss.sample_num, row)
     for name in ("pretrain", "finetune"):
         attempt(f"{name}.aug_cfg", AugmentationCfg, **params[name].get("aug_cfg", {}))
-    bias = attempt("pretrain.init", _has_bias, params["pretrain"]["init"])
-    for method, (row, objective) in objectives.items():
-        needs = any("logit_bias" in loss.takes for loss in objective.losses.values())
-        expect(
-            not (needs and bias is False),
-            "a model with a logit bias (init_logit_bias in the config of pretrain.init) for siglip",
-            repr(method),
-            row,
-        )
 
 
 def _has_bias(init: str) -> bool | None:

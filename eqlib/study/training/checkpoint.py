@@ -25,7 +25,7 @@ SUMS = "sha256.json"
 
 
 class Checkpoint:
-    """Of an ``accelerator`` with its model prepared, under ``folder``, which all processes must reach. ``experiment``
+    """Of an ``accelerator`` and what it prepares, under ``folder``, which all processes must reach. ``experiment``
     holds everything that decides the weights. Every process makes each call."""
 
     def __init__(self, folder: str | Path, accelerator: Accelerator, experiment: dict[str, Any]):

@@ -82,17 +82,17 @@ def fit(
             for n, p in model.named_parameters()
             if n.endswith("logit_scale")
         }
-        keeping = recipe.checkpoint_every or recipe.checkpoint_minutes
-        experiment = keeping and {
-            "recipe": asdict(recipe), "method": objective.method, "settings": objective.settings, "more": settings,
-            "data": data.digest, "processes": world,
-            "weights": weights_digest(torch.nn.ModuleList(filter(None, [model, objective.head])), ""),
-        }  # fmt: skip
+        checkpoint = None
+        if recipe.checkpoint_every or recipe.checkpoint_minutes:
+            checkpoint = Checkpoint(scratch, accelerator, {
+                "recipe": asdict(recipe), "method": objective.method, "settings": objective.settings, "more": settings,
+                "data": data.digest, "processes": world,
+                "weights": weights_digest(torch.nn.ModuleList(filter(None, [model, objective.head])), ""),
+            })  # fmt: skip
         bare = model
         model, optimizer = accelerator.prepare(model, optimizer)
         history, best, first = [], {"value": -math.inf, "waited": 0, "weights": None}, 0
         parts = {"objective": objective} | ({"average": average} if average else {})
-        checkpoint = Checkpoint(scratch, accelerator, experiment) if keeping else None
         if checkpoint and (state := checkpoint.load(*parts, "step", "history", "best", "skipped")):
             for name, part in parts.items():
                 part.load_state_dict(state[name])
