@@ -134,19 +134,18 @@ def captions_of(
     train, val, pretrain = (
         next((name for name in known if name.lower() in words), "") for words in (TRAIN, VAL, ("pretrain",))
     )
-    if not tables or (len(tables) > 1 and not (train and val)):
+    drawn = not (train and val)
+    if not tables or (len(tables) > 1 and drawn):
         expected = f"captions: a table ({', '.join(FORMS)}) of path and caption, or one named train and one val"
         raise InputError(expected, ", ".join(names) or "none", where=folder)
-    drawn = not (train and val)
-    splits = {"pretrain": pretrain or train, "train": train, "val": val}
+    if drawn and known:
+        said.append(f"left out   splits {', '.join(known)}: not one to train and one to validate on")
     if drawn:
-        splits = {"pretrain": "train", "train": "train", "val": "val"}
-        if known:
-            said.append(f"left out   splits {', '.join(known)}: not one to train and one to validate on")
-    elif len(tables) == 1:
+        pretrain, train, val = "", "train", "val"
+    splits = {"pretrain": pretrain or train, "train": train, "val": val}
+    if len(tables) == 1 and not drawn:
         said.append(f"captions   {names[0]}, splits {train} and {val}")
-        unused = [name for name in known if name not in splits.values()]
-        said += [f"left out   split {name} of {names[0]}" for name in unused]
+        said += [f"left out   split {name} of {names[0]}" for name in known if name not in splits.values()]
         return names[0], splits
     how = "a split to train and one to validate on are drawn" if drawn else "a split is a file"
     said.append(f"captions   {', '.join(names)}: {how}, in {TABLE}")
