@@ -24,11 +24,11 @@ from dvc.repo import Repo
 from huggingface_hub import snapshot_download
 from open_clip.pretrained import get_pretrained_cfg
 from PIL import Image
-from ruamel.yaml import YAML
 
 from eqlib.errors import InputError, command
 from eqlib.models.clip import CLIP, best_device, load
 from eqlib.study.check import require
+from eqlib.study.parameters import sections
 from eqlib.study.profile import configured, write
 from eqlib.study.training.data import read_captions, read_suites
 from eqlib.study.training.objective import Objective
@@ -205,13 +205,11 @@ def times(params: dict[str, Any], speed: Speed, every: tuple[int, int], watched:
 
 def _stages_text(stages: Counter, params: dict[str, Any]) -> list[str]:
     matrices = {}
-    for name, stage in YAML(typ="safe", pure=True).load(Path("dvc.yaml"))["stages"].items():
+    for name, stage in sections("dvc.yaml")["stages"].items():
         if name in stages and "matrix" in stage:
-            sizes = []
-            for side, place in stage["matrix"].items():  # ${section.key}
-                section, key = place[2:-1].split(".")
-                count = len(params[section][key])
-                sizes.append(f"{count} {side}{'s' * (count != 1)}")
+            sides = {side: place[2:-1].split(".") for side, place in stage["matrix"].items()}  # ${section.key}
+            counts = {side: len(params[section][key]) for side, (section, key) in sides.items()}
+            sizes = [f"{count} {side}{'s' * (count != 1)}" for side, count in counts.items()]
             matrices[name] = f"  {name}: {stages[name]} = {' x '.join(sizes)}"
     single = sorted(stages.keys() - matrices.keys())
     return [f"stages: {sum(stages.values())}", *matrices.values(), f"  one each: {', '.join(single)}"]

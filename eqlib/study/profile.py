@@ -99,8 +99,7 @@ def main(arguments: list[str] | None = None) -> int:
     target = Path("scratch") / "profile" / options.name
     copy_tree(Path(), target)
     write(params, target / "params.yaml")
-    with (target / ".dvc" / "config.local").open("w") as file:
-        file.write("[core]\n    no_scm = true\n")  # the copy is a folder, not a clone
+    (target / ".dvc/config.local").write_text("[core]\n    no_scm = true\n")  # the copy is a folder, not a clone
     # the copy's eqlib, not the installed one; and this Python for its stages, whether or not .venv is active
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     environment = os.environ | {"PYTHONPATH": str(target.resolve()), "PATH": path}
@@ -108,13 +107,10 @@ def main(arguments: list[str] | None = None) -> int:
     if options.jobs != 1 or options.launch:
         commands = [["eqlib.study.jobs", str(options.jobs), options.stage, "--launch", options.launch], *commands]
     for words in commands:
-        done = subprocess.run([sys.executable, "-m", *words], cwd=target, env=environment)
-        if done.returncode:
-            break
-    else:
-        made = "reports/index.html" if options.stage == "report" else "build"
-        print(f"{options.stage}: {target}/{made}")
-    return done.returncode
+        if code := subprocess.run([sys.executable, "-m", *words], cwd=target, env=environment).returncode:
+            return code
+    print(f"{options.stage}: {target}/{'reports/index.html' if options.stage == 'report' else 'build'}")
+    return 0
 
 
 if __name__ == "__main__":
