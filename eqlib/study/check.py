@@ -1,9 +1,8 @@
 """Every section of params.yaml before the first stage, all errors at once: ``python -m eqlib.study.check [OUTPUT]``;
 with ``--schema`` what each may hold, as JSON Schema.
 
-A section is a record below, or settings of a run (`eqlib.study.training.run.Run`); keys that it lacks are refused.
-What one section says of another is looked at as well, every combination of ``select.grids`` becomes an objective, and
-each notebook is asked whether it takes the names and types. Nothing is drawn, downloaded or read of the data.
+A section is a record below; keys that it lacks are refused. What one section says of another is looked at as well, and
+every combination of ``select.grids`` becomes an objective. Nothing is drawn, downloaded or read of the data.
 """
 
 import inspect
@@ -15,18 +14,17 @@ from itertools import product
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import nbformat
 import open_clip
 from open_clip.transform import AugmentationCfg
 from PIL import Image
 from pydantic import AfterValidator, Field, TypeAdapter
-from ruamel.yaml import YAML
 
 from eqlib.errors import InputError
 from eqlib.files import read_json, relative, write_json
 from eqlib.losses import EqSimLoss
 from eqlib.models.clip import load
 from eqlib.study import parameters
+from eqlib.study.command import command
 from eqlib.study.evaluation.kinds import RETRIEVAL
 from eqlib.study.fusion.train import METHODS
 from eqlib.study.parameters import Count, Level, Positive, Seed, problems, record
@@ -34,7 +32,7 @@ from eqlib.study.scenes.dials import Dials
 from eqlib.study.scenes.edits import EDITS
 from eqlib.study.training.objective import Objective
 from eqlib.study.training.recipe import Recipe
-from eqlib.study.training.run import Run, split
+from eqlib.study.training.run import Options
 from eqlib.suites.read import reader_of
 
 PARAMS = "params.yaml"
@@ -48,6 +46,20 @@ def _distinct(values: list) -> list:
 
 def _inside_or_absolute(path: str) -> str:
     return path if Path(path).is_absolute() else relative(path)
+
+
+def _known(reader: str) -> str:
+    reader_of(reader)
+    return reader
+
+
+def _readable(suite: dict[str, Any]) -> dict[str, Any]:
+    for wrong in problems(Suite, {key: value for key, value in suite.items() if key in ("reader", "path")}):
+        raise wrong
+    known = sorted(inspect.signature(reader_of(suite["reader"])).parameters.keys() - {"path"})
+    for option in suite.keys() - {"reader", "path", *known}:
+        raise InputError(f"an option of its reader ({', '.join(known)})", "another", row=option)
+    return suite
 
 
 Text = Annotated[str, Field(min_length=1)]
@@ -96,7 +108,7 @@ class Data:
     data_root: Text
     captions: Annotated[str, AfterValidator(_inside_or_absolute)]
     splits: Annotated[dict[Literal["pretrain", "train", "val"], str], Field(min_length=3)]
-    suites: Annotated[dict[str, dict[str, str | bool | int | list[str]]], Some]
+    suites: Annotated[dict[str, Annotated[dict[str, str | bool | int | list[str]], AfterValidator(_readable)]], Some]
     validation: str
 
     def __post_init__(self) -> None:
@@ -111,9 +123,9 @@ class Data:
 
 @record
 class Suite:
-    """One entry of ``data.suites``; options are the reader's to check."""
+    """One entry of ``data.suites`` but for the reader's own options."""
 
-    reader: Text
+    reader: Annotated[str, AfterValidator(_known)]
     path: Inside
 
 
@@ -229,24 +241,39 @@ class Conformance:
 
 
 @record
-class Launch:
-    """What a training section holds beside the settings of its run."""
+class Finetune(Options, Recipe):
+    """A run's settings, on ``processes``; each run has a seed of its own. ``losses`` are settings of methods."""
 
-    init: Text = "-"
+    _: KW_ONLY
+    seed: Seed = 0
     processes: Positive = 1
     losses: dict[str, dict[str, Any]] = Field(default_factory=dict)
 
 
+@record
+class Pretrain(Options, Recipe):
+    """A run's settings, on ``processes``, from the model ``init``, which 0 ``steps`` leave as it is."""
+
+    _: KW_ONLY
+    init: Text
+    seed: Seed = 0
+    steps: Count
+    processes: Positive = 1
+
+    def __post_init__(self) -> None:
+        if self.steps:
+            super().__post_init__()
+
+
 SECTIONS = {
-    "study": Study, "data": Data, "scenes": Scenes, "released": Released, "pretrain": Run, "finetune": Run,
+    "study": Study, "data": Data, "scenes": Scenes, "released": Released, "pretrain": Pretrain, "finetune": Finetune,
     "fusion": Fusion, "select": Select, "evaluate": Evaluate, "tradeoff": Tradeoff, "maps": Maps,
     "compare": Compare, "conformance": Conformance,
 }  # fmt: skip
 
 
-def found(params: dict[str, Any], *, root: str | Path = ".") -> list[InputError]:
-    """Everything that is wrong with ``params``, the sections of params.yaml; ``row`` is section and key, dots descend.
-    ``root`` holds dvc.yaml and notebooks/."""
+def found(params: dict[str, Any]) -> list[InputError]:
+    """Everything that is wrong with the sections of params.yaml; ``row`` is section and key, dots descend."""
     wrong = [
         InputError(f"a section of {', '.join(SECTIONS)}", "an unknown one", row=name)
         for name in params.keys() - SECTIONS.keys()
@@ -256,58 +283,18 @@ def found(params: dict[str, Any], *, root: str | Path = ".") -> list[InputError]
         if not isinstance(values, dict) or not all(isinstance(key, str) for key in values):
             wrong.append(InputError("a mapping of names to values", repr(values), row=name))
             continue
-        listed = _of_run(name, values) if kind is Run else problems(kind, values)
-        wrong += [InputError(one.expected, one.got, row=f"{name}.{one.row}") for one in listed]
-    named = {str(one.row) for one in wrong}
-    wrong += [one for one in _of_notebooks(params, Path(root)) if str(one.row) not in named]
+        wrong += [InputError(one.expected, one.got, row=f"{name}.{one.row}") for one in problems(kind, values)]
     with suppress(Exception if wrong else ()):  # sections that are wrong may be too wrong to be compared
         _between(params, wrong)
     return list({str(one): one for one in wrong}.values())
 
 
 def schema() -> dict[str, Any]:
-    """Section -> its JSON Schema, described by the records' docstrings."""
+    """Section -> its JSON Schema, described by the docstrings of its record and of those that it extends."""
     made = {name: TypeAdapter(kind).json_schema() for name, kind in SECTIONS.items()}
-    for name in [name for name, kind in SECTIONS.items() if kind is Run]:
-        run = made[name].pop("properties")
-        properties = {key: value for key, value in run.items() if key not in made[name]["required"]}
-        for part in (TypeAdapter(kind).json_schema() for kind in (Launch, Recipe)):
-            properties = part["properties"] | properties
-            made[name]["description"] = f"{part['description']}\n\n{made[name]['description']}"
-        required = [key for key in part["required"] if name == "pretrain" or key != "seed"]
-        made[name] |= {"properties": properties, "required": required}
-        del made[name]["$defs"]
+    for name, kind in SECTIONS.items():
+        made[name]["description"] = "\n\n".join(str(inspect.getdoc(part)) for part in kind.__mro__[:-1])
     return made
-
-
-def _of_run(name: str, values: dict[str, Any]) -> list[InputError]:
-    recipe, more = split(values | ({} if "seed" in values else {"seed": 0}))
-    if name == "pretrain" and recipe.get("steps") == 0:  # the model as it is
-        recipe |= {"steps": 1, "warmup": 0}
-    launch = {key: more.pop(key) for key in list(more) if key in Launch.__dataclass_fields__}
-    given = {"init": "-", "method": "-", "data_root": "-", "captions": "-", "split": "", "val_split": "", "suites": {}}
-    given |= {"validation": "-", "recipe": Recipe(1, 2, 1.0, 0)}
-    return problems(Recipe, recipe) + problems(Launch, launch) + problems(Run, given | more)
-
-
-def _of_notebooks(params: dict[str, Any], root: Path) -> list[InputError]:
-    """What a notebook of dvc.yaml does not take of the sections that its stage gives it."""
-    wrong = []
-    for stage in YAML(typ="safe", pure=True).load(root / "dvc.yaml")["stages"].values():
-        words = stage["cmd"].split()
-        sections = [words[at + 1].rpartition(":")[2] for at, word in enumerate(words) if word == "--params"]
-        if not sections:
-            continue
-        path = root / "notebooks" / Path(words[words.index("run") + 1]).name
-        known = parameters.declared(nbformat.read(path, as_version=4), where=path)
-        for name in sections:
-            values = params.get(name) if isinstance(params.get(name), dict) else {}
-            for key in values:
-                try:
-                    parameters.check(parameters.gathered({key: values[key]}, known), known, where=path.name)
-                except InputError as error:
-                    wrong.append(InputError(f"{error.expected} ({path.name})", error.got, row=f"{name}.{key}"))
-    return wrong
 
 
 def _between(params: dict[str, Any], wrong: list[InputError]) -> None:
@@ -334,39 +321,21 @@ def _between(params: dict[str, Any], wrong: list[InputError]) -> None:
     )
     seed = params["select"]["seed"]
     expect(seed not in study["seeds"], "a seed that study.seeds does not have", seed, "select.seed")
-    for name, entry in params["data"]["suites"].items():
-        plain = {key: value for key, value in entry.items() if key in ("reader", "path")}
-        listed = problems(Suite, plain)
-        wrong += [InputError(one.expected, one.got, row=f"data.suites.{name}.{one.row}") for one in listed]
-        if reader := not listed and attempt(f"data.suites.{name}.reader", reader_of, entry["reader"]):
-            known = sorted(inspect.signature(reader).parameters.keys() - {"path"})
-            for option in entry.keys() - plain.keys():
-                row = f"data.suites.{name}.{option}"
-                expect(option in known, f"an option of its reader ({', '.join(known)})", "another", row)
-
     tried = [(f"select.grids.{m}", m, dict(zip(lists, values, strict=True)))
              for m, products in params["select"]["grids"].items() for lists in products
              for values in product(*lists.values())]  # fmt: skip
     tried += [(f"finetune.losses.{m}", m, settings) for m, settings in params["finetune"].get("losses", {}).items()]
-    objectives = {}
+    bias = attempt("pretrain.init", _has_bias, params["pretrain"]["init"])
+    biased = "a model with a logit bias (init_logit_bias in the config of pretrain.init) for siglip"
+    batch = params["finetune"]["batch"]
     for row, method, settings in [("study.methods", method, {}) for method in study["methods"]] + tried:
-        if made := attempt(row, Objective, method, settings, dim=1):
-            objectives[method] = row, made
-            for loss in made.losses.values():
-                if isinstance(loss, EqSimLoss) and loss.variant.startswith("hard") and not loss.takes:
-                    batch = params["finetune"]["batch"]
-                    expect(loss.sample_num < batch, f"sample_num < finetune.batch ({batch})", loss.sample_num, row)
+        made = attempt(row, Objective, method, settings, dim=1)
+        for loss in made.losses.values() if made else ():
+            expect(bias is not False or "logit_bias" not in loss.takes, biased, repr(method), row)
+            if isinstance(loss, EqSimLoss) and loss.variant.startswith("hard") and not loss.takes:
+                expect(loss.sample_num < batch, f"sample_num < finetune.batch ({batch})", loss.sample_num, row)
     for name in ("pretrain", "finetune"):
         attempt(f"{name}.aug_cfg", AugmentationCfg, **params[name].get("aug_cfg", {}))
-    bias = attempt("pretrain.init", _has_bias, params["pretrain"]["init"])
-    for method, (row, objective) in objectives.items():
-        needs = any("logit_bias" in loss.takes for loss in objective.losses.values())
-        expect(
-            not (needs and bias is False),
-            "a model with a logit bias (init_logit_bias in the config of pretrain.init) for siglip",
-            repr(method),
-            row,
-        )
 
 
 def _has_bias(init: str) -> bool | None:
@@ -386,20 +355,21 @@ def _has_bias(init: str) -> bool | None:
     return None
 
 
+def require(params: dict[str, Any], *, where: str | None = None) -> None:
+    """Raises an ExceptionGroup of all that is `found`, ``where`` being the file."""
+    if wrong := found(params):
+        raise ExceptionGroup(PARAMS, [InputError(one.expected, one.got, where=where, row=one.row) for one in wrong])
+
+
+@command
 def main(arguments: list[str]) -> int:
     if arguments == ["--schema"]:
         print(json.dumps(schema(), indent=1))
         return 0
-    try:
-        wrong = found(parameters.sections(PARAMS))
-    except InputError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    for one in wrong:
-        print(f"error: {InputError(one.expected, one.got, where=PARAMS, row=one.row)}", file=sys.stderr)
-    if not wrong and arguments:
+    require(parameters.sections(PARAMS), where=PARAMS)
+    if arguments:
         write_json(arguments[0], sorted(SECTIONS))  # the same whatever the values: no stage runs again for it
-    return 1 if wrong else 0
+    return 0
 
 
 if __name__ == "__main__":

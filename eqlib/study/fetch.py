@@ -24,6 +24,7 @@ from huggingface_hub.utils import build_hf_headers
 
 from eqlib.errors import InputError
 from eqlib.files import content_hash, flush, under
+from eqlib.study.command import command
 
 TABLE = Path(__file__).with_suffix(".toml")
 HUB = "hub:"
@@ -98,6 +99,7 @@ def fetch(source: dict[str, Any], folder: Path) -> Iterator[str]:
             raise InputError(expected, got, where=url) from error
 
 
+@command
 def main(arguments: list[str] | None = None, table: Path = TABLE) -> int:
     sources = tomllib.loads(table.read_text(encoding="utf-8"))
     parser = argparse.ArgumentParser(prog="python -m eqlib.study.fetch", description=__doc__.splitlines()[0])
@@ -105,12 +107,8 @@ def main(arguments: list[str] | None = None, table: Path = TABLE) -> int:
     parser.add_argument("folder", type=Path, metavar="FOLDER", help="the folder that holds the sets")
     options = parser.parse_args(arguments)
     source = sources[options.name]
-    try:
-        for line in fetch(source, options.folder):
-            print(line, flush=True)
-    except InputError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
+    for line in fetch(source, options.folder):
+        print(line, flush=True)
     print(f"next, in {options.folder}:", *source["next"], sep="\n  ")
     return 0
 

@@ -18,7 +18,8 @@ import pandas as pd
 
 from eqlib.errors import InputError
 from eqlib.files import read_json, whole
-from eqlib.study.check import found
+from eqlib.study.check import require
+from eqlib.study.command import command
 from eqlib.study.evaluation.kinds import RETRIEVAL
 from eqlib.study.plan import model_of
 from eqlib.study.profile import configured, overlay, write
@@ -29,6 +30,7 @@ from eqlib.suites import QuadSuite, RetrievalSuite
 from eqlib.suites.captions import PICTURES
 from eqlib.suites.doctor import check as examined
 from eqlib.suites.quadfile import FORMS, read_records
+from eqlib.suites.suite import AnySuite
 
 PROFILE, TABLE = Path("profiles/own.yaml"), Path("profiles/own.jsonl")
 
@@ -108,8 +110,8 @@ def tables_in(folder: Path, said: list[str]) -> list[Table]:
     return tables
 
 
-def suites_of(folder: Path, tables: list[Table], said: list[str]) -> dict[str, dict[str, Any]]:
-    """``data.suites`` of all tables but captions. Raises InputError where none holds quads."""
+def suites_of(folder: Path, tables: list[Table], said: list[str]) -> tuple[dict[str, dict], dict[str, AnySuite]]:
+    """``data.suites`` of all tables but captions, and what they hold. Raises InputError where none holds quads."""
     suites: dict[str, dict[str, Any]] = {}
     for table in tables:
         if table.reader != "captions":
@@ -120,10 +122,12 @@ def suites_of(folder: Path, tables: list[Table], said: list[str]) -> dict[str, d
     said += [f"suite      {name}: {len(suite):,} items" for name, suite in read.items()]
     if not any(isinstance(suite, QuadSuite) for suite in read.values()):
         raise InputError("quads: a table of image0, image1, caption0, caption1", "none", where=folder)
-    return suites
+    return suites, read
 
 
-def captions_of(folder: Path, tables: list[Table], shown: set[Path], said: list[str]) -> tuple[str, dict[str, str]]:
+def captions_of(
+    folder: Path, tables: list[Table], suites: dict[str, AnySuite], said: list[str]
+) -> tuple[str, dict[str, str]]:
     """``data.captions`` and ``data.splits``: the file that there is, or TABLE, written from files of a split each or
     from a file without splits."""
     names = [table.path.relative_to(folder).as_posix() for table in tables]
@@ -131,22 +135,22 @@ def captions_of(folder: Path, tables: list[Table], shown: set[Path], said: list[
     train, val, pretrain = (
         next((name for name in known if name.lower() in words), "") for words in (TRAIN, VAL, ("pretrain",))
     )
-    if not tables or (len(tables) > 1 and not (train and val)):
+    drawn = not (train and val)
+    if not tables or (len(tables) > 1 and drawn):
         expected = f"captions: a table ({', '.join(FORMS)}) of path and caption, or one named train and one val"
         raise InputError(expected, ", ".join(names) or "none", where=folder)
-    drawn = not (train and val)
-    splits = {"pretrain": pretrain or train, "train": train, "val": val}
+    if drawn and known:
+        said.append(f"left out   splits {', '.join(known)}: not one to train and one to validate on")
     if drawn:
-        splits = {"pretrain": "train", "train": "train", "val": "val"}
-        if known:
-            said.append(f"left out   splits {', '.join(known)}: not one to train and one to validate on")
-    elif len(tables) == 1:
+        pretrain, train, val = "", "train", "val"
+    splits = {"pretrain": pretrain or train, "train": train, "val": val}
+    if len(tables) == 1 and not drawn:
         said.append(f"captions   {names[0]}, splits {train} and {val}")
-        unused = [name for name in known if name not in splits.values()]
-        said += [f"left out   split {name} of {names[0]}" for name in unused]
+        said += [f"left out   split {name} of {names[0]}" for name in known if name not in splits.values()]
         return names[0], splits
     how = "a split to train and one to validate on are drawn" if drawn else "a split is a file"
     said.append(f"captions   {', '.join(names)}: {how}, in {TABLE}")
+    shown = {(s.root / name).resolve() for s in suites.values() for name in s.pictures()["picture"].unique()}
     with whole(TABLE) as draft, draft.open("w", encoding="utf-8") as file:
         for table, name in zip(tables, known or [""], strict=False):
             suite = read_captions(folder, table.path.relative_to(folder).as_posix(), "")
@@ -172,9 +176,11 @@ def drawn_splits(suite: RetrievalSuite, shown: set[Path]) -> np.ndarray:
     return np.where(free & np.isin(groups, val), "val", "train")
 
 
-def fitted(data: dict[str, Any], params: dict[str, Any], model: str | None, said: list[str]) -> dict[str, Any]:
-    """Changes to the other sections of params.yaml: methods, grids and sizes that the section ``data`` allows."""
-    suites = read_suites(data["data_root"], data["suites"])
+def fitted(
+    data: dict[str, Any], suites: dict[str, AnySuite], quads: dict[str, int], model: str | None, said: list[str]
+) -> dict[str, Any]:
+    """Changes to the other sections of params.yaml: methods, grids and sizes that the section ``data`` allows, whose
+    ``suites`` these are, with so many ``quads``."""
     train, val, pretrain = (
         read_captions(data["data_root"], data["captions"], data["splits"][role], held_out=suites)
         for role in ("train", "val", "pretrain")
@@ -193,7 +199,6 @@ def fitted(data: dict[str, Any], params: dict[str, Any], model: str | None, said
             methods += those
         except InputError:
             said.append(f"left out   {', '.join(those)}: no {why}")
-    quads = {name: len(suite) for name, suite in suites.items() if isinstance(suite, QuadSuite)}
     if len(quads) == 1:
         said.append("left out   a choice of settings: the quads are the only ones, so each method has one setting")
     named = {
@@ -212,7 +217,7 @@ def fitted(data: dict[str, Any], params: dict[str, Any], model: str | None, said
     said.append(f"steps      {'; '.join(told)}")
     return sizes | {
         "study": {"methods": methods},
-        "select": {"grids": grids_for(params["select"]["grids"], methods, len(quads) > 1)},
+        "select": {"grids": grids_for(configured("", [])["select"]["grids"], methods, len(quads) > 1)},
         "compare": {
             "controls": [method for method in methods if method == "pairwise"],
             "primary": next((name for name in quads if name != data["validation"]), ""),
@@ -249,52 +254,44 @@ def classes_in(folder: Path, named: set[Path]) -> str:
 def profile(folder: Path, model: str | None, said: list[str]) -> dict[str, Any]:
     """Changes to params.yaml that fit the data in ``folder``; what there is and what was left out goes to ``said``."""
     tables = tables_in(folder, said)
-    suites = suites_of(folder, tables, said)
-    read = read_suites(folder, suites)
-    shown = {(suite.root / name).resolve() for suite in read.values() for name in suite.pictures()["picture"].unique()}
-    captions, splits = captions_of(folder, [table for table in tables if table.reader == "captions"], shown, said)
-    quads = [name for name, suite in read.items() if isinstance(suite, QuadSuite)]
-    validation = min(quads, key=lambda name: (not any(word in name.lower() for word in VAL), len(read[name]), name))
-    data = {"data_root": str(folder), "captions": captions, "splits": splits, "suites": suites}
-    data |= {"validation": validation}
+    entries, suites = suites_of(folder, tables, said)
+    captions, splits = captions_of(folder, [table for table in tables if table.reader == "captions"], suites, said)
+    quads = {name: len(suite) for name, suite in suites.items() if isinstance(suite, QuadSuite)}
+    validation = min(quads, key=lambda name: (not any(word in name.lower() for word in VAL), quads[name], name))
     said.append(f"validation {validation}, watched while training")
-    return {"data": data} | fitted(data, configured("", []), model, said)
+    data = {"data_root": str(folder), "captions": captions, "splits": splits, "suites": entries}
+    data |= {"validation": validation}
+    return {"data": data} | fitted(data, suites, quads, model, said)
 
 
+@command
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m eqlib.study.new", description=__doc__.splitlines()[0])
     parser.add_argument("folder", type=Path, help="captions and quads, with their pictures")
     parser.add_argument("--model", help="a pretrained model to start from (ViT-B-32-quickgelu/openai, a folder, ...)")
     parser.add_argument("--force", action="store_true", help=f"replace {PROFILE}")
     options = parser.parse_args(arguments)
+    if PROFILE.exists() and not options.force:
+        raise InputError("no profile of this name, or --force", "one", where=PROFILE)
+    if not options.folder.is_dir():
+        raise InputError("a folder", "none", where=options.folder)
+    model = options.model
+    if model and model_of(model, "").state == "MISSING":
+        raise InputError("ARCHITECTURE/TAG of open_clip, hf-hub:ID, hf:ID or a folder", repr(model), where="--model")
+    if model and Path(model).exists():
+        model = str(Path(model).resolve())  # a profile runs elsewhere
     said: list[str] = []
     try:
-        if PROFILE.exists() and not options.force:
-            raise InputError("no profile of this name, or --force", "one", where=PROFILE)
-        if not options.folder.is_dir():
-            raise InputError("a folder", "none", where=options.folder)
-        model = options.model
-        if model and model_of(model, "").state == "MISSING":
-            raise InputError(
-                "ARCHITECTURE/TAG of open_clip, hf-hub:ID, hf:ID or a folder", repr(model), where="--model"
-            )
-        if model and Path(model).exists():
-            model = str(Path(model).resolve())  # a profile runs elsewhere
         changes = profile(options.folder.resolve(), model, said)
-        params = configured("", [])
-        overlay(params, changes, where=PROFILE)
-        wrong = found(params)
-    except InputError as error:
-        wrong = [error]
-    print(*said, sep="\n")
-    for error in wrong:
-        print(f"error: {error}", file=sys.stderr)
-    if wrong:
-        return 1
-    with whole(PROFILE) as draft:
-        write(changes, draft)
+    finally:
+        print(*said, sep="\n")
+    params = configured("", [])
+    overlay(params, changes, where=PROFILE)
+    require(params)
+    with whole(PROFILE) as draft, draft.open("w", encoding="utf-8") as file:
         header = [f"# Made by `python -m eqlib.study.new {options.folder}`, to be changed by hand.", *said]
-        draft.write_text("\n# ".join(header) + "\n" + draft.read_text(encoding="utf-8"), encoding="utf-8")
+        file.write("\n# ".join(header) + "\n")
+        write(changes, file)
     print(f"\n{PROFILE}: every section checked. Next:\n\n  python -m eqlib.study.profile {PROFILE.stem}")
     return 0
 

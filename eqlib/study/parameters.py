@@ -20,6 +20,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from eqlib.errors import InputError
+from eqlib.files import read_text
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode
@@ -83,15 +84,12 @@ def declared(notebook: NotebookNode, *, where: str | Path) -> dict[str, tuple[st
     except SyntaxError as error:
         raise InputError("a parameters cell of Python alone", error.msg, where=where) from error
     for statement in statements:
-        try:
-            if not isinstance(statement, ast.AnnAssign) or not isinstance(statement.target, ast.Name):
-                raise ValueError
+        try:  # of any other statement an attribute is missing, or the value is no literal
             default = ast.literal_eval(statement.value)
-        except ValueError:
-            raise InputError(
-                "`name: type = literal` in the parameters cell", ast.unparse(statement), where=where
-            ) from None
-        found[statement.target.id] = (ast.unparse(statement.annotation), default)
+            found[statement.target.id] = (ast.unparse(statement.annotation), default)
+        except (AttributeError, ValueError):
+            expected = "`name: type = literal` in the parameters cell"
+            raise InputError(expected, ast.unparse(statement), where=where) from None
     return found
 
 
@@ -133,27 +131,18 @@ def gathered(values: dict[str, Any], parameters: dict[str, tuple[str, Any]]) -> 
 
 def sections(path: str | Path) -> dict[str, Any]:
     """A YAML 1.2 file of named sections, read as DVC reads it: plain Python values. JSON is YAML."""
-    try:
-        tree = _yaml(Path(path))
-    except OSError as error:
-        raise InputError("a readable file", error.strerror or "an error", where=path) from error
-    except InputError as error:
-        raise InputError(error.expected, error.got, where=path) from error
+    tree = _yaml(read_text(path), path)
     if not isinstance(tree, dict):
         raise InputError("sections", reprlib.repr(tree), where=path)
     return tree
 
 
 def section(path: str | Path, name: str) -> dict[str, Any]:
-    """Section ``name`` (dots descend) of `sections`."""
-    tree = sections(path)
-    for key in name.split("."):
-        if not isinstance(tree, dict) or key not in tree:
-            raise InputError(f"a section `{name}`", "none", where=path)
-        tree = tree[key]
-    if not isinstance(tree, dict):
-        raise InputError("a mapping of names to values", repr(tree), where=path, row=name)
-    return tree
+    """Section ``name`` of `sections`."""
+    found = sections(path).get(name)
+    if not isinstance(found, dict):
+        raise InputError(f"a section `{name}`", "none" if found is None else repr(found), where=path)
+    return found
 
 
 def literal(text: str) -> Any:
@@ -161,8 +150,8 @@ def literal(text: str) -> Any:
     return _yaml(text) if text else ""
 
 
-def _yaml(source: Path | str) -> Any:
+def _yaml(text: str, where: str | Path | None = None) -> Any:
     try:
-        return YAML(typ="safe", pure=True).load(source)
+        return YAML(typ="safe", pure=True).load(text)
     except (YAMLError, ValueError, RecursionError) as error:  # also a 13th month, and 3,000 brackets
-        raise InputError("YAML", " ".join(str(error).split())) from error
+        raise InputError("YAML", " ".join(str(error).split()), where=where) from error

@@ -24,11 +24,12 @@ from dvc.repo import Repo
 from huggingface_hub import snapshot_download
 from open_clip.pretrained import get_pretrained_cfg
 from PIL import Image
-from ruamel.yaml import YAML
 
 from eqlib.errors import InputError
 from eqlib.models.clip import CLIP, best_device, load
-from eqlib.study.check import found as wrong_in
+from eqlib.study.check import require
+from eqlib.study.command import command
+from eqlib.study.parameters import sections
 from eqlib.study.profile import configured, write
 from eqlib.study.training.data import read_captions, read_suites
 from eqlib.study.training.objective import Objective
@@ -79,15 +80,13 @@ def inputs_of(params: dict[str, Any]) -> list[Input]:
     """Captions, suites, classes and score files, looked at by the doctor: both ends of each picture."""
     data = params["data"]
     root = Path(data["data_root"])
-    asked = []
-    for name, entry in data["suites"].items():
-        options = {key: value for key, value in entry.items() if key not in ("reader", "path")}
-        asked.append((name, entry["reader"], root / entry["path"], options))
-    outside = {"root": str(root)} if Path(data["captions"]).is_absolute() else {}
-    for split in dict.fromkeys(data["splits"].values()):
-        asked.append((f"captions {split}", "captions", root / data["captions"], outside | {"split": split}))
+    captions = {"reader": "captions", "path": data["captions"]}
+    captions |= {"root": str(root)} if Path(data["captions"]).is_absolute() else {}
+    splits = {f"captions {split}": captions | {"split": split} for split in data["splits"].values()}
     inputs = []
-    for name, reader, path, options in asked:
+    for name, entry in [*data["suites"].items(), *splits.items()]:
+        reader, path = entry["reader"], root / entry["path"]
+        options = {key: value for key, value in entry.items() if key not in ("reader", "path")}
         if "root" in options:
             options["root"] = root / options["root"]
         known = [key for key in ("root", "suffix", "split") if key in options]  # of eqlib doctor
@@ -97,14 +96,13 @@ def inputs_of(params: dict[str, Any]) -> list[Input]:
         except InputError as error:
             inputs.append(Input(name, "MISSING", str(error), line))
             continue
-        told = f"{int(report.table['records'].sum()):,} items, {int(report.table['images'].sum()):,} pictures"
-        told = "; ".join([told, *report.problems])
-        inputs.append(Input(name, "MISSING" if report.offenders else "found", told, line))
-    for row, place in (("tradeoff.classes", root / params["tradeoff"]["classes"]),
-                       ("conformance.real_scores", Path(params["conformance"]["real_scores"]))):  # fmt: skip
-        section, key = row.split(".")
-        if params[section][key]:
-            inputs.append(Input(row, "found" if place.is_dir() else "MISSING", str(place)))
+        counts = f"{int(report.table['records'].sum()):,} items, {int(report.table['images'].sum()):,} pictures"
+        state = "MISSING" if report.offenders else "found"
+        inputs.append(Input(name, state, "; ".join([counts, *report.problems]), line))
+    classes, scores = params["tradeoff"]["classes"], params["conformance"]["real_scores"]
+    for name, place in (("tradeoff.classes", classes and root / classes), ("conformance.real_scores", scores)):
+        if place:
+            inputs.append(Input(name, "found" if Path(place).is_dir() else "MISSING", str(place)))
     return inputs
 
 
@@ -130,28 +128,29 @@ def model_of(spec: str, name: str) -> Input:
     return Input(name, "found" if plug_in else "MISSING", spec)
 
 
-def encoded(data: dict[str, Any]) -> tuple[tuple[int, int], tuple[int, int], list[Path]]:
-    """Distinct (pictures, captions) of all suites and the validation captions, and of what is watched while training;
-    and the pictures. Pictures are told apart by path."""
+def encoded(data: dict[str, Any]) -> tuple[tuple[set[Path], set[str]], tuple[set[Path], set[str]]]:
+    """(pictures, captions) of all suites and the validation captions, and of what is watched while training. Pictures
+    are told apart by path."""
     suites = read_suites(data["data_root"], data["suites"])
     val = read_captions(data["data_root"], data["captions"], data["splits"]["val"], held_out=suites)
-    every = [_distinct(suite) for suite in (*suites.values(), val)]
-    watched = [_distinct(suite) for suite in (suites[data["validation"]], val)]
-    pictures = set().union(*(paths for paths, _ in every))
-    counts = [tuple(len(set().union(*sides)) for sides in zip(*part, strict=True)) for part in (every, watched)]
-    return counts[0], counts[1], sorted(pictures)
+    return _distinct(*suites.values(), val), _distinct(suites[data["validation"]], val)
 
 
-def _distinct(suite: AnySuite) -> tuple[set[Path], set[str]]:
-    columns = [suite.captions] if isinstance(suite, RetrievalSuite) else [suite.records[c] for c in suite.CAPTIONS]
-    return {suite.root / name for name in suite.pictures()["picture"].unique()}, {text for c in columns for text in c}
+def _distinct(*suites: AnySuite) -> tuple[set[Path], set[str]]:
+    pictures: set[Path] = set()
+    captions: set[str] = set()
+    for suite in suites:
+        pictures.update(suite.root / name for name in suite.pictures()["picture"].unique())
+        retrieval = isinstance(suite, RetrievalSuite)
+        captions.update(*([suite.captions] if retrieval else [suite.records[column] for column in suite.CAPTIONS]))
+    return pictures, captions
 
 
 def calibrated(bundle: CLIP, pictures: list[Path], batch: int, workers: int = 0) -> Speed:
     """From one training step and one batch encoded, of real pictures where there are some, which ``workers`` decode. A
     batch that would not fit into BUDGET is timed by a part of it."""
-    images = [open_image(path) for path in pictures[:8]] or [Image.new("RGB", (256, 256))]
-    decoding = _seconds(lambda: [bundle.preprocess_train(open_image(path)) for path in pictures[:8]])
+    images = [open_image(path) for path in pictures] or [Image.new("RGB", (256, 256))]
+    decoding = _seconds(lambda: [bundle.preprocess_train(open_image(path)) for path in pictures])
     decoding /= len(images) * max(1, workers)
     pixels, device = torch.stack([bundle.preprocess_val(image) for image in images]), bundle.device
     objective = Objective("contrastive")
@@ -207,13 +206,11 @@ def times(params: dict[str, Any], speed: Speed, every: tuple[int, int], watched:
 
 def _stages_text(stages: Counter, params: dict[str, Any]) -> list[str]:
     matrices = {}
-    for name, stage in YAML(typ="safe", pure=True).load(Path("dvc.yaml"))["stages"].items():
+    for name, stage in sections("dvc.yaml")["stages"].items():
         if name in stages and "matrix" in stage:
-            sizes = []
-            for side, place in stage["matrix"].items():  # ${section.key}
-                section, key = place[2:-1].split(".")
-                count = len(params[section][key])
-                sizes.append(f"{count} {side}{'s' * (count != 1)}")
+            sides = {side: place[2:-1].split(".") for side, place in stage["matrix"].items()}  # ${section.key}
+            counts = {side: len(params[section][key]) for side, (section, key) in sides.items()}
+            sizes = [f"{count} {side}{'s' * (count != 1)}" for side, count in counts.items()]
             matrices[name] = f"  {name}: {stages[name]} = {' x '.join(sizes)}"
     single = sorted(stages.keys() - matrices.keys())
     return [f"stages: {sum(stages.values())}", *matrices.values(), f"  one each: {', '.join(single)}"]
@@ -243,7 +240,9 @@ def planned(name: str, params: dict[str, Any]) -> bool:
         print(f"{missing} missing: encodes, disk and time are told once they are there")
         return False
     models = 1 + len(params["study"]["methods"]) * len(params["study"]["seeds"])
-    every, watched, pictures = ((0, 0), (0, 0), []) if drawn else encoded(params["data"])
+    nothing: tuple[set[Path], set[str]] = (set(), set())
+    both = (nothing, nothing) if drawn else encoded(params["data"])
+    every, watched = ((len(pictures), len(captions)) for pictures, captions in both)
     known = "known once the data are drawn" if drawn else f"{every[0]:,} pictures and {every[1]:,} captions"
     print(f"encodes, each of {models} models: {known}")
     spec, finetune = params["pretrain"]["init"], params["finetune"]
@@ -256,7 +255,7 @@ def planned(name: str, params: dict[str, Any]) -> bool:
     megabytes = 4 * sum(parameter.numel() for parameter in bundle.model.parameters()) / 1e6
     twice = f"{2 * models * megabytes:,.0f} MB"
     print(f"disk: {models} models of {megabytes:,.0f} MB, in build/ and in DVC's cache: {twice}")
-    speed = calibrated(bundle, pictures, finetune["batch"], finetune.get("workers") or 0)
+    speed = calibrated(bundle, sorted(both[0][0])[:8], finetune["batch"], finetune.get("workers") or 0)
     found = times(params, speed, every, watched) | {"starting the notebooks": STARTING * sum(stages.values())}
     print(f"time on {bundle.device.type}, an estimate from one step and one batch: {_duration(sum(found.values()))}")
     print(*(f"  {name}: {_duration(seconds)}" for name, seconds in found.items()), sep="\n")
@@ -265,20 +264,15 @@ def planned(name: str, params: dict[str, Any]) -> bool:
     return True
 
 
+@command
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m eqlib.study.plan", description=__doc__.splitlines()[0])
     parser.add_argument("name", nargs="?", default="", help="a file of profiles/, without .yaml; none: the study")
     parser.add_argument("--set", action="append", default=[], metavar="a.b=value", help="one more change")
     options = parser.parse_args(arguments)
-    try:
-        params = configured(options.name, options.set)
-        if not (wrong := wrong_in(params)):
-            return 0 if planned(options.name, params) else 1
-    except InputError as error:
-        wrong = [error]
-    for error in wrong:
-        print(f"error: {error}", file=sys.stderr)
-    return 1
+    params = configured(options.name, options.set)
+    require(params)
+    return 0 if planned(options.name, params) else 1
 
 
 if __name__ == "__main__":

@@ -15,13 +15,14 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from ruamel.yaml import YAML
 
 from eqlib.errors import InputError
-from eqlib.study.check import found
-from eqlib.study.parameters import literal
+from eqlib.study.check import require
+from eqlib.study.command import command
+from eqlib.study.parameters import literal, sections
 
 OPEN = ("data.suites", "select.grids")  # sections whose keys are names of the user's own: replaced whole, not merged
 
@@ -49,11 +50,11 @@ def nested(assignment: str) -> dict[str, Any]:
     return tree
 
 
-def write(params: dict, path: Path) -> None:
+def write(params: dict, to: Path | TextIO) -> None:
     """``params`` as YAML, without comments: carried over to changed values they have broken the file."""
     yaml = YAML(typ="safe", pure=True)
     yaml.default_flow_style, yaml.sort_base_mapping_type_on_output = False, False
-    yaml.dump(params, path)
+    yaml.dump(params, to)
 
 
 def copy_tree(source: Path, target: Path) -> None:
@@ -73,19 +74,19 @@ def copy_tree(source: Path, target: Path) -> None:
 def configured(name: str, assignments: list[str]) -> dict:
     """params.yaml with ``profiles/NAME.yaml`` laid over it (none for an empty name), then ``assignments``. Raises
     InputError for a profile that is not there and a key that params.yaml lacks."""
-    yaml = YAML(typ="safe", pure=True)
-    params = yaml.load(Path("params.yaml"))
-    profile = Path("profiles") / f"{name}.yaml"
-    if name and not profile.is_file():
-        names = ", ".join(sorted(path.stem for path in Path("profiles").glob("*.yaml")))
-        raise InputError(f"a profile ({names})", repr(name))
+    params = sections("params.yaml")
     if name:
-        overlay(params, yaml.load(profile), where=profile)
+        profile = Path("profiles") / f"{name}.yaml"
+        if not profile.is_file():
+            names = ", ".join(sorted(path.stem for path in Path("profiles").glob("*.yaml")))
+            raise InputError(f"a profile ({names})", repr(name))
+        overlay(params, sections(profile), where=profile)
     for assignment in assignments:
         overlay(params, nested(assignment), where="--set")
     return params
 
 
+@command
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m eqlib.study.profile", description=__doc__.splitlines()[0])
     parser.add_argument("name", help="a file of profiles/, without .yaml")
@@ -94,34 +95,23 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--jobs", type=int, default=1, help="stages at once, see eqlib.study.jobs")
     parser.add_argument("--launch", default="", help="words before a stage's command, likewise")
     options = parser.parse_args(arguments)
-    try:
-        params = configured(options.name, options.set)
-        wrong = found(params)
-    except InputError as error:
-        wrong = [error]
-    for error in wrong:
-        print(f"error: {error}", file=sys.stderr)
-    if wrong:
-        return 1
+    params = configured(options.name, options.set)
+    require(params)
     target = Path("scratch") / "profile" / options.name
     copy_tree(Path(), target)
     write(params, target / "params.yaml")
-    with (target / ".dvc" / "config.local").open("w") as file:
-        file.write("[core]\n    no_scm = true\n")  # the copy is a folder, not a clone
+    (target / ".dvc/config.local").write_text("[core]\n    no_scm = true\n")  # the copy is a folder, not a clone
     # the copy's eqlib, not the installed one; and this Python for its stages, whether or not .venv is active
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     environment = os.environ | {"PYTHONPATH": str(target.resolve()), "PATH": path}
     commands = [["dvc", "repro", options.stage]]
     if options.jobs != 1 or options.launch:
         commands = [["eqlib.study.jobs", str(options.jobs), options.stage, "--launch", options.launch], *commands]
-    for command in commands:
-        done = subprocess.run([sys.executable, "-m", *command], cwd=target, env=environment)
-        if done.returncode:
-            break
-    else:
-        made = "reports/index.html" if options.stage == "report" else "build"
-        print(f"{options.stage}: {target}/{made}")
-    return done.returncode
+    for words in commands:
+        if code := subprocess.run([sys.executable, "-m", *words], cwd=target, env=environment).returncode:
+            return code
+    print(f"{options.stage}: {target}/{'reports/index.html' if options.stage == 'report' else 'build'}")
+    return 0
 
 
 if __name__ == "__main__":

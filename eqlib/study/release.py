@@ -17,6 +17,7 @@ from ruamel.yaml import YAML
 
 from eqlib.errors import InputError
 from eqlib.files import content_hash, made_here, read_json, read_text, whole
+from eqlib.study.command import command
 
 SCORES = ("text", "image", "group", "group_match")
 LOADS = {
@@ -112,12 +113,9 @@ def _wheel(root: Path, folder: Path) -> None:
     subprocess.run([sys.executable, "-c", code, str(folder.resolve())], cwd=root, check=True, env=time | os.environ)
 
 
+@command
 def main() -> int:
-    try:
-        print(release())
-    except InputError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
+    print(release())
     return 0
 
 

@@ -41,9 +41,9 @@ def records(data: dict[str, Any]) -> dict[str, dict[str, Any]]:
         return len(captions(role, name).images) < len(captions(role).images)
 
     content = {role: _digest(captions(role, *suites)) for role in ("pretrain", "train", "val")}
-    of_suites = {f"suites/{name}": _digest(suite) for name, suite in suites.items()}
-    content |= of_suites
-    found = {}
+    content |= {f"suites/{name}": _digest(suite) for name, suite in suites.items()}
+    evaluated = {name: digest for name, digest in content.items() if name not in ("pretrain", "train")}
+    found = {"evaluate": {"data": data, "content": evaluated}}
     for role in ("pretrain", "train"):
         kept = {
             name: entry
@@ -52,17 +52,17 @@ def records(data: dict[str, Any]) -> dict[str, dict[str, Any]]:
         }
         reads = {role, "val", *(f"suites/{name}" for name in kept)}
         found[role] = {"data": data | {"suites": kept}, "content": {name: content[name] for name in reads}}
-    for name, digest in of_suites.items():  # a model that is not the study's own is asked for one suite at a time
-        entry = {name.removeprefix("suites/"): data["suites"][name.removeprefix("suites/")]}
-        found[name] = {"data": data | {"captions": "", "suites": entry}, "content": {name: digest}}
-    return found | {"evaluate": {"data": data, "content": {"val": content["val"]} | of_suites}}
+    for name, entry in data["suites"].items():  # a model that is not the study's own is asked for one suite at a time
+        alone, key = data | {"captions": "", "suites": {name: entry}}, f"suites/{name}"
+        found[key] = {"data": alone, "content": {key: content[key]}}
+    return found
 
 
 def _digest(suite: AnySuite) -> str:
     if isinstance(suite, RetrievalSuite):
         groups = suite.groups if suite.groups is None else suite.groups.tolist()
-        more = (suite.images, suite.captions, suite.image_of_caption.tolist(), suite.notes, suite.negatives, groups)
-        text = repr(more)
+        order = suite.image_of_caption.tolist()
+        text = repr((suite.images, suite.captions, order, suite.notes, suite.negatives, groups))
     else:
         text = suite.edition + suite.records.to_csv(index=False)
     digest = hashlib.sha256(text.encode("utf-8", "surrogatepass"))

@@ -10,6 +10,7 @@ from dvc.utils.hydra import apply_overrides
 from ruamel.yaml import YAML
 
 from eqlib.errors import InputError
+from eqlib.study.check import SECTIONS as RECORDS
 from eqlib.study.notebook import read
 from eqlib.study.parameters import accepts, check, declared, gathered
 from eqlib.study.profile import main, nested, overlay, write
@@ -66,6 +67,14 @@ def test_every_value_is_one_that_the_notebook_declares(root, profile, stage):
     known = declared(read(notebook), where=notebook)
     for section in SECTIONS[stage]:
         check(gathered(params[section], known), known, where=f"{profile}: {section}")
+
+
+@pytest.mark.parametrize("stage", SECTIONS)
+def test_a_notebook_declares_every_name_that_a_section_may_hold(root, stage):
+    (notebook,) = root.glob(f"notebooks/*_{stage}.ipynb")
+    known = declared(read(notebook), where=notebook)
+    for section in SECTIONS[stage]:
+        assert "settings" in known or RECORDS[section].__dataclass_fields__.keys() <= known.keys()
 
 
 @pytest.mark.parametrize("profile", PROFILES)

@@ -19,7 +19,7 @@ from eqlib.losses import EqSimLoss, contrastive_loss, eqsim_itm
 from eqlib.progress import progress
 from eqlib.study.fusion.model import Encoded, Fused, FusionHead, encode
 from eqlib.study.training.batches import CaptionedImages, batches
-from eqlib.study.training.recipe import Recipe, learning_rate, parameter_groups
+from eqlib.study.training.recipe import Recipe, adamw, learning_rate
 from eqlib.suites import RetrievalSuite
 
 WEIGHT, MARGIN, FLOOR = 0.5, 0.1, 1e-4
@@ -87,9 +87,7 @@ def fit_fused(
         raise InputError(f"one of {', '.join(METHODS)}", repr(method), row="method")
     model, head, device = fused.bundle.model, fused.head, fused.bundle.device
     both = torch.nn.ModuleList([model, head])
-    optimizer = torch.optim.AdamW(
-        parameter_groups(both, recipe.weight_decay), lr=recipe.lr, betas=(0.9, 0.98), eps=1e-6, fused=True
-    )
+    optimizer = adamw(both, recipe)
     draws, eqsim = torch.Generator().manual_seed(recipe.seed), EqSimLoss.released(seed=recipe.seed)
     loader = batches(data, batch=recipe.batch, first=0, last=recipe.steps, seed=recipe.seed, partners=pairs)
     history = []

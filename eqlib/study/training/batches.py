@@ -127,22 +127,6 @@ def check_knows(suite: RetrievalSuite, *, negatives: bool = False, partners: boo
         raise InputError("images in minimal pairs (`group`)", "an image without one", where=suite.name)
 
 
-class _Steps:
-    """Batch sampler: the keys of this process's share of every step from ``first`` to ``last``."""
-
-    def __init__(self, order: Order, first: int, last: int, *, rank: int, world: int):
-        self.order, self.first, self.last, self.rank, self.world = order, first, last, rank, world
-
-    def __len__(self) -> int:
-        return self.last - self.first
-
-    def __iter__(self) -> Iterator[list[tuple[int, int]]]:
-        local = self.order.batch // self.world
-        for step in range(self.first, self.last):
-            epoch, indices = self.order.at(step)
-            yield [(epoch, int(i)) for i in indices[self.rank * local : (self.rank + 1) * local]]
-
-
 def batches(
     data: CaptionedImages,
     *,
@@ -168,26 +152,23 @@ def batches(
         raise InputError(f"a batch divisible by {world} processes", batch)
     groups = data.suite.groups
     check_knows(data.suite, partners=partners)
-    steps = _Steps(Order(images, batch, seed=seed, groups=groups), first, last, rank=rank, world=world)
+    order = Order(images, batch, seed=seed, groups=groups)
+    own = slice(rank * batch // world, (rank + 1) * batch // world)  # this process's share of a step
+    keys = ([(epoch, int(i)) for i in indices[own]] for epoch, indices in map(order.at, range(first, last)))
     pin = torch.cuda.is_available()
-    loader = DataLoader(data, batch_sampler=steps, num_workers=workers, pin_memory=pin, collate_fn=_collate)
-    return _with_partners(_raising(loader, data), steps, groups) if partners else _raising(loader, data)
+    loader = DataLoader(data, batch_sampler=keys, num_workers=workers, pin_memory=pin, collate_fn=_collate)
 
+    def whole() -> Iterator[list[torch.Tensor]]:
+        values = 2 if data.negative_tokens is None else 3
+        for step, found in enumerate(loader, first):
+            if isinstance(found, InputError):
+                raise found
+            data.skipped += int(sum(count.sum() for count in found[values:]))
+            places = [torch.from_numpy(mates(groups[order.at(step)[1]]))[own]] if partners else []
+            yield [*found[:values], *places]
 
-def _with_partners(found: Iterator[list[torch.Tensor]], steps: _Steps, groups: np.ndarray):
-    for batch, step in zip(found, range(steps.first, steps.last), strict=True):
-        everyone = torch.from_numpy(mates(groups[steps.order.at(step)[1]]))
-        yield [*batch, everyone[steps.rank * len(batch[0]) :][: len(batch[0])]]
+    return whole()
 
 
 def _collate(items: list) -> list[torch.Tensor] | InputError:
     return next((item for item in items if isinstance(item, InputError)), None) or default_collate(items)
-
-
-def _raising(loader: DataLoader, data: CaptionedImages) -> Iterator[list[torch.Tensor]]:
-    for batch in loader:
-        if isinstance(batch, InputError):
-            raise batch
-        values = 2 if data.negative_tokens is None else 3
-        data.skipped += int(sum(count.sum() for count in batch[values:]))
-        yield batch[:values]

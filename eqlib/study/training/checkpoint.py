@@ -25,7 +25,7 @@ SUMS = "sha256.json"
 
 
 class Checkpoint:
-    """Of an ``accelerator`` with its model prepared, under ``folder``, which all processes must reach. ``experiment``
+    """Of an ``accelerator`` and what it prepares, under ``folder``, which all processes must reach. ``experiment``
     holds everything that decides the weights. Every process makes each call."""
 
     def __init__(self, folder: str | Path, accelerator: Accelerator, experiment: dict[str, Any]):
@@ -48,15 +48,14 @@ class Checkpoint:
         """The last ``state`` saved, on the CPU, with the accelerator's own back in place; None where there is none that
         is as it was written, with ``names`` among its keys."""
         found = sorted(self.folder.glob("step-*"))
-        main = self.accelerator.is_main_process
         if not found:
             return None
-        state = _as_written(found[-1], set(names)) if main else None
-        if not broadcast_object_list([state is not None])[0]:
+        whole = self.accelerator.is_main_process and _as_written(found[-1], set(names))
+        if not broadcast_object_list([whole])[0]:
             self.remove()  # its folder would stand in the way of the next of that step
             return None
         self.accelerator.load_state(str(found[-1]))
-        return state if main else _state(found[-1])
+        return _state(found[-1])
 
     def remove(self) -> None:
         self._on_one(shutil.rmtree, self.folder, ignore_errors=True)
@@ -84,13 +83,13 @@ def _state(folder: Path) -> dict[str, Any]:
     return torch.load(folder / "state.pt", map_location="cpu", weights_only=True)
 
 
-def _as_written(folder: Path, names: set[str]) -> dict[str, Any] | None:
-    """The state in ``folder``; None where a file is not as it was written, or the state lacks one of ``names``."""
+def _as_written(folder: Path, names: set[str]) -> bool:
+    """Whether every file in ``folder`` is as it was written, and the state has ``names``; it is said where not."""
     with suppress(InputError):
-        if read_json(folder / SUMS) == _sums(folder) and names <= (state := _state(folder)).keys():
-            return state
+        if read_json(folder / SUMS) == _sums(folder) and names <= _state(folder).keys():
+            return True
     print(f"{folder}: a damaged checkpoint, or one of another version, left out; training begins anew", file=sys.stderr)
-    return None
+    return False
 
 
 def _sums(folder: Path) -> dict[str, str]:

@@ -6,7 +6,7 @@ import math
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import asdict
 from functools import partial
@@ -26,7 +26,7 @@ from eqlib.study.training.batches import CaptionedImages, batches
 from eqlib.study.training.checkpoint import Checkpoint
 from eqlib.study.training.objective import Objective
 from eqlib.study.training.order import ORDER
-from eqlib.study.training.recipe import Recipe, accelerator_for, learning_rate, parameter_groups
+from eqlib.study.training.recipe import Recipe, accelerator_for, adamw, learning_rate
 
 _DROPOUT = ORDER + 3  # a random stream of the seed, beside those of the batches
 
@@ -62,7 +62,11 @@ def fit(
     negatives that the objective needs and ``data`` lacks (or the reverse), or an ``ema`` beside a matching head.
     """
     accelerator = accelerator or accelerator_for(recipe)
-    _check_fit(objective, data, recipe)
+    if ("negatives" in objective.needs) != (data.negative_tokens is not None):
+        wanted = "with" if "negatives" in objective.needs else "without"
+        raise InputError(f"data {wanted} hard-negative captions for {objective.method}", "the other", where="fit")
+    if objective.head is not None and recipe.ema:
+        raise InputError("ema 0 with a matching head, which is not averaged", recipe.ema, row="ema")
     with _left_as_found(model, accelerator):
         device, rank, world = accelerator.device, accelerator.process_index, accelerator.num_processes
         main, several = rank == 0, torch.nn.ModuleList([model, objective]).to(device)
@@ -70,9 +74,7 @@ def fit(
         convolutions = sum(isinstance(module, torch.nn.Conv2d) for module in model.modules())
         layout = torch.channels_last if convolutions > 1 else torch.contiguous_format
         model.to(memory_format=layout)
-        optimizer = torch.optim.AdamW(
-            parameter_groups(several, recipe.weight_decay), lr=recipe.lr, betas=(0.9, 0.98), eps=1e-6, fused=True
-        )
+        optimizer = adamw(several, recipe)
         average = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(recipe.ema)) if recipe.ema else None
         # open_clip_train's ceiling of 100, but never below a released temperature: SigLIP's models come with more
         scales = {
@@ -80,17 +82,17 @@ def fit(
             for n, p in model.named_parameters()
             if n.endswith("logit_scale")
         }
-        keeping = recipe.checkpoint_every or recipe.checkpoint_minutes
-        experiment = keeping and {
-            "recipe": asdict(recipe), "method": objective.method, "settings": objective.settings, "more": settings,
-            "data": data.digest, "processes": world,
-            "weights": weights_digest(torch.nn.ModuleList(filter(None, [model, objective.head])), ""),
-        }  # fmt: skip
+        checkpoint = None
+        if recipe.checkpoint_every or recipe.checkpoint_minutes:
+            checkpoint = Checkpoint(scratch, accelerator, {
+                "recipe": asdict(recipe), "method": objective.method, "settings": objective.settings, "more": settings,
+                "data": data.digest, "processes": world,
+                "weights": weights_digest(torch.nn.ModuleList(filter(None, [model, objective.head])), ""),
+            })  # fmt: skip
         bare = model
         model, optimizer = accelerator.prepare(model, optimizer)
         history, best, first = [], {"value": -math.inf, "waited": 0, "weights": None}, 0
         parts = {"objective": objective} | ({"average": average} if average else {})
-        checkpoint = Checkpoint(scratch, accelerator, experiment) if keeping else None
         if checkpoint and (state := checkpoint.load(*parts, "step", "history", "best", "skipped")):
             for name, part in parts.items():
                 part.load_state_dict(state[name])
@@ -163,8 +165,8 @@ def fit(
                 # a process's term covers its own pairs: the mean is what one process with the whole batch would log
                 row |= accelerator.reduce({name: term.detach() for name, term in terms.items()}, "mean") | telemetry
                 row = {name: float(torch.as_tensor(value).detach()) for name, value in row.items()}
-                with _weights_of(average, bare) if validating else nullcontext():
-                    if validating:
+                if validating:
+                    with _weights_of(average, bare):
                         row |= _on_main(accelerator, validate, bare)
                         _keep_best(best, row, recipe, bare, objective)
                 log(step, row)
@@ -213,14 +215,6 @@ def _left_as_found(model: torch.nn.Module, accelerator: Accelerator) -> Iterator
             accelerator.free_memory()
 
 
-def _check_fit(objective: Objective, data: CaptionedImages, recipe: Recipe) -> None:
-    if ("negatives" in objective.needs) != (data.negative_tokens is not None):
-        wanted = "with" if "negatives" in objective.needs else "without"
-        raise InputError(f"data {wanted} hard-negative captions for {objective.method}", "the other", where="fit")
-    if objective.head is not None and recipe.ema:
-        raise InputError("ema 0 with a matching head, which is not averaged", recipe.ema, row="ema")
-
-
 def _encode(model: torch.nn.Module, images: torch.Tensor, tokens: torch.Tensor, *negatives: torch.Tensor):
     """What ``model`` returns; the features of hard-negative captions, where given, behind all else.
 
@@ -265,11 +259,12 @@ def _keep_best(best: dict, row: dict, recipe: Recipe, model: torch.nn.Module, ob
 @contextmanager
 def _weights_of(average: AveragedModel | None, model: torch.nn.Module) -> Iterator[None]:
     """The averaged weights, where there are any, in the model's place while it is validated or exported."""
-    own = {name: value.clone() for name, value in model.state_dict().items()} if average else None
-    if average:
-        model.load_state_dict(average.module.state_dict())
+    if average is None:
+        yield
+        return
+    own = deepcopy(model.state_dict())
+    model.load_state_dict(average.module.state_dict())
     try:
         yield
     finally:
-        if average:
-            model.load_state_dict(own)
+        model.load_state_dict(own)

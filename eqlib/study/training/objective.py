@@ -54,13 +54,9 @@ class Objective(torch.nn.Module):
             if (loss or names[-1]) not in own:
                 raise InputError(f"settings of {', '.join(names)}", repr(key), row="settings")
             own[loss or names[-1]][setting] = value
-        self.ramps = {}
-        for name in names[1:]:
-            if name == "itm":
-                continue  # a head's own loss never waits: it is EqSim that an untrained head misleads
-            start, ramp = (_steps(own[name], key) for key in ("start", "ramp"))
-            if start or ramp:
-                self.ramps[name] = (start, ramp)
+        waiting = set(names[1:]) - {"itm"}  # a head's own loss never waits: it is EqSim that an untrained head misleads
+        ramps = {name: (_steps(own[name], "start"), _steps(own[name], "ramp")) for name in waiting}
+        self.ramps = {name: ramp for name, ramp in ramps.items() if any(ramp)}
         self.losses = {name: loss_of(name, own[name], seed=seed, dim=dim) for name in names}
         for name, loss in self.losses.items():
             if isinstance(loss, torch.nn.Module):

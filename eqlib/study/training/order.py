@@ -11,24 +11,15 @@ ORDER = 0
 """The random stream of the order; captions and augmentation have others of the same seed."""
 
 
-def step_indices(images: int, batch: int, step: int, *, seed: int) -> tuple[int, np.ndarray]:
-    """The epoch of ``step`` and the ``batch`` distinct image indices (int64) that it takes.
-
-    Every epoch is one seeded permutation cut into whole batches; what is left over waits for the next permutation.
-    """
-    per_epoch = images // batch
-    epoch, position = divmod(step, per_epoch)
-    return epoch, permutation(images, epoch, seed=seed)[position * batch : (position + 1) * batch]
-
-
 def permutation(images: int, epoch: int, *, seed: int) -> np.ndarray:
     return np.random.default_rng([seed, ORDER, epoch]).permutation(images)
 
 
 class Order:
-    """``order.at(step)``: what ``step_indices`` gives, or, with ``groups``, batches of whole groups.
+    """``order.at(step)``: which images a step takes. Every epoch is one seeded permutation cut into whole batches; what
+    is left over waits for the next permutation.
 
-    ``groups`` (images,) int64 as in RetrievalSuite. An epoch then permutes groups and fills one batch after the other:
+    With ``groups`` (images,) int64, as in RetrievalSuite, an epoch permutes groups and fills one batch after the other:
     each takes the next group in line after which the batch can still be filled to the last place, and passes over the
     others, which stay first in line. The epoch ends when no exact filling is left, so its number of steps may differ
     from the next one's. Groups of one image each give the order without groups.
@@ -51,7 +42,8 @@ class Order:
     def at(self, step: int) -> tuple[int, np.ndarray]:
         """The epoch of ``step`` and its ``batch`` distinct image indices (int64)."""
         if self.members is None:
-            return step_indices(self.images, self.batch, step, seed=self.seed)
+            epoch, place = divmod(step, self.images // self.batch)
+            return epoch, permutation(self.images, epoch, seed=self.seed)[place * self.batch :][: self.batch]
         while self._first[-1] <= step:
             self._pack(len(self._first) - 1)
             self._first.append(self._first[-1] + len(self._batches))

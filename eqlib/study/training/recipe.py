@@ -78,6 +78,12 @@ def learning_rate(recipe: Recipe, step: int) -> float:
     return recipe.lr * 0.5 * (1 + math.cos(math.pi * done))
 
 
+def adamw(model: torch.nn.Module, recipe: Recipe) -> torch.optim.AdamW:
+    """open_clip's optimiser of a ViT."""
+    groups = parameter_groups(model, recipe.weight_decay)
+    return torch.optim.AdamW(groups, lr=recipe.lr, betas=(0.9, 0.98), eps=1e-6, fused=True)
+
+
 def parameter_groups(model: torch.nn.Module, weight_decay: float) -> list[dict]:
     """open_clip's two groups: gains, biases, norms and the logit scale do not decay. Frozen parameters are in none."""
 

@@ -16,9 +16,9 @@ import subprocess
 import sys
 from collections.abc import Callable
 from copy import deepcopy
-from dataclasses import asdict, field, replace
+from dataclasses import KW_ONLY, asdict, field, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 from uuid import uuid4
 
 import numpy as np
@@ -27,6 +27,7 @@ import torch
 from accelerate import Accelerator
 from accelerate.tracking import get_available_trackers
 from accelerate.utils import broadcast_object_list
+from pydantic import AfterValidator
 
 from eqlib.errors import InputError
 from eqlib.files import read_json, whole, write_json
@@ -46,14 +47,35 @@ from eqlib.study.training.validate import validator
 SCRATCH = "scratch/checkpoints"
 
 
+def _installed(trackers: list[str]) -> list[str]:
+    there = [str(getattr(tracker, "value", tracker)) for tracker in get_available_trackers()]  # others are dropped
+    if missing := set(trackers) - set(there):
+        raise InputError(f"trackers that are installed ({', '.join(there)})", ", ".join(sorted(missing)))
+    return trackers
+
+
 @record
-class Run:
-    """Everything that decides a run's weights. ``suites`` are held out of training; ``validation`` names the one that
-    is watched. ``settings`` are the method's own. ``part`` is one of ``train_only``'s, or ``lora``. ``aug_cfg`` goes to
+class Options:
+    """What trains and how, beside the recipe. ``part`` is one of ``train_only``'s, or ``lora``. ``aug_cfg`` goes to
     open_clip's training transform; ``grad_checkpointing`` computes activations twice and keeps none. ``damaged``:
     "fail" stops at a training picture that cannot be read, before the first step where it is missing or cut off; "skip"
     takes another in its place and counts it in metrics.json. ``trackers`` are accelerate's ("tensorboard", "wandb",
     ...), which write under output/logs; they decide nothing."""
+
+    _: KW_ONLY
+    part: Literal["all", "text", "image", "last", "lora"] = "all"
+    last: Positive = 1
+    lora_rank: Positive = 8
+    aug_cfg: dict[str, Any] = field(default_factory=dict)
+    grad_checkpointing: bool = False
+    damaged: Literal["fail", "skip"] = "fail"
+    trackers: Annotated[list[str], AfterValidator(_installed)] = field(default_factory=list)
+
+
+@record
+class Run(Options):
+    """Everything that decides a run's weights. ``suites`` are held out of training; ``validation`` names the one that
+    is watched. ``settings`` are the method's own."""
 
     init: str
     method: str
@@ -65,26 +87,18 @@ class Run:
     validation: str
     recipe: Recipe
     settings: dict[str, Any] = field(default_factory=dict)
-    part: Literal["all", "text", "image", "last", "lora"] = "all"
-    last: Positive = 1
-    lora_rank: Positive = 8
-    aug_cfg: dict[str, Any] = field(default_factory=dict)
-    grad_checkpointing: bool = False
-    damaged: Literal["fail", "skip"] = "fail"
-    trackers: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        if self.validation not in self.suites:
+            raise InputError(f"a suite ({', '.join(self.suites)})", repr(self.validation), row="validation")
 
     @classmethod
     def configured(cls, values: dict[str, Any], **rest: Any) -> Run:
         """``values`` name fields of the recipe (steps, batch, lr, ...) and fields here (part, ...) in one dictionary;
         ``rest`` are fields here. Raises InputError for an unknown name or a value of another type."""
-        recipe, more = split(values)
+        recipe = {name: value for name, value in values.items() if name in Recipe.__dataclass_fields__}
+        more = {name: value for name, value in values.items() if name not in recipe}
         return cls(recipe=Recipe(**recipe), **more, **rest)
-
-
-def split(values: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Settings in one dictionary as those of the recipe and all others."""
-    recipe = {name: value for name, value in values.items() if name in Recipe.__dataclass_fields__}
-    return recipe, {name: value for name, value in values.items() if name not in recipe}
 
 
 def write_run(run: Run, output: str | Path) -> Path:
@@ -106,9 +120,8 @@ def train(
     and run.json. The history. ``on_log``: see `fit`, on one process.
 
     ``processes`` > 1 are started by torchrun, on GPUs where there are any, else on the CPU. Raises InputError where
-    there are GPUs, but fewer, where ``validation`` is not among the suites or a file is missing, before the first step.
+    there are GPUs, but fewer, and where a file is missing, before the first step.
     """
-    _check(run)
     if torch.cuda.is_available() and processes > torch.cuda.device_count():
         raise InputError(f"at most {torch.cuda.device_count()} processes, one a GPU", processes, row="processes")
     written = write_run(run, output)
@@ -129,20 +142,11 @@ def check(*runs: Run) -> None:
     """
     captions = {}
     for run in runs:
-        _check(run)
         objective = Objective(run.method, run.settings, dim=1)
         source = (run.data_root, run.captions, run.split)
         if source not in captions:
             captions[source] = read_captions(*source, held_out=read_suites(run.data_root, run.suites))
         check_knows(captions[source], **{need: True for need in objective.needs})
-
-
-def _check(run: Run) -> None:
-    if run.validation not in run.suites:
-        raise InputError(f"a suite ({', '.join(run.suites)})", repr(run.validation), row="validation")
-    there = [getattr(tracker, "value", tracker) for tracker in get_available_trackers()]  # accelerate drops the others
-    if missing := set(run.trackers) - {str(name) for name in there}:
-        raise InputError(f"trackers that are installed ({', '.join(map(str, there))})", ", ".join(sorted(missing)))
 
 
 def _train(run: Run, output: Path, scratch: str, on_log: Callable | None = None) -> pd.DataFrame:

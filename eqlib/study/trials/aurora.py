@@ -23,12 +23,11 @@ def read_aurora(path: str | Path, *, root: str | Path | None = None) -> QuadSuit
     rows = [Row(record, path, n) for n, record in enumerate(records_of(read_json(path), path))]
     quads = []
     for row in rows:
-        quad = {"quad": row.label("id"), "subset": row.text("source"), "cluster": ""}
-        quad |= {key: row.image(key) for key in ("image0", "image1")}
-        quad["cluster"] = scene(quad["subset"], quad["image0"])
         if row.get("caption0") is None or row.get("caption1") is None:
             continue
-        quads.append(quad | {"caption0": row.text("caption0"), "caption1": row.text("caption1")})
+        source, images = row.text("source"), {key: row.image(key) for key in ("image0", "image1")}
+        quad = {"quad": row.label("id"), "subset": source, "cluster": scene(source, images["image0"]), **images}
+        quads.append(quad | {key: row.text(key) for key in ("caption0", "caption1")})
     if not quads:
         raise rows[0].fail("at least one pair with both captions", "none")
     records = pd.DataFrame(quads)

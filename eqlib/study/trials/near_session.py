@@ -18,27 +18,24 @@ from eqlib.suites.suite import QuadSuite
 
 
 def read_near_session(
-    path: str | Path,
-    *,
-    index: str | Path | None = None,
-    splits: tuple[str, ...] | list[str] | None = None,
-    root: str | Path | None = None,
+    path: str | Path, *, splits: tuple[str, ...] | list[str] | None = None, root: str | Path | None = None
 ) -> QuadSuite:
     """A QuadSuite of photograph pairs, each with the first caption of its two photos.
 
-    ``splits`` keeps the pairs with both photos in these splits of ``index`` (the Karpathy file, default
-    ``dataset_*.json`` in the same folder): a model trained on the train split has seen most pairs. ``cluster``: pairs
-    that share photos, directly or through others. Raises InputError naming file and row, also for a photo that
-    ``index`` lacks.
+    ``splits`` keeps the pairs with both photos in these splits of the Karpathy file, ``dataset_*.json`` in the same
+    folder: a model trained on the train split has seen most pairs. ``cluster``: pairs that share photos, directly or
+    through others. Raises InputError naming file and row, also for a photo that the Karpathy file lacks.
     """
     path = Path(path)
-    index = Path(index) if index else _index_beside(path)
+    beside = sorted(path.parent.glob("dataset_*.json"))
+    if len(beside) != 1:
+        raise InputError("one dataset_*.json beside the pairs", len(beside), where=path.parent)
+    index = beside[0]
     photos = _photos(index)
     quads, records = [], records_of(read_json(path), path)
     for n, record in enumerate(records):
         row = Row(record, path, n)
-        quad = {"quad": str(n), "subset": "", "cluster": ""}
-        found = []
+        quad, found = {"quad": str(n), "subset": "", "cluster": ""}, []
         for side in "01":
             name = row.image(f"image{side}")
             if name not in photos:
@@ -68,14 +65,6 @@ def _photos(path: Path) -> dict[str, tuple[str, str]]:
         folder, name = row.optional_label("filepath", ""), row.image("filename")
         photos[name] = (image_path(f"{folder}/{name}" if folder else name, **row.place), row.text("split"))
     return photos
-
-
-def _index_beside(path: Path) -> Path:
-    found = sorted(path.parent.glob("dataset_*.json"))
-    if len(found) != 1:
-        expected = "one dataset_*.json beside the pairs (or the option index)"
-        raise InputError(expected, len(found), where=path.parent)
-    return found[0]
 
 
 def _sessions(table: pd.DataFrame) -> list[str]:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from eqlib.errors import InputError
 from eqlib.study.training.batches import CaptionedImages, batches
-from eqlib.study.training.order import mates, step_indices
+from eqlib.study.training.order import Order, mates
 
 
 @given(st.integers(2, 50), st.data())
@@ -21,7 +21,7 @@ def test_an_epoch_visits_no_image_twice(images, data):
     for epoch in range(2):
         seen = []
         for step in range(epoch * per_epoch, (epoch + 1) * per_epoch):
-            found, indices = step_indices(images, batch, step, seed=seed)
+            found, indices = Order(images, batch, seed=seed).at(step)
             assert found == epoch
             seen.extend(indices.tolist())
         assert len(seen) == len(set(seen)) == per_epoch * batch
@@ -110,7 +110,7 @@ def with_damage(train, folder, *numbers):
 
 
 def test_the_next_of_the_epochs_order_stands_in(train, bundle, tmp_path):
-    epoch, order = step_indices(20, 20, 0, seed=0)
+    epoch, order = Order(20, 20, seed=0).at(0)
     first, second, third = order[:3].tolist()
     last = int(order[-1])
     cut = with_damage(train, tmp_path / "cut", first, second, last)
