@@ -2,7 +2,6 @@
 
 import io
 import re
-from collections.abc import Callable
 
 import numpy as np
 import resvg_py
@@ -10,25 +9,21 @@ from PIL import Image
 
 from eqlib.errors import InputError
 from eqlib.study.scenes.backdrops import backdrop, shadow, veil
-from eqlib.study.scenes.pen import Pen, patterns, shades
+from eqlib.study.scenes.pen import Pen, definitions
 from eqlib.study.scenes.scene import Scene, foot
-from eqlib.study.scenes.shapes import DRAWN, basket_back
+from eqlib.study.scenes.shapes import PARTS, person
 from eqlib.study.scenes.vocabulary import KINDS
 
 
 def svg(scene: Scene) -> str:
     """The scene as an SVG document, 100 units wide and high."""
-    definitions, ground = backdrop(scene.place)
+    fades, ground = backdrop(scene.place)
     order = _back_to_front(scene)
     shadows = "".join(_shadow(scene, index) for index in order if scene.things[index].relation in ("", "under"))
     things = "".join(_drawn(scene, index) for index in order)
-    corners = (
-        '<radialGradient id="corners" cx=".5" cy=".5" r=".75"><stop offset=".62" stop-color="#000" stop-opacity="0"/>'
-        '<stop offset="1" stop-color="#000" stop-opacity=".2"/></radialGradient>'
-    )
     return (
         '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 100 100"><defs>'
-        f"{definitions}{corners}{shades(scene.place.light_x)}{patterns()}</defs>{ground}{shadows}{things}{veil(scene.place)}</svg>"
+        f"{fades}{definitions(scene.place.light_x)}</defs>{ground}{shadows}{things}{veil(scene.place)}</svg>"
     )
 
 
@@ -89,27 +84,25 @@ def _drawn(scene: Scene, index: int, flat: str | None = None) -> str:
             f'ry="{half * 0.26 * scale:.2f}" fill="url(#shadow)"/>'
         )
     if thing.kind == "basket":
-        made += _placed(scene, index, basket_back, flat)
+        made += _placed(scene, index, PARTS["basket back"], flat)
         if any(other.carrier == index and other.relation == "in" for other in scene.things):
             return made  # the front follows what the basket holds
-    made += _placed(scene, index, DRAWN[thing.kind], flat)
+    if thing.kind == "person":
+        parts = person(thing.state, scene.vigour, scene.place.detail)
+    else:
+        parts = PARTS[f"{thing.kind} {thing.state}".strip()]
+    made += _placed(scene, index, parts, flat)
     if thing.relation == "in":
-        shown = None if flat is None else f"#{thing.carrier + 1:06x}"
-        made += _placed(scene, thing.carrier, DRAWN["basket"], shown)
+        made += _placed(scene, thing.carrier, PARTS["basket"], flat and f"#{thing.carrier + 1:06x}")
     return made
 
 
-def _placed(scene: Scene, index: int, draw: Callable[..., None], flat: str | None) -> str:
+def _placed(scene: Scene, index: int, parts: list, flat: str | None) -> str:
     thing = scene.things[index]
-    pen = Pen(thing.colour, thing.material, thing.turn, scene.place.light_x, scene.vigour)
-    looks = {"vigour": scene.vigour, "looks": scene.place.detail} if thing.kind == "person" else {}
-    draw(pen, thing.state, **looks)
     x, y, scale = foot(scene, index)
-    body = "".join(pen.out if flat is None else _flattened(pen.out, flat))
+    pen = Pen(thing.colour, thing.material, thing.turn, scene.place.light_x, scene.vigour)
+    body = "".join(pen.part(*part) for part in parts)
+    if flat is not None:  # the same outlines in one opaque colour, without shades, patterns and glows
+        body = re.sub(r'<[^<]*fill="url\(.*?/>|(fill|stroke)-opacity="[\d.]+"', "", body)
+        body = re.sub(r'(fill|stroke)="#[0-9a-f]+"', rf'\1="{flat}"', body)
     return f'<g transform="translate({x:.2f} {y:.2f}) scale({scale:.4f})">{body}</g>'
-
-
-def _flattened(parts: list[str], tone: str) -> list[str]:
-    """The same outlines in one opaque colour; shades, patterns and glows left out."""
-    kept = [re.sub(r'(fill|stroke)-opacity="[\d.]+"', "", part) for part in parts if 'fill="url(' not in part]
-    return [re.sub(r'(fill|stroke)="#[0-9a-f]+"', rf'\1="{tone}"', part) for part in kept]
