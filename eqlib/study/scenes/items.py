@@ -107,10 +107,10 @@ def pair_of(
     return Pair((one, other), quad.change)
 
 
-def lone(kind: str, number: int, dials: Dials, *, split: str = "test", seed: int = 0) -> Scene:
-    """One thing of a kind, alone in a place of the split: what zero-shot classification is shown."""
-    rng = stream(seed, CODES[split], _LONE, list(KINDS).index(kind), number)
-    return alone(rng, kind, dials, place_in(split, rng, dials), _allowed(split, ()))
+def lone(kind: str, number: int, dials: Dials, *, seed: int = 0) -> Scene:
+    """One thing of a kind, alone in a place of the split test: what zero-shot classification is shown."""
+    rng = stream(seed, CODES["test"], _LONE, list(KINDS).index(kind), number)
+    return alone(rng, kind, dials, place_in("test", rng, dials), _allowed("test", ()))
 
 
 def _told_of(
@@ -157,15 +157,13 @@ def quads_of(split: str, number: int, dials: Dials, *, seed: int = 0, kinds: tup
             outcome = edit(base, rng, kind, dials, accept)
             if outcome is None:
                 break
-            made.append(_told(base, *outcome, rng))
+            after, change = outcome
+            style = draw_style(rng)
+            told = tuple(tell(scene, change.focus, style) for scene in (base, after))
+            made.append(Quad((base, after), told, change))
         if len(made) == len(recipe):
             return [quad for quad in made if quad.change.focus.kind in kinds]
     raise InputError(f"dials that admit the edits {', '.join(recipe)}", dials, row="dials")
-
-
-def _told(base: Scene, after: Scene, change: Change, rng: np.random.Generator) -> Quad:
-    style = draw_style(rng)
-    return Quad((base, after), (tell(base, change.focus, style), tell(after, change.focus, style)), change)
 
 
 def _allowed(split: str, recipe: tuple[str, ...]) -> Allowed:

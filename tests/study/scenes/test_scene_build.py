@@ -14,9 +14,8 @@ from eqlib.errors import InputError
 from eqlib.study.scenes import EDITS, Dials, Place, build, captioned, check, from_dict, render
 from eqlib.study.scenes.__main__ import main
 from eqlib.study.scenes.build import share_changed
-from eqlib.study.scenes.near import nearest
 from eqlib.study.scenes.shards import pictures_in, write_shards
-from eqlib.study.scenes.show import quad_sheet
+from eqlib.study.scenes.show import nearest, quad_sheet
 from eqlib.study.scenes.splits import split_of
 from eqlib.suites.images import open_image
 from eqlib.suites.tars import read_member, tar_index
