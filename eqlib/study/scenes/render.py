@@ -1,6 +1,7 @@
 """A picture is a view of a scene: SVG text, drawn by resvg at any size."""
 
 import io
+import math
 import re
 
 import numpy as np
@@ -8,7 +9,7 @@ import resvg_py
 from PIL import Image
 
 from eqlib.errors import InputError
-from eqlib.study.scenes.backdrops import backdrop, shadow, veil
+from eqlib.study.scenes.backdrops import VEILS, backdrop, veil
 from eqlib.study.scenes.pen import Pen, definitions
 from eqlib.study.scenes.scene import Scene, foot
 from eqlib.study.scenes.shapes import PARTS, person
@@ -59,14 +60,24 @@ def _back_to_front(scene: Scene) -> list[int]:
 
 
 def _shadow(scene: Scene, index: int) -> str:
-    thing = scene.things[index]
+    """A thing's shadow on the ground: dark where it stands, soft and long away from the light."""
+    thing, place = scene.things[index], scene.place
     half, height = KINDS[thing.kind].box[thing.state]
     x, y, scale = foot(scene, index)
     if thing.kind in ("tree", "lamp", "umbrella", "person"):
         half *= {"lying": 1.0, "sitting": 0.8}.get(thing.state, 0.55)
     if thing.lift:
         half, height = 0.7 * half, 0.3 * height
-    return shadow(scene.place, x, y + thing.lift, scale, half, height)
+    strength = VEILS[place.mood][2]
+    angle = math.degrees(math.atan2(-0.2, -place.light_x))
+    reach = height * (0.55 + 0.35 * abs(place.light_x)) / 2 + half * 0.35
+    return (
+        f'<g transform="translate({x:.2f} {y + thing.lift:.2f}) scale({scale:.4f})">'
+        f'<g transform="rotate({angle:.1f})"><ellipse cx="{reach * 0.72:.1f}" cy="0" rx="{reach:.1f}" '
+        f'ry="{min(half * 0.5, 34):.1f}" fill="url(#shadow)" fill-opacity="{0.62 * strength:.2f}"/></g>'
+        f'<ellipse cx="0" cy="-4" rx="{half * 1.12:.1f}" ry="{half * 0.34:.1f}" fill="url(#shadow)" '
+        f'fill-opacity="{0.55 + 0.35 * strength:.2f}"/></g>'
+    )
 
 
 def _drawn(scene: Scene, index: int, flat: str | None = None) -> str:

@@ -11,7 +11,7 @@ from caption_reader import true_of
 from PIL import Image
 
 from eqlib.errors import InputError
-from eqlib.study.scenes import EDITS, Dials, Place, build, captioned, check, from_dict, render
+from eqlib.study.scenes import EDITS, Dials, Place, build, captioned, check, from_dict, quads_of, render
 from eqlib.study.scenes.__main__ import main
 from eqlib.study.scenes.build import share_changed
 from eqlib.study.scenes.shards import pictures_in, write_shards
@@ -258,8 +258,6 @@ def test_nearest_finds_the_copy(built):
 
 
 def test_a_sheet_has_room_for_every_quad():
-    from eqlib.study.scenes import quads_of
-
     quads = quads_of("val", 0, Dials())
     picture = quad_sheet(quads, size=64, columns=1)
     assert picture.width == 2 * 64 + 3 * 8
