@@ -64,8 +64,7 @@ def focuses(scene: Scene) -> list[Focus]:
             ("count", "number"): members[-1] == len(scene.things) - 1,
         }
         found += [Focus(*name, (group,)) for name, holds in told.items() if holds]
-    pair = tuple(group for group in scene.groups if len(scene.members(group)) == 1)[:2]
-    if len(pair) == 2:
+    if pair := scene.pair:
         one, other = (scene.members(group)[0] for group in pair)
         a, b = scene.things[one], scene.things[other]
         told = {

@@ -87,9 +87,7 @@ def _cast(rng: np.random.Generator, recipe: tuple[str, ...], dials: Dials, allow
         _thing(rng, kind, dials, group, allowed, rich="attribute" in recipe and (group == 0 or "binding" not in recipe))
         for group, kind in enumerate(kinds)
     ]
-    counted: list[Thing] = []
-    if "count" in recipe:
-        counted = [first.pop()] * (1 + int(rng.random() * dials.count))
+    counted = [first.pop()] * (1 + int(rng.random() * dials.count)) if "count" in recipe else []
     rest = [name for name in plain if name not in kinds]
     crowd = max(0, int(rng.random() * (dials.clutter + 1)) - len(counted) // 2)
     clutter = [_thing(rng, kind, dials, -1, allowed) for kind in rest[:crowd]]

@@ -133,9 +133,9 @@ def _count(scene: Scene, rng: np.random.Generator, dials: Dials) -> Iterator[Cha
 
 
 def _location(scene: Scene, rng: np.random.Generator, dials: Dials) -> Iterator[Change]:
-    if len(scene.groups) < 2 or any(len(scene.members(group)) != 1 for group in (0, 1)):
+    if not scene.pair:
         return
-    one, other = scene.members(0)[0], scene.members(1)[0]
+    one, other = (scene.members(group)[0] for group in scene.pair)
     now = relation(scene, other, one)
     if now is None:
         return
@@ -153,7 +153,7 @@ def _location(scene: Scene, rng: np.random.Generator, dials: Dials) -> Iterator[
     found = set()
     for put in moves:
         taken = tuple((index, scene.things[index]) for index, _ in put)
-        change = Change(Focus("location", "relation", (0, 1)), taken, put, 0.0)
+        change = Change(Focus("location", "relation", scene.pair), taken, put, 0.0)
         after = apply(scene, change)
         then = relation(after, other, one)
         # One way to each relation: there are many places beside a table, and one under it.
@@ -184,10 +184,9 @@ def _object(scene: Scene, rng: np.random.Generator, dials: Dials) -> Iterator[Ch
 
 
 def _binding(scene: Scene, rng: np.random.Generator, dials: Dials) -> Iterator[Change]:
-    single = [group for group in scene.groups if len(scene.members(group)) == 1]
-    if len(single) < 2:
+    if not scene.pair:
         return
-    one, other = (scene.members(group)[0] for group in single[:2])
+    one, other = (scene.members(group)[0] for group in scene.pair)
     a, b = scene.things[one], scene.things[other]
     for aspect in ("colour", "material", "size"):
         mine, theirs = getattr(a, aspect), getattr(b, aspect)
@@ -199,7 +198,7 @@ def _binding(scene: Scene, rng: np.random.Generator, dials: Dials) -> Iterator[C
             continue
         distance = distance_of_colours(mine, theirs) * scene.vigour if aspect == "colour" else 1.0
         put = ((one, replace(a, **{aspect: theirs})), (other, replace(b, **{aspect: mine})))
-        yield Change(Focus("binding", aspect, tuple(single[:2])), ((one, a), (other, b)), put, distance)
+        yield Change(Focus("binding", aspect, scene.pair), ((one, a), (other, b)), put, distance)
 
 
 def _state(scene: Scene, rng: np.random.Generator, dials: Dials) -> Iterator[Change]:

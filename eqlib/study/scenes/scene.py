@@ -100,6 +100,12 @@ class Scene:
         """The groups that a caption may mention, in order."""
         return sorted({thing.group for thing in self.things if thing.group >= 0})
 
+    @property
+    def pair(self) -> tuple[int, ...]:
+        """The first two groups of one thing each, which a caption may set in relation; none where there are fewer."""
+        single = tuple(group for group in self.groups if len(self.members(group)) == 1)
+        return single[:2] if len(single) > 1 else ()
+
 
 def foot(scene: Scene, index: int) -> tuple[float, float, float]:
     """(x, y, scale) of a thing's foot in the picture; ``scale`` is the length of a hundredth of its width."""
