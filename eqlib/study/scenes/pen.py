@@ -2,6 +2,7 @@
 every colour."""
 
 import re
+from functools import lru_cache
 
 from PIL.ImageColor import getrgb
 
@@ -60,6 +61,7 @@ SHADES = {
 """Each shade's direction and its stops: place, colour, opacity."""
 
 
+@lru_cache(maxsize=16)
 def definitions(light_x: float) -> str:
     """The gradients that make flat parts look solid, lit from ``light_x`` (-1 left .. 1 right), and the patterns."""
     bright, dark = ("0", "1") if light_x < 0 else ("1", "0")
