@@ -133,12 +133,9 @@ class Pen:
     def _rgb(self, tone: str) -> RGB:
         if tone == "band":  # on a cover, from which it stands out
             tone = "own 0.5 black" if self.pale else "own 0.6 white"
-        base, *share_and_other = tone.split() or ["own"]
+        base, *towards = tone.split() or ["own"]
         rgb = self.rgb if base == "own" else getrgb(base)
-        if share_and_other:
-            share, other = share_and_other
-            return mix(rgb, getrgb(other), float(share))
-        return rgb
+        return mix(rgb, getrgb(towards[1]), float(towards[0])) if towards else rgb
 
     def _element(self, shape: str) -> str:
         """The SVG element of a path or an ellipse, without its brackets, mirrored where the thing is turned."""
