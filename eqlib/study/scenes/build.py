@@ -2,12 +2,14 @@
 
 import json
 from collections import Counter
-from dataclasses import asdict
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, dataclass
 from functools import partial
 from itertools import chain
 from pathlib import Path
 
 import numpy as np
+from PIL import Image
 
 from eqlib.errors import InputError
 from eqlib.files import content_hash, made_here, whole, write_json
@@ -16,7 +18,7 @@ from eqlib.study.scenes.dials import Dials
 from eqlib.study.scenes.edits import EDITS, value_of
 from eqlib.study.scenes.items import Captioned, captioned, grainy, lone, pair_of, picture, quads_of
 from eqlib.study.scenes.render import render
-from eqlib.study.scenes.scene import key_of, to_dict
+from eqlib.study.scenes.scene import Scene, key_of, to_dict
 from eqlib.study.scenes.shards import png, tar_writer
 from eqlib.study.scenes.splits import check_splits
 from eqlib.study.scenes.vocabulary import KINDS
@@ -63,7 +65,7 @@ def build(
     pictures = {"pretrain": pretrain, "train": train, "val": val}
     quads = {"val": quads_val, "test": quads_test, "compositional": quads_compositional}
     more = {"train_pairs": train_pairs, "classes": classes}
-    for name, value in [*pictures.items(), *((f"quads_{split}", n) for split, n in quads.items()), *more.items()]:
+    for name, value in (pictures | {f"quads_{split}": n for split, n in quads.items()} | more).items():
         if value < 0:
             raise InputError("a count of 0 or more", value, row=name)
     unknown = set(subsets) - set(EDITS)
@@ -74,35 +76,37 @@ def build(
     if not 0 <= noise <= 1:
         raise InputError("0 to 1", noise, row="noise")
     subsets = tuple(kind for kind in EDITS if kind in subsets)
+    make = _Maker(dials, seed, size, captions, noise, subsets)
     with whole(folder, replace_folder=made_here(folder, "manifest.json")) as draft, Workers(workers) as pool:
         draft.mkdir()
         with (draft / "scenes.jsonl").open("w", encoding="utf-8") as truth:
+
+            def keep(add: Callable, split: str, at: str, made: Iterable[list[Made]]) -> list[dict]:
+                """Store pictures under the address ``at``, and what they show; the records of those that have one."""
+                records = []
+                for record, name, content, scene in chain.from_iterable(made):
+                    add(name, content)
+                    line = {"split": split, "image": f"{at}/{name}", "scene": scene}
+                    truth.write(json.dumps(line, sort_keys=True) + "\n")
+                    records += [record] if record else []
+                return records
+
             images = []
             for split, n in pictures.items():
-                make = partial(_captioned, split, dials, seed, size, noise * (split == "pretrain"), captions)
-                made = pool.run(make, n, f"{split} pictures")
-                if split == "train":
-                    make = partial(_pair, dials, seed, size, subsets, captions)
-                    made = chain(made, chain.from_iterable(pool.run(make, train_pairs, "train pairs")))
-                with tar_writer(draft / "captions" / f"{split}.tar") as add:
-                    for record, content, scene in made:
-                        add(record["filename"], content)
-                        images.append(record)
-                        truth.write(_line(split, f"captions/{record['filepath']}/{record['filename']}", scene))
+                at = f"captions/{split}.tar"
+                with tar_writer(draft / at) as add:
+                    images += keep(add, split, at, pool.run(partial(make.captioned, split), n, f"{split} pictures"))
+                    if split == "train":
+                        images += keep(add, split, at, pool.run(make.pair, train_pairs, "train pairs"))
             write_json(draft / "captions" / "dataset.json", {"dataset": EDITION, "images": images})
             counts = {f"captions/{split}": n for split, n in pictures.items()}
             if train_pairs:
                 counts["captions/train/pairs"] = train_pairs
             for split, n in quads.items():
-                make = partial(_quads, split, dials, seed, size, subsets, n)
-                records = []
-                with tar_writer(draft / "quads" / f"{split}.tar") as add:
-                    for made in pool.run(make, 6 * -(-n // 2), f"{split} base scenes"):
-                        for record, name, content, scene in made:
-                            add(name, content)
-                            truth.write(_line(split, f"quads/{split}.tar/{name}", scene))
-                            if record is not None:
-                                records.append(record)
+                at = f"quads/{split}.tar"
+                with tar_writer(draft / at) as add:
+                    made = pool.run(partial(make.quads, split, n), 6 * -(-n // 2), f"{split} base scenes")
+                    records = keep(add, split, at, made)
                 records.sort(key=lambda record: EDITS.index(record["subset"]))
                 write_json(draft / "quads" / f"{split}.json", records)
                 found = Counter(record["subset"] for record in records)
@@ -111,11 +115,9 @@ def build(
                 kinds = tuple(KINDS)[: dials.kinds]
                 for kind in kinds:
                     (draft / "classes" / kind).mkdir(parents=True)
-                make = partial(_lone, dials, seed, size, kinds)
-                for name, content, scene in pool.run(make, classes * len(kinds), "things alone"):
-                    (draft / "classes" / name).write_bytes(content)
-                    truth.write(_line("test", f"classes/{name}", scene))
-                counts |= {f"classes/{kind}": classes for kind in kinds}
+                    counts[f"classes/{kind}"] = classes
+                made = pool.run(partial(make.lone, kinds), classes * len(kinds), "things alone")
+                keep(lambda name, content: (draft / "classes" / name).write_bytes(content), "test", "classes", made)
         scenes = check(draft)
         files = sorted(path for path in draft.rglob("*") if path.is_file())
         manifest = {
@@ -145,73 +147,80 @@ def share_changed(one: np.ndarray, other: np.ndarray, threshold: int = 8) -> flo
     return round(float((apart > threshold).mean()), 5)
 
 
-def _line(split: str, image: str, scene: dict) -> str:
-    return json.dumps({"split": split, "image": image, "scene": scene}, sort_keys=True) + "\n"
+Made = tuple[dict | None, str, bytes, dict]
+"""A picture: its record, where it has one, its name, its PNG, its scene as `to_dict` writes it."""
 
 
-def _captioned(
-    split: str, dials: Dials, seed: int, size: int, noise: float, captions: int, number: int
-) -> tuple[dict, bytes, dict]:
-    item = captioned(split, number, dials, seed=seed, noise=noise, captions=captions, negatives=split == "train")
-    return _item(split, f"{number:06d}.png", item, dials, size, grain=number)
+@dataclass(frozen=True)
+class _Maker:
+    """Makes the pictures of an item by its number."""
 
+    dials: Dials
+    seed: int
+    size: int
+    captions: int
+    noise: float
+    subsets: tuple[str, ...]
 
-def _pair(
-    dials: Dials, seed: int, size: int, subsets: tuple[str, ...], captions: int, number: int
-) -> list[tuple[dict, bytes, dict]]:
-    pair = pair_of("train", number, dials, seed=seed, captions=captions, kinds=subsets)
-    group = f"train-{number:06d}-{key_of(pair.sides[0].scene)}"
-    made = []
-    for side, item in enumerate(pair.sides):
-        record, content, scene = _item("train", f"pair-{number:06d}-{side}.png", item, dials, size, grain=number)
-        made.append((record | {"group": group}, content, scene))
-    return made
+    def captioned(self, split: str, number: int) -> list[Made]:
+        options = {"noise": self.noise if split == "pretrain" else 0.0, "negatives": split == "train"}
+        item = captioned(split, number, self.dials, seed=self.seed, captions=self.captions, **options)
+        return [self._told(split, f"{number:06d}.png", item, number)]
 
+    def pair(self, number: int) -> list[Made]:
+        pair = pair_of("train", number, self.dials, seed=self.seed, captions=self.captions, kinds=self.subsets)
+        group = {"group": f"train-{number:06d}-{key_of(pair.sides[0].scene)}"}
+        return [
+            self._told("train", f"pair-{number:06d}-{side}.png", item, number, group)
+            for side, item in enumerate(pair.sides)
+        ]
 
-def _item(split: str, name: str, item: Captioned, dials: Dials, size: int, *, grain: int) -> tuple[dict, bytes, dict]:
-    sentences = [{"raw": caption} for caption in item.captions]
-    record: dict = {"filepath": f"{split}.tar", "filename": name, "split": split, "sentences": sentences}
-    if item.negatives:
-        record["negatives"] = list(item.negatives)
-    return record, png(picture(item.scene, size, dials, grain=grain)), to_dict(item.scene)
+    def _told(self, split: str, name: str, item: Captioned, grain: int, more: dict | None = None) -> Made:
+        sentences = [{"raw": caption} for caption in item.captions]
+        record = {"filepath": f"{split}.tar", "filename": name, "split": split, "sentences": sentences} | (more or {})
+        if item.negatives:
+            record["negatives"] = list(item.negatives)
+        return record, name, png(picture(item.scene, self.size, self.dials, grain=grain)), to_dict(item.scene)
 
+    def lone(self, kinds: tuple[str, ...], number: int) -> list[Made]:
+        turn, which = divmod(number, len(kinds))
+        scene = lone(kinds[which], turn, self.dials, seed=self.seed)
+        content = png(picture(scene, self.size, self.dials, grain=turn))
+        return [(None, f"{kinds[which]}/{turn:05d}.png", content, to_dict(scene))]
 
-def _lone(dials: Dials, seed: int, size: int, kinds: tuple[str, ...], number: int) -> tuple[str, bytes, dict]:
-    kind, turn = kinds[number % len(kinds)], number // len(kinds)
-    scene = lone(kind, turn, dials, seed=seed)
-    return f"{kind}/{turn:05d}.png", png(picture(scene, size, dials, grain=turn)), to_dict(scene)
-
-
-def _quads(
-    split: str, dials: Dials, seed: int, size: int, subsets: tuple[str, ...], most: int, number: int
-) -> list[tuple]:
-    """The quads of one base scene: (record or None, picture's name, its bytes, scene) for each picture."""
-    made, base = [], None
-    base_name = f"{number:05d}.png"
-    for quad in quads_of(split, number, dials, seed=seed, kinds=subsets):
-        kind = quad.change.focus.kind
+    def quads(self, split: str, most: int, number: int) -> list[Made]:
+        """The picture of a base scene, then the other one of each of its quads."""
         # A kind stands in two of six recipes; of an odd number the last round gives the first of its two only.
-        if sum(kind in RECIPES[before % len(RECIPES)] for before in range(number)) >= most:
-            continue
-        if base is None:
-            base = render(quad.scenes[0], size)
-            made.append((None, base_name, png(grainy(base, dials.sensor, grain=number)), to_dict(quad.scenes[0])))
-        after = render(quad.scenes[1], size)
-        name = f"{number:05d}-{kind}.png"
-        record = {
-            "id": f"{split}-{number:05d}-{kind}",
-            "subset": kind,
-            "kind": kind,
-            "aspect": quad.change.focus.aspect,
-            "before": value_of(quad.scenes[0], quad.change.focus),
-            "after": value_of(quad.scenes[1], quad.change.focus),
-            "cluster": f"{split}-{number:05d}-{key_of(quad.scenes[0])}",
-            "image0": f"{split}.tar/{base_name}",
-            "image1": f"{split}.tar/{name}",
-            "caption0": quad.captions[0],
-            "caption1": quad.captions[1],
-            "change": round(quad.change.distance, 4),
-            "share": share_changed(np.asarray(base), np.asarray(after)),
-        }
-        made.append((record, name, png(grainy(after, dials.sensor, grain=number)), to_dict(quad.scenes[1])))
-    return made
+        served = Counter(kind for before in range(number) for kind in RECIPES[before % len(RECIPES)])
+        every = quads_of(split, number, self.dials, seed=self.seed, kinds=self.subsets)
+        quads = [quad for quad in every if served[quad.change.focus.kind] < most]
+        if not quads:
+            return []
+
+        def made(record: dict | None, name: str, clean: Image.Image, scene: Scene) -> Made:
+            return record, name, png(grainy(clean, self.dials.sensor, grain=number)), to_dict(scene)
+
+        scene, base_name = quads[0].scenes[0], f"{number:05d}.png"
+        base = render(scene, self.size)
+        found = [made(None, base_name, base, scene)]
+        for quad in quads:
+            focus = quad.change.focus
+            after = render(quad.scenes[1], self.size)
+            name = f"{number:05d}-{focus.kind}.png"
+            record = {
+                "id": f"{split}-{number:05d}-{focus.kind}",
+                "subset": focus.kind,
+                "kind": focus.kind,
+                "aspect": focus.aspect,
+                "before": value_of(scene, focus),
+                "after": value_of(quad.scenes[1], focus),
+                "cluster": f"{split}-{number:05d}-{key_of(scene)}",
+                "image0": f"{split}.tar/{base_name}",
+                "image1": f"{split}.tar/{name}",
+                "caption0": quad.captions[0],
+                "caption1": quad.captions[1],
+                "change": round(quad.change.distance, 4),
+                "share": share_changed(np.asarray(base), np.asarray(after)),
+            }
+            found.append(made(record, name, after, quad.scenes[1]))
+        return found

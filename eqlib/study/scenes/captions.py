@@ -13,7 +13,7 @@ import numpy as np
 
 from eqlib.study.scenes.draw import pick
 from eqlib.study.scenes.edits import Focus
-from eqlib.study.scenes.scene import Scene, Thing, relation
+from eqlib.study.scenes.scene import Scene, relation
 from eqlib.study.scenes.vocabulary import KINDS
 
 NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven")
@@ -51,33 +51,29 @@ def draw_style(rng: np.random.Generator, noise: float = 0.0) -> Style:
 def focuses(scene: Scene) -> list[Focus]:
     """Everything that captions of this scene may be about."""
     found = []
-    groups = scene.groups
-    single = [group for group in groups if len(scene.members(group)) == 1]
-    for group in groups:
-        thing = scene.things[scene.members(group)[0]]
+    for group in scene.groups:
+        thing, members = scene.first(group), scene.members(group)
         figure = KINDS[thing.kind].role == "figure"
-        found.append(Focus("object", "kind", (group,)))
-        found.append(Focus("attribute", "colour", (group,)))
-        if thing.material != "plain":
-            found.append(Focus("attribute", "material", (group,)))
-        if thing.size:
-            found.append(Focus("attribute", "size", (group,)))
-        if figure:
-            found.append(Focus("action", "pose", (group,)))
-        elif thing.state and group in single:
-            found.append(Focus("state", "state", (group,)))
-        if scene.members(group)[-1] == len(scene.things) - 1:
-            found.append(Focus("count", "number", (group,)))
-    if len(single) >= 2:
-        a, b = (scene.things[scene.members(group)[0]] for group in single[:2])
-        pair = tuple(single[:2])
-        found.append(Focus("binding", "colour", pair))
-        if "plain" not in (a.material, b.material):
-            found.append(Focus("binding", "material", pair))
-        if a.size and b.size:
-            found.append(Focus("binding", "size", pair))
-        if relation(scene, scene.members(pair[1])[0], scene.members(pair[0])[0]):
-            found.append(Focus("location", "relation", pair))
+        told = {
+            ("object", "kind"): True,
+            ("attribute", "colour"): True,
+            ("attribute", "material"): thing.material != "plain",
+            ("attribute", "size"): thing.size,
+            ("action", "pose"): figure,
+            ("state", "state"): thing.state and not figure and len(members) == 1,
+            ("count", "number"): members[-1] == len(scene.things) - 1,
+        }
+        found += [Focus(*name, (group,)) for name, holds in told.items() if holds]
+    if pair := scene.pair:
+        one, other = (scene.members(group)[0] for group in pair)
+        a, b = scene.things[one], scene.things[other]
+        told = {
+            ("binding", "colour"): True,
+            ("binding", "material"): "plain" not in (a.material, b.material),
+            ("binding", "size"): a.size and b.size,
+            ("location", "relation"): relation(scene, other, one),
+        }
+        found += [Focus(*name, pair) for name, holds in told.items() if holds]
     return found
 
 
@@ -118,56 +114,45 @@ def tell(scene: Scene, focus: Focus, style: Style) -> str:
 
 def _phrase(scene: Scene, group: int, slot: int, focus: Focus, style: Style) -> str:
     """A noun phrase for a group: "three small red balls", "a person in blue who sits"."""
-    members = scene.members(group)
-    thing, n = scene.things[members[0]], len(members)
+    thing, n = scene.first(group), len(scene.members(group))
     must = focus.aspect if group in focus.groups and focus.kind != "location" else ""
     loosely = style.likely(f"drop{slot}", style.noise)
-    if focus.kind == "count" and group in focus.groups and style.likely("vague", style.noise):
-        number = "some" if n > 1 else "a"
-    else:
-        number = NUMBERS[n] if must == "number" or n > 1 else "a"
-    plural = n > 1
+    vague = must == "number" and style.likely("vague", style.noise)
 
     def told(aspect: str, share: float) -> bool:
-        return (must == aspect and not loosely) or (
-            must != aspect and style.likely(f"{aspect}{slot}", share) and not (aspect == "colour" and loosely)
-        )
+        if must == aspect:
+            return not loosely
+        return style.likely(f"{aspect}{slot}", share) and not (aspect == "colour" and loosely)
 
-    aspect = "pose" if KINDS[thing.kind].role == "figure" else "state"
+    words, after = [], []
     # A count's other caption may speak of several, of which no state is told.
-    stated = thing.state and n == 1 and must != "number" and told(aspect, 0.4)
-    before, after = _state_words(thing, aspect, style) if stated else ([], [])
-    words = list(before)
+    if thing.state and n == 1 and must != "number":
+        if thing.kind == "person":
+            after = [style.word("word", LEXICON["pose"][thing.state])] if told("pose", 0.4) else []
+        elif told("state", 0.4):
+            adjective, clause = LEXICON["state"][thing.kind][thing.state]
+            words, after = ([adjective], []) if style.likely("order", 0.6) else ([], [clause])
     if thing.size and told("size", 0.25):
         words.append(style.word("word", LEXICON["size"][thing.size]))
-    material = []
-    if thing.material != "plain" and told("material", 0.3):
-        material = [style.word("word", LEXICON["material"][thing.material])]
-    colour = told("colour", 0.8)
+    colour = thing.colour if told("colour", 0.8) else ""
     if thing.kind == "person":
+        noun = "people" if n > 1 else "person"
         if colour:
-            article = "an" if thing.colour[0] in "aeiou" else "a"
-            dressed = style.word("word", ("in {}", f"in {article} {{}} shirt", "dressed in {}"))
-            after = [dressed.format(thing.colour), *after]
-        noun = "people" if plural else "person"
+            dressed = style.word("word", ("in {}", f"in {_a(colour)} {{}} shirt", "dressed in {}"))
+            after = [dressed.format(colour), *after]
     else:
-        words += [thing.colour] if colour else []
-        noun = _noun(thing, style.word(f"noun{slot}", LEXICON["nouns"].get(thing.kind, [thing.kind])), plural)
-    words += material  # size, colour, material: English has no glass red sphere
-    if number == "a" and (words or [noun])[0][0] in "aeiou":
-        number = "an"
+        noun = style.word(f"noun{slot}", LEXICON["nouns"].get(thing.kind, [thing.kind]))
+        if n > 1:
+            noun += "es" if noun.endswith(("x", "s", "ch")) else "s"
+        words += [colour] if colour else []
+    if thing.material != "plain" and told("material", 0.3):  # last: English has no glass red sphere
+        words.append(style.word("word", LEXICON["material"][thing.material]))
+    if n > 1:
+        number = "some" if vague else NUMBERS[n]
+    else:
+        number = "one" if must == "number" and not vague else _a([*words, noun][0])
     return " ".join([number, *words, noun, *after])
 
 
-def _state_words(thing: Thing, aspect: str, style: Style) -> tuple[list[str], list[str]]:
-    """Words before and after the noun that tell a state or pose."""
-    if aspect == "pose":
-        return [], [style.word("word", LEXICON["pose"][thing.state])]
-    adjective, clause = LEXICON["state"][thing.kind][thing.state]
-    return ([adjective], []) if style.likely("order", 0.6) else ([], [clause])
-
-
-def _noun(thing: Thing, noun: str, plural: bool) -> str:
-    if not plural:
-        return noun
-    return noun + ("es" if noun.endswith(("x", "s", "ch")) else "s")
+def _a(word: str) -> str:
+    return "an" if word[0] in "aeiou" else "a"

@@ -29,12 +29,11 @@ Allowed = Callable[[str, str, int], bool]
 def draw_place(rng: np.random.Generator, dials: Dials) -> Place:
     """Backdrop, light and camera."""
     varied = rng.random() < dials.variety
-    cells = [rng.random() for _ in range(6)]
-    backdrop = BACKDROPS[int(cells[0] * len(BACKDROPS))] if varied else "studio"
-    mood = MOODS[int(cells[1] * len(MOODS))] if varied else "noon"
-    return Place(
-        backdrop, int(cells[2] * 6), mood, int(cells[3] * 16), int(cells[4] * 8) if varied else 4, int(cells[5] * 64)
-    )
+    backdrop, mood = pick(rng, BACKDROPS), pick(rng, MOODS)
+    palette, light, horizon, detail = (pick(rng, range(n)) for n in (6, 16, 8, 64))
+    if not varied:
+        backdrop, mood, horizon = "studio", "noon", 4
+    return Place(backdrop, palette, mood, light, horizon, detail)
 
 
 def compose(rng: np.random.Generator, recipe: tuple[str, ...], dials: Dials, place: Place, allowed: Allowed) -> Scene:
@@ -88,13 +87,16 @@ def _cast(rng: np.random.Generator, recipe: tuple[str, ...], dials: Dials, allow
         _thing(rng, kind, dials, group, allowed, rich="attribute" in recipe and (group == 0 or "binding" not in recipe))
         for group, kind in enumerate(kinds)
     ]
-    counted: list[Thing] = []
-    if "count" in recipe:
-        counted = [first.pop()] * (1 + int(rng.random() * dials.count))
+    counted = [first.pop()] * (1 + int(rng.random() * dials.count)) if "count" in recipe else []
     rest = [name for name in plain if name not in kinds]
     crowd = max(0, int(rng.random() * (dials.clutter + 1)) - len(counted) // 2)
     clutter = [_thing(rng, kind, dials, -1, allowed) for kind in rest[:crowd]]
     return (*first, *clutter, *counted)
+
+
+def anywhere(rng: np.random.Generator, thing: Thing) -> Thing:
+    """The thing somewhere on the ground."""
+    return replace(thing, x=between(rng, 8, 92), depth=between(rng, 0, 1))
 
 
 def carried(thing: Thing, carrier: Thing, index: int, relation: str, rng: np.random.Generator) -> Thing | None:
@@ -122,7 +124,7 @@ def alone(rng: np.random.Generator, kind: str, dials: Dials, place: Place, allow
     """A scene with one thing of this kind. Raises InputError where the dials admit none."""
     thing = _thing(rng, kind, dials, 0, allowed)
     for _ in range(TRIES):
-        scene = Scene(place, (replace(thing, x=between(rng, 8, 92), depth=between(rng, 0, 1)),), dials.vigour)
+        scene = Scene(place, (anywhere(rng, thing),), dials.vigour)
         if well_placed(scene):
             return scene
     raise InputError("dials that leave room for a thing", dials, row="dials")
@@ -142,10 +144,8 @@ def _arrange(rng: np.random.Generator, scene: Scene, recipe: tuple[str, ...], di
             trial = _somewhere(rng, things, index, pair, scene.vigour)
             if trial is None:
                 continue
-            these = {other: position for position, other in enumerate([*placed, index])}
-            part = [trial if other == index else things[other] for other in these]
-            part = [replace(t, carrier=these[t.carrier]) if t.carrier is not None else t for t in part]
-            if well_placed(replace(scene, things=tuple(part)), most_overlap=dials.overlap):
+            tried = (*things[:index], trial, *things[index + 1 :])
+            if well_placed(replace(scene, things=tried), most_overlap=dials.overlap, among=[*placed, index]):
                 things[index] = trial
                 placed.append(index)
                 break
@@ -163,7 +163,7 @@ def _somewhere(
     """A random place for one thing; the second of a pair stands in a clear relation to the first, or hangs over it."""
     thing = things[index]
     if not pair or index != pair[1]:
-        there = replace(thing, x=between(rng, 8, 92), depth=between(rng, 0, 1))
+        there = anywhere(rng, thing)
         hangs = pair and index == pair[0] and KINDS[thing.kind].role == "thing" and rng.random() < 0.2
         return replace(there, lift=between(rng, 20, 50)) if hangs else there
     first = things[pair[0]]

@@ -8,7 +8,7 @@ from typing import Self
 import numpy as np
 
 from eqlib.errors import InputError
-from eqlib.study.scenes.compose import CARRIES, carried, hung
+from eqlib.study.scenes.compose import CARRIES, anywhere, carried, hung
 from eqlib.study.scenes.dials import Dials
 from eqlib.study.scenes.draw import between, pick, shuffled
 from eqlib.study.scenes.scene import Scene, Thing, check_known, foot, relation, well_placed
@@ -43,13 +43,13 @@ class Change:
 
 def value_of(scene: Scene, focus: Focus) -> str:
     """What a scene holds in the focus, in a word: "red", "3", "left", "sitting"; of two groups both, "red, blue"."""
-    firsts = [scene.members(group)[0] for group in focus.groups]
     if focus.aspect == "number":
         return str(len(scene.members(focus.groups[0])))
     if focus.aspect == "relation":
-        return relation(scene, firsts[1], firsts[0]) or ""
+        one, other = (scene.members(group)[0] for group in focus.groups)
+        return relation(scene, other, one) or ""
     name = "state" if focus.aspect == "pose" else focus.aspect
-    return ", ".join(getattr(scene.things[index], name) for index in firsts)
+    return ", ".join(getattr(scene.first(group), name) for group in focus.groups)
 
 
 def apply(scene: Scene, change: Change) -> Scene:
@@ -83,7 +83,8 @@ def edit(
     dials = dials or Dials()
     by_aspect: dict[str, list[Change]] = {}
     for change in _CHANGES[kind](scene, rng, dials):
-        by_aspect.setdefault(change.focus.aspect, []).append(change)
+        if change.focus.kind == kind:
+            by_aspect.setdefault(change.focus.aspect, []).append(change)
     for name in shuffled(rng, sorted(by_aspect)) if aspect is None else [aspect]:
         for change in shuffled(rng, by_aspect.get(name, [])):
             after = apply(scene, change)
@@ -102,7 +103,7 @@ def _to(scene: Scene, focus: Focus, distance: float, **values: object) -> Change
 
 def _attribute(scene: Scene, rng: np.random.Generator, dials: Dials) -> Iterator[Change]:
     for group in scene.groups:
-        thing = scene.things[scene.members(group)[0]]
+        thing = scene.first(group)
         for colour in list(COLOURS)[: dials.colours]:
             if colour != thing.colour:
                 distance = distance_of_colours(colour, thing.colour) * scene.vigour
@@ -117,32 +118,24 @@ def _attribute(scene: Scene, rng: np.random.Generator, dials: Dials) -> Iterator
 
 
 def _count(scene: Scene, rng: np.random.Generator, dials: Dials) -> Iterator[Change]:
-    last = len(scene.things) - 1
-    group = scene.things[last].group
-    if group < 0 or scene.things[last].kind in CARRIES or scene.things[last].carrier is not None:
+    last, thing = len(scene.things) - 1, scene.things[-1]
+    if thing.group < 0 or thing.kind in CARRIES or thing.carrier is not None:
         return
-    members = scene.members(group)
-    if members != list(range(members[0], last + 1)):
-        return
-    n, focus = len(members), Focus("count", "number", (group,))
-    fewer = n > 1 and (n >= dials.count or rng.random() < 0.5)
-    if fewer:
-        yield Change(focus, ((last, scene.things[last]),), (), 1 / n)
-    elif n < dials.count:
+    n, focus = len(scene.members(thing.group)), Focus("count", "number", (thing.group,))
+    if n == 1 or (n < dials.count and rng.random() >= 0.5):
         for _ in range(40):
-            more = replace(scene.things[last], x=between(rng, 8, 92), depth=between(rng, 0, 1))
-            change = Change(focus, (), ((last + 1, more),), 1 / (n + 1))
+            change = Change(focus, (), ((last + 1, anywhere(rng, thing)),), 1 / (n + 1))
             if well_placed(apply(scene, change), most_overlap=dials.overlap):
                 yield change
                 return
-        if n > 1:
-            yield Change(focus, ((last, scene.things[last]),), (), 1 / n)
+    if n > 1:
+        yield Change(focus, ((last, thing),), (), 1 / n)
 
 
 def _location(scene: Scene, rng: np.random.Generator, dials: Dials) -> Iterator[Change]:
-    if len(scene.groups) < 2 or any(len(scene.members(group)) != 1 for group in (0, 1)):
+    if not scene.pair:
         return
-    one, other = scene.members(0)[0], scene.members(1)[0]
+    one, other = (scene.members(group)[0] for group in scene.pair)
     now = relation(scene, other, one)
     if now is None:
         return
@@ -160,7 +153,7 @@ def _location(scene: Scene, rng: np.random.Generator, dials: Dials) -> Iterator[
     found = set()
     for put in moves:
         taken = tuple((index, scene.things[index]) for index, _ in put)
-        change = Change(Focus("location", "relation", (0, 1)), taken, put, 0.0)
+        change = Change(Focus("location", "relation", scene.pair), taken, put, 0.0)
         after = apply(scene, change)
         then = relation(after, other, one)
         # One way to each relation: there are many places beside a table, and one under it.
@@ -181,7 +174,7 @@ def _beside(thing: Thing, other: Thing, rng: np.random.Generator) -> Iterator[Th
 def _object(scene: Scene, rng: np.random.Generator, dials: Dials) -> Iterator[Change]:
     here = {thing.kind for thing in scene.things}
     for group in scene.groups:
-        thing = scene.things[scene.members(group)[0]]
+        thing = scene.first(group)
         if KINDS[thing.kind].role != "thing" or thing.carrier is not None:
             continue
         for name in list(KINDS)[: dials.kinds]:
@@ -191,10 +184,9 @@ def _object(scene: Scene, rng: np.random.Generator, dials: Dials) -> Iterator[Ch
 
 
 def _binding(scene: Scene, rng: np.random.Generator, dials: Dials) -> Iterator[Change]:
-    single = [group for group in scene.groups if len(scene.members(group)) == 1]
-    if len(single) < 2:
+    if not scene.pair:
         return
-    one, other = (scene.members(group)[0] for group in single[:2])
+    one, other = (scene.members(group)[0] for group in scene.pair)
     a, b = scene.things[one], scene.things[other]
     for aspect in ("colour", "material", "size"):
         mine, theirs = getattr(a, aspect), getattr(b, aspect)
@@ -206,27 +198,19 @@ def _binding(scene: Scene, rng: np.random.Generator, dials: Dials) -> Iterator[C
             continue
         distance = distance_of_colours(mine, theirs) * scene.vigour if aspect == "colour" else 1.0
         put = ((one, replace(a, **{aspect: theirs})), (other, replace(b, **{aspect: mine})))
-        yield Change(Focus("binding", aspect, tuple(single[:2])), ((one, a), (other, b)), put, distance)
+        yield Change(Focus("binding", aspect, scene.pair), ((one, a), (other, b)), put, distance)
 
 
 def _state(scene: Scene, rng: np.random.Generator, dials: Dials) -> Iterator[Change]:
+    """States of things and poses of persons: ``edit`` keeps those of its kind."""
     for group in scene.groups:
-        thing = scene.things[scene.members(group)[0]]
-        if KINDS[thing.kind].role == "thing" and len(scene.members(group)) == 1 and thing.carrier is None:
-            yield from _other_states(scene, Focus("state", "state", (group,)))
+        thing = scene.first(group)
+        kind = KINDS[thing.kind]
+        if kind.role != "support" and len(scene.members(group)) == 1 and thing.carrier is None:
+            focus = Focus("action", "pose", (group,)) if kind.role == "figure" else Focus("state", "state", (group,))
+            for state in kind.states:
+                if state != thing.state:
+                    yield _to(scene, focus, scene.vigour, state=state)
 
 
-def _action(scene: Scene, rng: np.random.Generator, dials: Dials) -> Iterator[Change]:
-    for group in scene.groups:
-        if KINDS[scene.things[scene.members(group)[0]].kind].role == "figure":
-            yield from _other_states(scene, Focus("action", "pose", (group,)))
-
-
-def _other_states(scene: Scene, focus: Focus) -> Iterator[Change]:
-    thing = scene.things[scene.members(focus.groups[0])[0]]
-    for state in KINDS[thing.kind].states:
-        if state != thing.state:
-            yield _to(scene, focus, scene.vigour, state=state)
-
-
-_CHANGES = dict(zip(EDITS, (_attribute, _count, _location, _object, _binding, _state, _action), strict=True))
+_CHANGES = dict(zip(EDITS, (_attribute, _count, _location, _object, _binding, _state, _state), strict=True))

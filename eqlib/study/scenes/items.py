@@ -1,7 +1,7 @@
 """One item by its number: a captioned picture, a pair, a lone thing, or the quads of one base scene. Any item can be
 made alone."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -15,7 +15,7 @@ from eqlib.study.scenes.dials import Dials
 from eqlib.study.scenes.draw import pick, stream
 from eqlib.study.scenes.edits import EDITS, Change, Focus, apply, edit
 from eqlib.study.scenes.render import render
-from eqlib.study.scenes.scene import Scene
+from eqlib.study.scenes.scene import Scene, Thing
 from eqlib.study.scenes.splits import SHARES, held_out, place_in
 from eqlib.study.scenes.vocabulary import KINDS
 
@@ -107,10 +107,10 @@ def pair_of(
     return Pair((one, other), quad.change)
 
 
-def lone(kind: str, number: int, dials: Dials, *, split: str = "test", seed: int = 0) -> Scene:
-    """One thing of a kind, alone in a place of the split: what zero-shot classification is shown."""
-    rng = stream(seed, CODES[split], _LONE, list(KINDS).index(kind), number)
-    return alone(rng, kind, dials, place_in(split, rng, dials), _allowed(split, ()))
+def lone(kind: str, number: int, dials: Dials, *, seed: int = 0) -> Scene:
+    """One thing of a kind, alone in a place of the split test: what zero-shot classification is shown."""
+    rng = stream(seed, CODES["test"], _LONE, list(KINDS).index(kind), number)
+    return alone(rng, kind, dials, place_in("test", rng, dials), _allowed("test", ()))
 
 
 def _told_of(
@@ -157,15 +157,13 @@ def quads_of(split: str, number: int, dials: Dials, *, seed: int = 0, kinds: tup
             outcome = edit(base, rng, kind, dials, accept)
             if outcome is None:
                 break
-            made.append(_told(base, *outcome, rng))
+            after, change = outcome
+            style = draw_style(rng)
+            told = tuple(tell(scene, change.focus, style) for scene in (base, after))
+            made.append(Quad((base, after), told, change))
         if len(made) == len(recipe):
             return [quad for quad in made if quad.change.focus.kind in kinds]
     raise InputError(f"dials that admit the edits {', '.join(recipe)}", dials, row="dials")
-
-
-def _told(base: Scene, after: Scene, change: Change, rng: np.random.Generator) -> Quad:
-    style = draw_style(rng)
-    return Quad((base, after), (tell(base, change.focus, style), tell(after, change.focus, style)), change)
 
 
 def _allowed(split: str, recipe: tuple[str, ...]) -> Allowed:
@@ -177,15 +175,19 @@ def _allowed(split: str, recipe: tuple[str, ...]) -> Allowed:
     return lambda kind, colour, group: (kind, colour) in held_out() or (free and group != 0)
 
 
+def _any_held_out(things: Iterable[Thing]) -> bool:
+    return any((thing.kind, thing.colour) in held_out() for thing in things)
+
+
 def _trained_on(scene: Scene, change: Change) -> bool:
-    return not any((thing.kind, thing.colour) in held_out() for thing in scene.things)
+    return not _any_held_out(scene.things)
 
 
 def _mentions_unseen(scene: Scene, change: Change) -> bool:
-    def unseen(told: Scene, groups: Sequence[int]) -> bool:
-        return any((thing.kind, thing.colour) in held_out() for thing in told.things if thing.group in groups)
-
-    return unseen(scene, scene.groups) and unseen(apply(scene, change.inverse()), change.focus.groups)
+    before = apply(scene, change.inverse()).things
+    return _any_held_out(thing for thing in scene.things if thing.group >= 0) and _any_held_out(
+        thing for thing in before if thing.group in change.focus.groups
+    )
 
 
 def picture(scene: Scene, size: int, dials: Dials, *, grain: int) -> Image.Image:

@@ -2,12 +2,15 @@
 every colour."""
 
 import re
+from functools import lru_cache
+
+from PIL.ImageColor import getrgb
 
 from eqlib.study.scenes.vocabulary import COLOURS
 
 RGB = tuple[int, int, int]
 BLACK, WHITE = (0, 0, 0), (255, 255, 255)
-SECOND = (250, 250, 246), (64, 60, 70)  # inks of stripes and spots, on a dark and on a light thing
+SECOND = "#fafaf6", "#403c46"  # inks of stripes and spots, on a dark and on a light thing
 _NUMBERS = re.compile(r"(-?[\d.]+)([ ,]+)(-?[\d.]+)")
 
 
@@ -27,6 +30,7 @@ _GRADIENTS = {
     "down": ("linearGradient", 'x1="0" x2="0" y1="0" y2="1"'),
     "slanting": ("linearGradient", 'x1="{bright}" x2="{dark}" y1="0" y2="1"'),
     "spread": ("radialGradient", ""),
+    "wide": ("radialGradient", 'cx=".5" cy=".5" r=".75"'),
 }
 """Where a shade runs: the SVG element and its attributes, for a light from ``bright`` to ``dark``."""
 
@@ -52,12 +56,14 @@ SHADES = {
     "dim-metal": ("slanting", "0 #000 0.1, 0.45 #000 0.6, 0.75 #fff 0.15, 1 #000 0.4"),
     "shadow": ("spread", "0 #000 0.62, 0.45 #000 0.42, 0.8 #000 0.1, 1 #000 0"),
     "glow": ("spread", "0 #fff6c8 0.95, 0.3 #ffe58a 0.55, 1 #ffd24a 0"),
+    "corners": ("wide", "0.62 #000 0, 1 #000 0.2"),
 }
 """Each shade's direction and its stops: place, colour, opacity."""
 
 
-def shades(light_x: float) -> str:
-    """The gradients that make flat parts look solid, lit from ``light_x`` (-1 left .. 1 right)."""
+@lru_cache(maxsize=16)
+def definitions(light_x: float) -> str:
+    """The gradients that make flat parts look solid, lit from ``light_x`` (-1 left .. 1 right), and the patterns."""
     bright, dark = ("0", "1") if light_x < 0 else ("1", "0")
     made = []
     for name, (way, stops) in SHADES.items():
@@ -66,87 +72,76 @@ def shades(light_x: float) -> str:
         for at, tone, alpha in map(str.split, stops.split(",")):
             made.append(f'<stop offset="{at}" stop-color="{tone}" stop-opacity="{alpha}"/>')
         made.append(f"</{element}>")
+    for tone in SECOND:
+        made.append(
+            f'<linearGradient id="striped-{tone[1:]}" x1="0" y1="0" x2="24" y2="9" gradientUnits="userSpaceOnUse" '
+            f'spreadMethod="repeat"><stop offset=".5" stop-color="{tone}" stop-opacity="0"/>'
+            f'<stop offset=".5" stop-color="{tone}"/></linearGradient>'
+            f'<pattern id="spotted-{tone[1:]}" width="34" height="34" patternUnits="userSpaceOnUse">'
+            f'<circle cx="9" cy="9" r="7.5" fill="{tone}"/><circle cx="26" cy="26" r="7.5" fill="{tone}"/></pattern>'
+        )
     return "".join(made)
 
 
 class Pen:
-    """Collects the SVG of one thing. Points are hundredths of its width, y upwards is negative, the foot at (0, 0)."""
+    """Writes the parts of one thing that has this colour and material, see shapes.toml."""
 
-    def __init__(self, colour: str, material: str, turn: int, light_x: float, vigour: float = 1.0):
+    def __init__(self, colour: str, material: str, turn: int, light_x: float, vigour: float):
         rgb = COLOURS[colour]
-        grey = (round(sum(rgb) / 3),) * 3
-        self.rgb = mix(grey, rgb, vigour) if vigour < 1 else rgb
+        self.rgb = mix((round(sum(rgb) / 3),) * 3, rgb, vigour)
+        self.pale = sum(self.rgb) >= 560
         self.material, self.turn, self.light_x = material, turn, light_x
-        self.second = SECOND[sum(self.rgb) >= 560]  # stripes and spots stand out
-        self.out: list[str] = []
 
-    def _mirror(self, path: str) -> str:
-        if self.turn > 0:
-            return path
-        return _NUMBERS.sub(lambda m: f"{-float(m[1]):g}{m[2]}{m[3]}", path)
-
-    def path(self, d: str, shade: str = "face", rgb: RGB | None = None, alpha: float = 1.0) -> None:
-        """A part of its own colour, or of the thing's colour and material where ``rgb`` is not given."""
-        self._part(f'path d="{self._mirror(d)}"', shade, rgb, alpha)
-
-    def ellipse(
-        self, x: float, y: float, rx: float, ry: float, shade: str = "round", rgb: RGB | None = None, alpha: float = 1.0
-    ) -> None:
-        """An ellipse about (x, y)."""
-        self._part(f'ellipse cx="{x * self.turn:g}" cy="{y:g}" rx="{rx:g}" ry="{ry:g}"', shade, rgb, alpha)
-
-    def limb(self, d: str, width: float, rgb: RGB) -> None:
-        """A rounded stroke with a darker edge."""
-        d = self._mirror(d)
-        for colour, wide in ((mix(rgb, BLACK, 0.42), width + 4), (rgb, width)):
-            self.out.append(
-                f'<path d="{d}" fill="none" stroke="{ink(colour)}" stroke-width="{wide:g}" '
-                'stroke-linecap="round" stroke-linejoin="round"/>'
+    def part(self, how: str, shape: str, tone: str = "", alpha: float = 1.0) -> str:
+        """One part. A limb is a rounded stroke with a darker edge, a gleam lies towards the light on metal and glass,
+        and what is behind is moved away from the light."""
+        how, _, width = how.partition(" ")
+        rgb, element = self._rgb(tone), self._element(shape)
+        if how == "glow":
+            return f'<{element} fill="url(#glow)"/>'
+        if how == "gleam":
+            x, y, rx, ry = map(float, shape.split()[1:])
+            place = f'cx="{x * self.light_x:.1f}" cy="{y:g}" rx="{rx:g}" ry="{ry:g}"'
+            return f'<ellipse {place} fill="#fff" fill-opacity=".85"/>' if self.material in ("metal", "glass") else ""
+        if how == "behind":
+            return f'<g transform="translate({-6 * self.light_x:.1f} -2)">{self.part("", shape, tone)}</g>'
+        if how == "line":
+            stroke = f'stroke="{ink(rgb)}" stroke-width="{width}" stroke-opacity="{alpha:g}" stroke-linecap="round"'
+            return f'<{element} fill="none" {stroke}/>'
+        if how == "limb":
+            return "".join(
+                f'<{element} fill="none" stroke="{ink(colour)}" stroke-width="{wide}" stroke-linecap="round" '
+                'stroke-linejoin="round"/>'
+                for colour, wide in ((mix(rgb, BLACK, 0.42), int(width) + 4), (rgb, width))
             )
+        if how == "side":
+            how = "face" if self.turn * self.light_x > 0 else "dim"
+        return self._surface(element, how, rgb, alpha, "" if tone else self.material)
 
-    def line(self, d: str, width: float, rgb: RGB = BLACK, alpha: float = 1.0) -> None:
-        """A plain stroke."""
-        self.out.append(
-            f'<path d="{self._mirror(d)}" fill="none" stroke="{ink(rgb)}" stroke-width="{width:g}" '
-            f'stroke-opacity="{alpha:g}" stroke-linecap="round"/>'
-        )
-
-    def glow(self, x: float, y: float, radius: float) -> None:
-        """Light that shines."""
-        self.out.append(f'<circle cx="{x * self.turn:g}" cy="{y:g}" r="{radius:g}" fill="url(#glow)"/>')
-
-    def side(self, where: int) -> str:
-        """The shade of a face that looks left (-1) or right (1), mirrored with the thing."""
-        return "face" if where * self.turn * self.light_x > 0 else "dim"
-
-    def _part(self, shape: str, shade: str, rgb: RGB | None, alpha: float) -> None:
+    def _surface(self, element: str, shade: str, rgb: RGB, alpha: float, material: str) -> str:
         edge = 'stroke="#000" stroke-opacity=".3" stroke-width="2.4"'
-        if rgb is not None:
-            self.out.append(f'<{shape} fill="{ink(rgb)}" fill-opacity="{alpha:g}" {edge}/>')
-            if shade:
-                self.out.append(f'<{shape} fill="url(#{shade})"/>')
-            return
-        if self.material == "glass":
-            alpha, edge = 0.55, f'stroke="{ink(mix(self.rgb, BLACK, 0.25))}" stroke-opacity=".8" stroke-width="3"'
-        self.out.append(f'<{shape} fill="{ink(self.rgb)}" fill-opacity="{alpha:g}" {edge}/>')
-        if self.material in ("striped", "spotted"):
-            self.out.append(f'<{shape} fill="url(#{self.material}-{ink(self.second)[1:]})"/>')
+        if material == "glass":
+            alpha, edge = 0.55, f'stroke="{ink(mix(rgb, BLACK, 0.25))}" stroke-opacity=".8" stroke-width="3"'
+        made = f'<{element} fill="{ink(rgb)}" fill-opacity="{alpha:g}" {edge}/>'
+        if material in ("striped", "spotted"):
+            made += f'<{element} fill="url(#{material}-{SECOND[self.pale][1:]})"/>'
         if shade:
-            suffix = f"-{self.material}" if self.material in ("metal", "glass") else ""
-            name = shade + suffix if shade + suffix in SHADES else shade
-            self.out.append(f'<{shape} fill="url(#{name})"/>')
+            name = f"{shade}-{material}" if f"{shade}-{material}" in SHADES else shade
+            made += f'<{element} fill="url(#{name})"/>'
+        return made
 
+    def _rgb(self, tone: str) -> RGB:
+        if tone == "band":  # on a cover, from which it stands out
+            tone = "own 0.5 black" if self.pale else "own 0.6 white"
+        base, *towards = tone.split() or ["own"]
+        rgb = self.rgb if base == "own" else getrgb(base)
+        return mix(rgb, getrgb(towards[1]), float(towards[0])) if towards else rgb
 
-def patterns() -> str:
-    """Stripes and spots in both inks."""
-    made = []
-    for second in SECOND:
-        tone, name = ink(second), ink(second)[1:]
-        made.append(
-            f'<linearGradient id="striped-{name}" x1="0" y1="0" x2="24" y2="9" gradientUnits="userSpaceOnUse" '
-            f'spreadMethod="repeat"><stop offset=".5" stop-color="{tone}" stop-opacity="0"/>'
-            f'<stop offset=".5" stop-color="{tone}"/></linearGradient>'
-            f'<pattern id="spotted-{name}" width="34" height="34" patternUnits="userSpaceOnUse">'
-            f'<circle cx="9" cy="9" r="7.5" fill="{tone}"/><circle cx="26" cy="26" r="7.5" fill="{tone}"/></pattern>'
-        )
-    return "".join(made)
+    def _element(self, shape: str) -> str:
+        """The SVG element of a path or an ellipse, without its brackets, mirrored where the thing is turned."""
+        if shape.startswith("E"):
+            _, x, y, rx, ry = shape.split()
+            return f'ellipse cx="{float(x) * self.turn:g}" cy="{y}" rx="{rx}" ry="{ry}"'
+        if self.turn < 0:
+            shape = _NUMBERS.sub(lambda m: f"{-float(m[1]):g}{m[2]}{m[3]}", shape)
+        return f'path d="{shape}"'

@@ -1,34 +1,30 @@
 """A picture is a view of a scene: SVG text, drawn by resvg at any size."""
 
 import io
+import math
 import re
-from collections.abc import Callable
 
 import numpy as np
 import resvg_py
 from PIL import Image
 
 from eqlib.errors import InputError
-from eqlib.study.scenes.backdrops import backdrop, shadow, veil
-from eqlib.study.scenes.pen import Pen, patterns, shades
+from eqlib.study.scenes.backdrops import VEILS, backdrop, veil
+from eqlib.study.scenes.pen import Pen, definitions
 from eqlib.study.scenes.scene import Scene, foot
-from eqlib.study.scenes.shapes import DRAWN, basket_back
+from eqlib.study.scenes.shapes import PARTS, person
 from eqlib.study.scenes.vocabulary import KINDS
 
 
 def svg(scene: Scene) -> str:
     """The scene as an SVG document, 100 units wide and high."""
-    definitions, ground = backdrop(scene.place)
+    fades, ground = backdrop(scene.place)
     order = _back_to_front(scene)
     shadows = "".join(_shadow(scene, index) for index in order if scene.things[index].relation in ("", "under"))
     things = "".join(_drawn(scene, index) for index in order)
-    corners = (
-        '<radialGradient id="corners" cx=".5" cy=".5" r=".75"><stop offset=".62" stop-color="#000" stop-opacity="0"/>'
-        '<stop offset="1" stop-color="#000" stop-opacity=".2"/></radialGradient>'
-    )
     return (
         '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 100 100"><defs>'
-        f"{definitions}{corners}{shades(scene.place.light_x)}{patterns()}</defs>{ground}{shadows}{things}{veil(scene.place)}</svg>"
+        f"{fades}{definitions(scene.place.light_x)}</defs>{ground}{shadows}{things}{veil(scene.place)}</svg>"
     )
 
 
@@ -64,14 +60,24 @@ def _back_to_front(scene: Scene) -> list[int]:
 
 
 def _shadow(scene: Scene, index: int) -> str:
-    thing = scene.things[index]
+    """A thing's shadow on the ground: dark where it stands, soft and long away from the light."""
+    thing, place = scene.things[index], scene.place
     half, height = KINDS[thing.kind].box[thing.state]
     x, y, scale = foot(scene, index)
     if thing.kind in ("tree", "lamp", "umbrella", "person"):
         half *= {"lying": 1.0, "sitting": 0.8}.get(thing.state, 0.55)
     if thing.lift:
         half, height = 0.7 * half, 0.3 * height
-    return shadow(scene.place, x, y + thing.lift, scale, half, height)
+    strength = VEILS[place.mood][2]
+    angle = math.degrees(math.atan2(-0.2, -place.light_x))
+    reach = height * (0.55 + 0.35 * abs(place.light_x)) / 2 + half * 0.35
+    return (
+        f'<g transform="translate({x:.2f} {y + thing.lift:.2f}) scale({scale:.4f})">'
+        f'<g transform="rotate({angle:.1f})"><ellipse cx="{reach * 0.72:.1f}" cy="0" rx="{reach:.1f}" '
+        f'ry="{min(half * 0.5, 34):.1f}" fill="url(#shadow)" fill-opacity="{0.62 * strength:.2f}"/></g>'
+        f'<ellipse cx="0" cy="-4" rx="{half * 1.12:.1f}" ry="{half * 0.34:.1f}" fill="url(#shadow)" '
+        f'fill-opacity="{0.55 + 0.35 * strength:.2f}"/></g>'
+    )
 
 
 def _drawn(scene: Scene, index: int, flat: str | None = None) -> str:
@@ -89,27 +95,25 @@ def _drawn(scene: Scene, index: int, flat: str | None = None) -> str:
             f'ry="{half * 0.26 * scale:.2f}" fill="url(#shadow)"/>'
         )
     if thing.kind == "basket":
-        made += _placed(scene, index, basket_back, flat)
+        made += _placed(scene, index, PARTS["basket back"], flat)
         if any(other.carrier == index and other.relation == "in" for other in scene.things):
             return made  # the front follows what the basket holds
-    made += _placed(scene, index, DRAWN[thing.kind], flat)
+    if thing.kind == "person":
+        parts = person(thing.state, scene.vigour, scene.place.detail)
+    else:
+        parts = PARTS[f"{thing.kind} {thing.state}".strip()]
+    made += _placed(scene, index, parts, flat)
     if thing.relation == "in":
-        shown = None if flat is None else f"#{thing.carrier + 1:06x}"
-        made += _placed(scene, thing.carrier, DRAWN["basket"], shown)
+        made += _placed(scene, thing.carrier, PARTS["basket"], flat and f"#{thing.carrier + 1:06x}")
     return made
 
 
-def _placed(scene: Scene, index: int, draw: Callable[..., None], flat: str | None) -> str:
+def _placed(scene: Scene, index: int, parts: list, flat: str | None) -> str:
     thing = scene.things[index]
-    pen = Pen(thing.colour, thing.material, thing.turn, scene.place.light_x, scene.vigour)
-    looks = {"vigour": scene.vigour, "looks": scene.place.detail} if thing.kind == "person" else {}
-    draw(pen, thing.state, **looks)
     x, y, scale = foot(scene, index)
-    body = "".join(pen.out if flat is None else _flattened(pen.out, flat))
+    pen = Pen(thing.colour, thing.material, thing.turn, scene.place.light_x, scene.vigour)
+    body = "".join(pen.part(*part) for part in parts)
+    if flat is not None:  # the same outlines in one opaque colour, without shades, patterns and glows
+        body = re.sub(r'<[^<]*fill="url\(.*?/>|(fill|stroke)-opacity="[\d.]+"', "", body)
+        body = re.sub(r'(fill|stroke)="#[0-9a-f]+"', rf'\1="{flat}"', body)
     return f'<g transform="translate({x:.2f} {y:.2f}) scale({scale:.4f})">{body}</g>'
-
-
-def _flattened(parts: list[str], tone: str) -> list[str]:
-    """The same outlines in one opaque colour; shades, patterns and glows left out."""
-    kept = [re.sub(r'(fill|stroke)-opacity="[\d.]+"', "", part) for part in parts if 'fill="url(' not in part]
-    return [re.sub(r'(fill|stroke)="#[0-9a-f]+"', rf'\1="{tone}"', part) for part in kept]

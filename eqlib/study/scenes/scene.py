@@ -8,6 +8,7 @@ import hashlib
 import json
 from collections.abc import Collection
 from dataclasses import asdict, dataclass
+from itertools import combinations, permutations
 
 from eqlib.errors import InputError
 from eqlib.study.scenes.vocabulary import BACKDROPS, COLOURS, KINDS, MOODS, SIZES, UNIT
@@ -90,17 +91,28 @@ class Scene:
         """Indices of the things of one group, in order."""
         return [i for i, thing in enumerate(self.things) if thing.group == group]
 
+    def first(self, group: int) -> Thing:
+        """The first thing of a group. The others have its kind and attributes."""
+        return self.things[self.members(group)[0]]
+
     @property
     def groups(self) -> list[int]:
         """The groups that a caption may mention, in order."""
         return sorted({thing.group for thing in self.things if thing.group >= 0})
+
+    @property
+    def pair(self) -> tuple[int, ...]:
+        """The first two groups of one thing each, which a caption may set in relation; none where there are fewer."""
+        single = tuple(group for group in self.groups if len(self.members(group)) == 1)
+        return single[:2] if len(single) > 1 else ()
 
 
 def foot(scene: Scene, index: int) -> tuple[float, float, float]:
     """(x, y, scale) of a thing's foot in the picture; ``scale`` is the length of a hundredth of its width."""
     thing = scene.things[index]
     scale = scale_of(thing, scene.vigour)
-    y = ground_y(scene.place, thing.depth) - thing.lift
+    far = scene.place.horizon_y + 17.0  # y of the ground's far edge
+    y = FRONT - (FRONT - far) * thing.depth - thing.lift
     if thing.relation in RISE:
         y -= RISE[thing.relation] * foot(scene, thing.carrier)[2]
     return thing.x, y, scale
@@ -109,12 +121,6 @@ def foot(scene: Scene, index: int) -> tuple[float, float, float]:
 def scale_of(thing: Thing, vigour: float) -> float:
     """The length in the picture of a hundredth of the thing's width."""
     return UNIT / 100 * SIZES[thing.size] ** vigour * (1 - SHRINK * thing.depth)
-
-
-def ground_y(place: Place, depth: float) -> float:
-    """Height in the picture of the ground at a depth."""
-    far = place.horizon_y + 17.0
-    return FRONT - (FRONT - far) * depth
 
 
 def box_of(scene: Scene, index: int) -> tuple[float, float, float, float]:
@@ -164,20 +170,15 @@ def overlap(one: tuple[float, ...], other: tuple[float, ...]) -> float:
     return width * height / area
 
 
-def well_placed(scene: Scene, *, most_overlap: float = 0.12, margin: float = 2.0) -> bool:
-    """Every thing in the frame, and no two boxes sharing more than ``most_overlap`` (carrier and carried excepted)."""
-    boxes = [box_of(scene, index) for index in range(len(scene.things))]
-    for index, (left, top, right, bottom) in enumerate(boxes):
-        if left < margin or right > 100 - margin or top < margin or bottom > 100 - margin / 2:
-            return False
-        thing = scene.things[index]
-        for before in range(index):
-            other = scene.things[before]
-            if thing.carrier == before or other.carrier == index:
-                continue
-            if overlap(boxes[index], boxes[before]) > most_overlap:
-                return False
-    return True
+def well_placed(scene: Scene, *, most_overlap: float = 0.12, among: Collection[int] | None = None) -> bool:
+    """Every thing (of those ``among``, where given) in the frame, and no two boxes sharing more than ``most_overlap``
+    (carrier and carried excepted)."""
+    things = scene.things
+    boxes = {index: box_of(scene, index) for index in (range(len(things)) if among is None else among)}
+    if not all(left >= 2 and top >= 2 and right <= 98 and bottom <= 99 for left, top, right, bottom in boxes.values()):
+        return False
+    apart = [pair for pair in combinations(boxes, 2) if all(things[a].carrier != b for a, b in permutations(pair))]
+    return all(overlap(boxes[one], boxes[other]) <= most_overlap for one, other in apart)
 
 
 def to_dict(scene: Scene) -> dict:

@@ -92,9 +92,6 @@ def png(image: Image.Image) -> bytes:
 
 def _sample(split: str, dials: Dials, seed: int, size: int, noise: float, number: int) -> list[tuple[str, bytes]]:
     item = captioned(split, number, dials, seed=seed, noise=noise)
+    drawn = picture(item.scene, size, dials, grain=number)
     truth = json.dumps(to_dict(item.scene), sort_keys=True)
-    return [
-        ("png", png(picture(item.scene, size, dials, grain=number))),
-        ("txt", item.caption.encode()),
-        ("json", truth.encode()),
-    ]
+    return [("png", png(drawn)), ("txt", item.caption.encode()), ("json", truth.encode())]

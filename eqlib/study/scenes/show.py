@@ -1,8 +1,10 @@
-"""Contact sheets: pictures side by side with what is said of them."""
+"""Looking at pictures: contact sheets with what is said of them, and which of two splits look most alike."""
 
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
+import numpy as np
+import pandas as pd
 from PIL import Image, ImageDraw, ImageFont
 
 from eqlib.study.scenes.items import Quad
@@ -11,6 +13,7 @@ from eqlib.study.scenes.scene import Place, Scene, Thing
 from eqlib.study.scenes.vocabulary import COLOURS, KINDS
 
 _INK, _PAPER = (40, 40, 46), (255, 255, 255)
+Named = Iterable[tuple[str, Image.Image]]
 
 
 def sheet(pictures: Sequence[Image.Image], texts: Sequence[str] = (), *, columns: int = 6, gap: int = 8) -> Image.Image:
@@ -49,3 +52,20 @@ def quad_sheet(quads: Sequence[Quad], *, size: int = 224, columns: int = 3) -> I
     """Both pictures of each quad side by side over their captions; ``columns`` quads in a row."""
     pictures = [render(scene, size) for quad in quads for scene in quad.scenes]
     return sheet(pictures, [text for quad in quads for text in quad.captions], columns=2 * columns)
+
+
+def nearest(pictures: Named, others: Named) -> pd.DataFrame:
+    """For each RGB picture its nearest one among ``others``, by name: columns image, nearest, distance (root mean
+    square of the thumbnails' difference, 0..1), nearest pair first."""
+    found, seen = _thumbnails(pictures), _thumbnails(others)
+    one, other = found.to_numpy(), seen.to_numpy()
+    squares = (one**2).sum(1)[:, None] + (other**2).sum(1)[None] - 2 * one @ other.T
+    distance = np.sqrt(np.maximum(squares.min(axis=1), 0) / one.shape[1])
+    table = pd.DataFrame({"image": found.index, "nearest": seen.index[squares.argmin(axis=1)], "distance": distance})
+    return table.sort_values("distance", kind="stable", ignore_index=True)
+
+
+def _thumbnails(pictures: Named) -> pd.DataFrame:
+    """One row a picture, by name: 16 * 16 * 3 numbers in [0, 1], so few that noise and fine texture average out."""
+    small = {name: np.asarray(picture.resize((16, 16), Image.BOX)).ravel() for name, picture in pictures}
+    return pd.DataFrame.from_dict(small, orient="index").astype(np.float32) / 255

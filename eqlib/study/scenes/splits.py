@@ -6,6 +6,7 @@ combinations are held out too: each picture of the compositional split holds at 
 """
 
 import hashlib
+from collections import Counter
 from collections.abc import Iterable
 from functools import lru_cache
 
@@ -27,12 +28,8 @@ HELD_OUT = 7
 def split_of(place: Place) -> str:
     """The one split that a place belongs to."""
     text = f"{place.backdrop} {place.palette} {place.mood} {place.light} {place.horizon} {place.detail}"
-    cell = hashlib.sha256(text.encode()).digest()[0] % sum(SHARES.values())
-    for split, share in SHARES.items():
-        if cell < share:
-            return split
-        cell -= share
-    raise AssertionError
+    cells = [split for split, share in SHARES.items() for _ in range(share)]
+    return cells[hashlib.sha256(text.encode()).digest()[0] % len(cells)]
 
 
 def place_in(split: str, rng: np.random.Generator, dials: Dials) -> Place:
@@ -61,12 +58,11 @@ def check_splits(scenes: Iterable[tuple[str, str, dict]]) -> dict[str, int]:
     ``scenes``: (split, item, record as scene.to_dict writes it). Returns the number of scenes in each split.
     Raises InputError naming the item whose place belongs to another split, or that holds a held-out combination.
     """
-    counts: dict[str, int] = {}
-    owner: dict[Place, str] = {}
+    counts: Counter[str] = Counter()
     for split, item, record in scenes:
-        place = Place(**record["place"])
-        if owner.setdefault(place, split) != split or split_of(place) != split:
-            raise InputError(f"a place of {split}", f"one of {split_of(place)}", row=item)
+        owner = split_of(Place(**record["place"]))
+        if owner != split:
+            raise InputError(f"a place of {split}", f"one of {owner}", row=item)
         pairs = {(thing["kind"], thing["colour"]) for thing in record["things"] if thing["group"] >= 0}
         unseen = {(thing["kind"], thing["colour"]) for thing in record["things"]} & held_out()
         if split == "compositional":
@@ -74,5 +70,5 @@ def check_splits(scenes: Iterable[tuple[str, str, dict]]) -> dict[str, int]:
                 raise InputError("a colour-kind combination never trained on", sorted(pairs), row=item)
         elif unseen:
             raise InputError("only combinations that may be trained on", sorted(unseen), row=item)
-        counts[split] = counts.get(split, 0) + 1
-    return counts
+        counts[split] += 1
+    return dict(counts)

@@ -3,6 +3,8 @@
 import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
+from functools import partial
+from itertools import chain
 from multiprocessing import get_context
 from typing import Self, TypeVar
 
@@ -34,9 +36,6 @@ class Workers:
 
     def run(self, make: Callable[[int], Result], n: int, what: str) -> Iterator[Result]:
         """``make(0), make(1), ... make(n - 1)``, in this order, with a progress bar named ``what``."""
-        yield from progress(self._each(make, n), total=n, desc=what, leave=False)
-
-    def _each(self, make: Callable[[int], Result], n: int) -> Iterator[Result]:
-        for start in range(0, n, BLOCK):
-            block = range(start, min(n, start + BLOCK))
-            yield from map(make, block) if self._pool is None else self._pool.map(make, block, chunksize=CHUNK)
+        each = partial(self._pool.map, chunksize=CHUNK) if self._pool else map
+        blocks = (each(make, range(n)[start : start + BLOCK]) for start in range(0, n, BLOCK))
+        yield from progress(chain.from_iterable(blocks), total=n, desc=what, leave=False)

@@ -11,12 +11,11 @@ from caption_reader import true_of
 from PIL import Image
 
 from eqlib.errors import InputError
-from eqlib.study.scenes import EDITS, Dials, Place, build, captioned, check, from_dict, render
+from eqlib.study.scenes import EDITS, Dials, Place, build, captioned, check, from_dict, quads_of, render
 from eqlib.study.scenes.__main__ import main
 from eqlib.study.scenes.build import share_changed
-from eqlib.study.scenes.near import nearest
 from eqlib.study.scenes.shards import pictures_in, write_shards
-from eqlib.study.scenes.show import quad_sheet
+from eqlib.study.scenes.show import nearest, quad_sheet
 from eqlib.study.scenes.splits import split_of
 from eqlib.suites.images import open_image
 from eqlib.suites.tars import read_member, tar_index
@@ -259,8 +258,6 @@ def test_nearest_finds_the_copy(built):
 
 
 def test_a_sheet_has_room_for_every_quad():
-    from eqlib.study.scenes import quads_of
-
     quads = quads_of("val", 0, Dials())
     picture = quad_sheet(quads, size=64, columns=1)
     assert picture.width == 2 * 64 + 3 * 8
