@@ -19,7 +19,7 @@ CORE = (
     ("cli", "lmms_eval"),
 )
 WORKSHOP = (
-    ("parameters", "parent"),
+    ("command", "parameters", "parent"),
     ("released", "scenes", "trials"),
     ("evaluation",),
     ("training",),

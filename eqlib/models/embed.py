@@ -102,6 +102,9 @@ class Pictures(Dataset):
     rows: Sequence[object]
     transform: Callable
 
+    def __len__(self) -> int:
+        return len(self.paths)
+
     def __getitem__(self, n: int) -> torch.Tensor | InputError:
         try:
             return self.transform(open_image(self.paths[n], row=self.rows[n]))

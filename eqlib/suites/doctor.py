@@ -114,7 +114,7 @@ def _state(home: str, path: Path, decode: bool) -> str:
     except (InputError, OSError) as error:  # OSError: a path that is too long
         reason = str(getattr(error, "got", error))
         empty = path.is_file() and path.stat().st_size == 0
-        cut = empty or any(word in reason for word in ("truncated", "EOF", "mmap length"))
+        cut = empty or any(word in reason for word in ("truncated", "EOF", "could only read"))
         return f"{'truncated' if cut else 'unreadable'}: {reason}"
     return ""
 
