@@ -55,7 +55,7 @@ class Chapter:
 
 
 # By folder of build/, which holds figures/ and tables/. To add a figure: a function that draws it (figures/), its words
-# (drawn.py), `show` in a notebook, and its name here. What a chapter names and no folder holds is left out; what
+# (words.py), `publish` in a notebook, and its name here. What a chapter names and no folder holds is left out; what
 # its folder holds and no chapter names comes last, by name. A findings.json there, sentences, stands under the title.
 CHAPTERS = {
     "released": Chapter(

@@ -14,12 +14,12 @@ from pathlib import Path
 import nbformat
 import pandas as pd
 import pytest
+from drawn import FIGURES
 from PIL import Image
 
 from eqlib.study.report import browser
 from eqlib.study.report.browser import choose, render
 from eqlib.study.report.content import gather
-from eqlib.study.report.drawn import FIGURES
 from eqlib.study.report.notebooks import Body, body
 from eqlib.study.report.render import html
 from eqlib.study.report.study import outcomes, with_measures

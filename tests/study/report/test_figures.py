@@ -9,13 +9,13 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
+from drawn import FIGURES
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.collections import LineCollection, PathCollection
 from matplotlib.colors import to_rgb
 from matplotlib.legend import Legend
 
 from eqlib.scoring import summarise
-from eqlib.study.report.drawn import FIGURES
 from eqlib.study.report.figures.examples import example, examples, lines
 from eqlib.study.report.figures.runs import frontier, logged, note
 from eqlib.study.report.figures.scores import by_size, dose, forest, main_result, sizes
@@ -27,12 +27,10 @@ from eqlib.study.report.typeset import publish
 
 @pytest.fixture(scope="module")
 def full(study):
-    """The stand-in with published numbers and foils as well."""
+    """The stand-in with published numbers as well."""
     rows = [("eqben", name, "CLIP", "group", 10.0, "full", "paper") for name in ("eqbenag", "eqbensd")]
     columns = ["benchmark", "subset", "model", "metric", "value", "edition", "source"]
-    foils = study.summary[study.summary["score"] == "text"].assign(suite="foils", score="pairwise")
-    summary = pd.concat([study.summary, foils], ignore_index=True)
-    return replace(study, published=pd.DataFrame(rows, columns=columns), summary=summary)
+    return replace(study, published=pd.DataFrame(rows, columns=columns))
 
 
 @pytest.fixture

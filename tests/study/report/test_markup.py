@@ -5,10 +5,10 @@ from html.parser import HTMLParser
 
 import pandas as pd
 import pytest
+from drawn import FIGURES
 
 from eqlib.study.report import render
 from eqlib.study.report.content import gather
-from eqlib.study.report.drawn import FIGURES
 from eqlib.study.report.typeset import Cell, Table, latex, markdown, publish
 
 MARKUP = [

@@ -13,12 +13,12 @@ from pathlib import Path
 
 import nbformat
 import pytest
+from drawn import FIGURES
 from PIL import Image
 
 from eqlib.files import write_json
 from eqlib.study.report import build, render
 from eqlib.study.report.content import gather
-from eqlib.study.report.drawn import FIGURES
 from eqlib.study.report.notebooks import body
 from eqlib.study.report.tables import tables
 from eqlib.study.report.typeset import publish, write

@@ -8,10 +8,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from drawn import FIGURES
 
 from eqlib.study.report import render
 from eqlib.study.report.content import Content, caveats, gather, runs
-from eqlib.study.report.drawn import FIGURES
 from eqlib.study.report.tables import tables
 from eqlib.study.report.typeset import Cell, Table, publish, write
 

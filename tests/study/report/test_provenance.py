@@ -43,6 +43,6 @@ def test_facts_name_the_tables_and_change_with_them(tmp_path):
 
 
 def test_the_report_imports_no_torch():
-    modules = "browser, build, drawn, tables"
+    modules = "browser, build, tables, words"
     code = f"import sys; from eqlib.study.report import {modules}; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0

@@ -9,9 +9,9 @@ import pandas as pd
 import pytest
 
 from eqlib.study.report.content import caveats
-from eqlib.study.report.drawn import FIGURES
 from eqlib.study.report.headline import frontier_in_words
 from eqlib.study.report.tried import at_no_loss, means, named, tried
+from eqlib.study.report.words import frontier
 
 TRIED = [  # method, form, weight, group, recall of both directions, zero-shot
     ("contrastive", np.nan, np.nan, 0.32, 0.60, 0.40, 0.65),
@@ -61,8 +61,7 @@ def test_what_a_setting_gains_and_costs_is_said(study, selection):
     assert "is that of Pairwise (weight 2), 36.0 % (−0.5 points of R@1)." in told
     assert "zero-shot accuracy the highest group score is that of EqSim" in told
     assert told.endswith("The highest of all: Pairwise (weight 10), 40.0 % (−6.0 points of R@1).")
-    frontier = FIGURES["frontier"]
-    assert frontier(seen)[1].title == "Pairwise gains most on quads within a point of recall"
+    assert frontier(seen).title == "Pairwise gains most on quads within a point of recall"
     none = selection[selection["weight"].isna() | (selection["weight"] == 10)]
-    assert frontier(replace(study, selection=none))[1].title == "No setting gains on quads within a point of recall"
+    assert frontier(replace(study, selection=none)).title == "No setting gains on quads within a point of recall"
     assert "Tried: Pairwise 2, EqSim 2; chosen: Pairwise (weight 10), EqSim (all pairs" in " ".join(caveats(seen))
