@@ -19,6 +19,7 @@ else
 	python -m eqlib.study.check  # a stage as well; DVC does not get as far where a list that it runs over is none
 	python -m eqlib.study.mend
 ifneq ($(JOBS)$(LAUNCH),1)
+	dvc repro --quiet source  # what all others depend on, and which seldom comes out changed
 	python -m eqlib.study.jobs $(SIDE)
 endif
 	dvc repro
