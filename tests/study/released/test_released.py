@@ -230,6 +230,9 @@ def test_nulls_reach_the_share_they_are_given(logits):
         found = null(logits[:2], 0.2)
         assert found["group"].mean() < 0.2
         assert (found["group"] + found["mirrored"]).mean() == pytest.approx(0.2, abs=0.005)
+    assert with_noise(logits[:1], 0.2)["decided"].mean() == pytest.approx(0.2, abs=0.002)
+    # a and b shrink by more than nothing: each checkpoint as it is decides fewer
+    assert all(decided(scores)["decided"].mean() < 0.2 for scores in logits[:2])
 
 
 def test_trends_are_weaker_from_epoch_to_epoch(winoground):
